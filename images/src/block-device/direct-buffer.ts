@@ -1,0 +1,33 @@
+import fs from 'node:fs';
+
+/**
+ * Buffers that O_DIRECT accepts. The kernel wants memory aligned to the device's sector; Node offers no such
+ * allocation and hides addresses, so the right offset inside a larger buffer is found by trying.
+ */
+
+const pageBytes = 4096;
+/** glibc puts a large allocation 16 bytes behind a page's start. */
+const likeliest = pageBytes - 16;
+
+/** A buffer of `bytes` that reads from `fd` (opened with O_DIRECT) fill, or null when none does. */
+export function allocateDirectBuffer(fd: number, diskBytes: number, bytes: number): Buffer | null {
+  const probeBytes = Math.min(bytes, Math.floor(diskBytes / pageBytes) * pageBytes);
+  if (probeBytes === 0) return null;
+  const memory = Buffer.allocUnsafeSlow(bytes + pageBytes);
+  for (let step = 0; step < pageBytes; step += 16) {
+    const offset = (likeliest + step) % pageBytes;
+    try {
+      fs.readSync(fd, memory, offset, probeBytes, 0);
+    } catch (error) {
+      if (isErrno(error, 'EINVAL')) continue;
+      // An unreadable first sector says nothing against the alignment.
+      if (!isErrno(error, 'EIO')) throw error;
+    }
+    return memory.subarray(offset, offset + bytes);
+  }
+  return null;
+}
+
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

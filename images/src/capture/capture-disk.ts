@@ -1,0 +1,137 @@
+import os from 'node:os';
+import { formatBytes } from '#base/bytes.ts';
+import { RekindleError } from '#base/errors.ts';
+import { runWorkers } from '#base/worker-threads.ts';
+import { openDisk } from '../block-device/disk-handle.ts';
+import { chunkBytes, planChunkGrid } from '../format/chunk-grid.ts';
+import { type DiskIndex, newDiskIndex } from '../format/disk-index.ts';
+import type { ImageDisk } from '../format/image-manifest.ts';
+import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
+import type { StoreRef } from '../stores/chunk-store.ts';
+import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
+import { readVolumes } from './read-volumes.ts';
+import { flattenUnused } from './unused-ranges.ts';
+
+/**
+ * Captures one disk into a store: used blocks only where a file system's bitmap is known, all blocks
+ * elsewhere, gaps between partitions included. Only chunks are written; an interrupted capture leaves no
+ * image, and its chunks are found again by the next one.
+ */
+export interface CaptureProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Read from the disk: less than done where blocks are unused. */
+  readonly readBytes: number;
+  /** Compressed bytes that are new in the store. */
+  readonly storedBytes: number;
+}
+
+export interface CaptureDiskOptions {
+  /** Block device, or the file that stands for a disk. */
+  readonly path: string;
+  readonly store: StoreRef;
+  /** Partition names or labels of data volumes. */
+  readonly dataVolumes?: readonly string[];
+  /** Sector size of a disk kept in a file; a device says its own. */
+  readonly sectorBytes?: number;
+  readonly workers?: number;
+  readonly onProgress?: (progress: CaptureProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface CapturedDisk
+  extends Pick<ImageDisk, 'sizeBytes' | 'logicalSectorBytes' | 'partitionTable' | 'volumes'> {
+  readonly index: DiskIndex;
+  /** What is odd about the disk, a sentence each: a damaged copy of the GPT, for example. */
+  readonly warnings: readonly string[];
+  readonly stats: {
+    readonly chunks: number;
+    readonly zeroChunks: number;
+    readonly newChunks: number;
+    readonly readBytes: number;
+    readonly storedBytes: number;
+    readonly seconds: number;
+  };
+}
+
+const progressEveryMs = 250;
+
+/** @throws RekindleError `target-unfit` (the disk), `store-unreachable`, `interrupted` */
+export async function captureDisk(options: CaptureDiskOptions): Promise<CapturedDisk> {
+  const startedAt = performance.now();
+  const disk = openDisk(options.path, {
+    direct: true,
+    ...(options.sectorBytes === undefined ? {} : { sectorBytes: options.sectorBytes }),
+  });
+  const state = createCaptureState();
+  const stop = (): void => void Atomics.store(state.stop, 0, 1);
+  const report = (): void =>
+    options.onProgress?.({
+      totalBytes: disk.sizeBytes,
+      doneBytes: readCount(state, 'doneBytes'),
+      readBytes: readCount(state, 'readBytes'),
+      storedBytes: readCount(state, 'storedBytes'),
+    });
+  const assertNotInterrupted = (): void => {
+    if (options.signal?.aborted !== true) return;
+    throw new RekindleError(
+      'interrupted',
+      `Capturing ${disk.path}: interrupted after ${formatBytes(readCount(state, 'doneBytes'))}`,
+      {
+        next: 'Start the capture again: what is stored is reused.',
+      },
+    );
+  };
+  options.signal?.addEventListener('abort', stop);
+  const timer = setInterval(report, progressEveryMs);
+  try {
+    const table = parsePartitionTable(disk);
+    const found = await readVolumes(disk, table.partitions, options.dataVolumes ?? []);
+    const index = newDiskIndex(planChunkGrid(disk.sizeBytes, table.partitions), chunkBytes);
+    const data: CaptureWorkerData = {
+      disk: disk.path,
+      fd: disk.fd,
+      direct: disk.direct && disk.sizeBytes % disk.sectorBytes === 0,
+      sizeBytes: disk.sizeBytes,
+      index,
+      unused: flattenUnused(found.flatMap(({ unused }) => unused)),
+      store: options.store,
+      lanes: options.store.kind === 'http' ? 4 : 1,
+      state,
+    };
+    assertNotInterrupted();
+    await runWorkers('capture-worker', options.workers ?? Math.min(8, os.availableParallelism()), data, stop);
+    assertNotInterrupted();
+    report();
+    return {
+      sizeBytes: disk.sizeBytes,
+      logicalSectorBytes: disk.sectorBytes,
+      partitionTable: describeTable(table),
+      volumes: found.map(({ volume }) => volume),
+      index,
+      warnings: table.kind === 'gpt' ? table.problems : [],
+      stats: {
+        chunks: index.ends.length,
+        zeroChunks: readCount(state, 'zeroChunks'),
+        newChunks: readCount(state, 'newChunks'),
+        readBytes: readCount(state, 'readBytes'),
+        storedBytes: readCount(state, 'storedBytes'),
+        seconds: (performance.now() - startedAt) / 1000,
+      },
+    };
+  } finally {
+    clearInterval(timer);
+    options.signal?.removeEventListener('abort', stop);
+    disk.close();
+  }
+}
+
+function describeTable(table: PartitionTable): ImageDisk['partitionTable'] {
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  return {
+    kind: table.kind,
+    ...(table.kind === 'gpt' ? { diskGuid: table.diskGuid } : {}),
+    primary: base64(table.primary),
+    backup: table.kind === 'gpt' ? base64(table.backup) : '',
+  };
+}

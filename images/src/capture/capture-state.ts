@@ -1,0 +1,48 @@
+import type { DiskIndex } from '../format/disk-index.ts';
+import type { StoreRef } from '../stores/chunk-store.ts';
+
+/** What the worker threads of a capture share with the main thread. */
+export interface CaptureState {
+  /** Number of the next chunk to take. */
+  readonly next: Int32Array;
+  readonly stop: Int32Array;
+  /** By `captureSlot`. */
+  readonly counts: BigInt64Array;
+}
+
+export const captureSlot = {
+  doneBytes: 0,
+  readBytes: 1,
+  zeroChunks: 2,
+  newChunks: 3,
+  storedBytes: 4,
+} as const;
+
+export function createCaptureState(): CaptureState {
+  return {
+    next: new Int32Array(new SharedArrayBuffer(4)),
+    stop: new Int32Array(new SharedArrayBuffer(4)),
+    counts: new BigInt64Array(new SharedArrayBuffer(8 * 5)),
+  };
+}
+
+export const readCount = (state: CaptureState, slot: keyof typeof captureSlot): number =>
+  Number(Atomics.load(state.counts, captureSlot[slot]));
+
+export function addCount(state: CaptureState, slot: keyof typeof captureSlot, count: number): void {
+  Atomics.add(state.counts, captureSlot[slot], BigInt(count));
+}
+
+export interface CaptureWorkerData {
+  readonly disk: string;
+  readonly fd: number;
+  readonly direct: boolean;
+  readonly sizeBytes: number;
+  /** Shared; the workers fill in the ids. */
+  readonly index: DiskIndex;
+  /** Shared: start and end of every unused range of the disk, ascending. */
+  readonly unused: Float64Array;
+  readonly store: StoreRef;
+  readonly lanes: number;
+  readonly state: CaptureState;
+}

@@ -1,0 +1,92 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { RekindleError } from '#base/errors.ts';
+import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
+import { unpackChunk } from './chunk-file.ts';
+import type { ChunkStore } from './chunk-store.ts';
+import { makeFolderDurably, writeFileDurably } from './durable-write.ts';
+
+export const chunksFolder = 'chunks.castr';
+
+/**
+ * A store in a folder: local disk, or a mounted share. Calls are synchronous inside, because worker threads
+ * make them; a service that reads through this store in its main thread would block.
+ */
+export function openDirectoryStore(folder: string, digest: ChunkDigest = 'sha256'): ChunkStore {
+  if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new RekindleError('store-unreachable', `Opening image store ${folder}: there is no such folder`, {
+      next: 'Check the path, and that the share or disk is mounted.',
+    });
+  }
+  const chunks = path.join(folder, chunksFolder);
+  const fileOf = (id: ChunkId): string => path.join(chunks, chunkPath(id));
+
+  return {
+    description: folder,
+
+    async get(id) {
+      const file = fileOf(id);
+      let bytes: Uint8Array;
+      try {
+        bytes = fs.readFileSync(file);
+      } catch (cause) {
+        throw readFailed(id, folder, cause);
+      }
+      try {
+        return unpackChunk(id, bytes, folder, digest);
+      } catch (error) {
+        setAside(file);
+        throw error;
+      }
+    },
+
+    async missing(ids) {
+      return ids.filter((id) => !fs.existsSync(fileOf(id)));
+    },
+
+    async put(id, chunkFile) {
+      const file = fileOf(id);
+      if (fs.existsSync(file)) return;
+      try {
+        makeFolderDurably(path.dirname(file));
+        writeFileDurably(file, chunkFile);
+      } catch (cause) {
+        throw new RekindleError('store-unreachable', `Writing chunk ${id} to image store ${folder}`, {
+          cause,
+          next: isCode(cause, 'ENOSPC')
+            ? 'Free some space in the store, then start again: what is stored is reused.'
+            : 'Check the store, then start again: what is stored is reused.',
+          details: { chunk: id },
+        });
+      }
+    },
+
+    async close() {},
+  };
+}
+
+/** A damaged chunk must not be found again; its bytes stay for who wants to know why. */
+function setAside(file: string): void {
+  try {
+    fs.renameSync(file, `${file}.bad`);
+  } catch {
+    // A read-only store: the chunk stays, and every read of it is refused.
+  }
+}
+
+function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
+  return isCode(cause, 'ENOENT')
+    ? new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
+        next: 'Copy it from a second store, or choose another image.',
+        details: { chunk: id },
+      })
+    : new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
+        cause,
+        next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
+        details: { chunk: id },
+      });
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

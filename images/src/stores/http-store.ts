@@ -1,0 +1,116 @@
+import { RekindleError } from '#base/errors.ts';
+import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
+import { unpackChunk } from './chunk-file.ts';
+import type { ChunkStore, StoreRef } from './chunk-store.ts';
+import { chunksFolder } from './directory-store.ts';
+import { createHttpClient, type HttpReply } from './http-request.ts';
+
+/**
+ * A store behind HTTP or HTTPS: `GET`, `HEAD`, `PUT <url>/chunks.castr/<4>/<id>.cacnk`, and
+ * `POST <url>/missing {chunks}` -> `{missing}`. A plain web server over the same files also serves: without
+ * `missing` every chunk is asked for by HEAD.
+ */
+
+/** Ids in one question: a body of about 1 MiB. */
+const questionSize = 16_384;
+const headsAtOnce = 16;
+
+export function openHttpStore(
+  ref: Extract<StoreRef, { kind: 'http' }>,
+  digest: ChunkDigest = 'sha256',
+  patienceMs?: number,
+): ChunkStore {
+  const client = createHttpClient(ref, patienceMs);
+  const pathOf = (id: ChunkId): string => `/${chunksFolder}/${chunkPath(id)}`;
+  const refused = (what: string, reply: HttpReply): RekindleError =>
+    new RekindleError(
+      'store-unreachable',
+      `${what}: image store ${ref.url} answered with status ${reply.status}`,
+      {
+        ...(reply.body.length === 0 ? {} : { cause: new Error(reply.body.toString('utf8', 0, 500)) }),
+        next:
+          reply.status === 401 || reply.status === 403
+            ? 'The permission for this job has ended or is for another job: log on and start again; verified work is kept.'
+            : 'Look at the log of the service that holds the store.',
+      },
+    );
+
+  async function missingByHead(ids: readonly ChunkId[]): Promise<ChunkId[]> {
+    const absent = new Set<ChunkId>();
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+        const reply = await client.request('HEAD', pathOf(id));
+        if (reply.status === 404) absent.add(id);
+        else if (reply.status !== 200) throw refused(`Asking for chunk ${id}`, reply);
+      }
+    };
+    await Promise.all(Array.from({ length: headsAtOnce }, lane));
+    return ids.filter((id) => absent.has(id));
+  }
+
+  return {
+    description: ref.url,
+
+    async get(id) {
+      const reply = await client.request('GET', pathOf(id));
+      if (reply.status === 404) {
+        throw new RekindleError('not-found', `Reading chunk ${id}: image store ${ref.url} does not hold it`, {
+          next: 'Copy it from a second store, or choose another image.',
+          details: { chunk: id },
+        });
+      }
+      if (reply.status !== 200) throw refused(`Reading chunk ${id}`, reply);
+      return unpackChunk(id, reply.body, ref.url, digest);
+    },
+
+    async missing(ids) {
+      const absent: ChunkId[] = [];
+      for (let at = 0; at < ids.length; at += questionSize) {
+        const chunks = ids.slice(at, at + questionSize);
+        const reply = await client.request(
+          'POST',
+          '/missing',
+          Buffer.from(JSON.stringify({ chunks })),
+          'application/json',
+        );
+        if ([404, 405, 501].includes(reply.status)) return missingByHead(ids);
+        if (reply.status !== 200) throw refused('Asking which chunks are missing', reply);
+        const answer = new Set(parseMissing(reply, ref.url));
+        absent.push(...chunks.filter((id) => answer.has(id)));
+      }
+      return absent;
+    },
+
+    async put(id, chunkFile) {
+      const reply = await client.request('PUT', pathOf(id), chunkFile, 'application/octet-stream');
+      if (![200, 201, 204].includes(reply.status)) throw refused(`Writing chunk ${id}`, reply);
+    },
+
+    async close() {
+      client.close();
+    },
+  };
+}
+
+/** By hand: a schema library would have to be loaded again in every worker thread. */
+function parseMissing(reply: HttpReply, url: string): string[] {
+  let cause: unknown;
+  try {
+    const answer: unknown = JSON.parse(reply.body.toString('utf8'));
+    const missing =
+      typeof answer === 'object' && answer !== null && 'missing' in answer ? answer.missing : undefined;
+    if (Array.isArray(missing) && missing.every((id) => typeof id === 'string')) return missing;
+    cause = new Error('it has no list "missing"');
+  } catch (error) {
+    cause = error;
+  }
+  throw new RekindleError(
+    'store-unreachable',
+    `Asking which chunks are missing: the answer of ${url} is not understood`,
+    {
+      cause,
+      next: 'Check that the address is that of an image store.',
+    },
+  );
+}
