@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
+import { type CpioEntry, formatCpio } from './cpio.ts';
+import { findFirmware, type MissingFirmware } from './firmware-files.ts';
+import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from './initrd-file.ts';
+import type { UnpackedKernel } from './kernel-package.ts';
+import { type IndexedModule, type ModuleIndex, neededBy, readModuleIndex } from './module-index.ts';
+import type { PackManifest, PackModule } from './pack-manifest.ts';
+import { packManifestSchema } from './pack-manifest.ts';
+import { type DriverPackPlan, planDriverPack } from './plan-driver-pack.ts';
+import type { RequiredDevice } from './required-devices.ts';
+import { planUniversalPack } from './universal-pack.ts';
+
+/** Where the runtime finds its pack. */
+export const packDirectory = 'rekindle/pack';
+
+export interface BuiltDriverPack {
+  readonly manifest: PackManifest;
+  readonly file: WrittenFile;
+  /** Devices of the passport that nothing in this kernel binds: the pack is red. */
+  readonly uncovered: readonly RequiredDevice[];
+  /** Firmware that modules may ask for and that no firmware directory has. */
+  readonly missingFirmware: readonly MissingFirmware[];
+}
+
+interface BuildOptions {
+  readonly kernel: UnpackedKernel;
+  /** Path of the pack. */
+  readonly output: string;
+  /** Searched in this order, e.g. `lib/firmware` of unpacked firmware packages. */
+  readonly firmwareDirectories?: readonly string[];
+}
+
+/** Builds the pack of one station: a second initrd that holds what its recovery needs and no more. */
+export async function buildDriverPack({
+  passport,
+  station,
+  ...options
+}: BuildOptions & {
+  readonly passport: HardwarePassport;
+  readonly station: string;
+}): Promise<BuiltDriverPack> {
+  const index = await readModuleIndex(options.kernel);
+  return await writePack(planDriverPack(passport, index), index, { station, load: 'all' }, options);
+}
+
+/** Builds the pack of the enrolment window: drivers for what an unknown machine may have. */
+export async function buildUniversalPack(options: BuildOptions): Promise<BuiltDriverPack> {
+  const index = await readModuleIndex(options.kernel);
+  return await writePack(planUniversalPack(index), index, { station: null, load: 'matching' }, options);
+}
+
+async function writePack(
+  plan: DriverPackPlan,
+  index: ModuleIndex,
+  kind: Pick<PackManifest, 'station' | 'load'>,
+  { kernel, output, firmwareDirectories = [] }: BuildOptions,
+): Promise<BuiltDriverPack> {
+  const entries: CpioEntry[] = [];
+  const inPack = new Set(plan.modules.map(({ name }) => name));
+  const modules: PackModule[] = [];
+  for (const module of plan.modules) {
+    // As it is: stripping would take the signature off, and Secure Boot would refuse the module.
+    const bytes = await readFile(join(kernel.modulesDirectory, module.path));
+    const file = `modules/${module.path.slice(module.path.lastIndexOf('/') + 1)}`;
+    entries.push({ kind: 'file', path: `${packDirectory}/${file}`, mode: 0o644, bytes });
+    modules.push({
+      name: module.name,
+      file,
+      sha256: sha256Hex(bytes),
+      bytes: bytes.length,
+      aliases: [...module.aliases].sort(),
+      needs: neededBy(index, module).filter((name) => inPack.has(name)),
+    });
+  }
+  const firmware = await findFirmware(absolutePaths(plan.modules, kernel), firmwareDirectories);
+  for (const { name, bytes } of firmware.found) {
+    entries.push({ kind: 'file', path: `${packDirectory}/firmware/${name}`, mode: 0o644, bytes });
+  }
+  const manifest = packManifestSchema.parse({
+    formatVersion: 1,
+    ...kind,
+    kernel: plan.kernel,
+    modules,
+    firmware: firmware.found.map(({ name, bytes }) => ({
+      file: `firmware/${name}`,
+      sha256: sha256Hex(bytes),
+      bytes: bytes.length,
+    })),
+    covers: plan.covers,
+  } satisfies PackManifest);
+  entries.push({
+    kind: 'file',
+    path: `${packDirectory}/pack.json`,
+    mode: 0o644,
+    bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
+  });
+  const file = await writeWhole(output, await compressInitrd(formatCpio(entries), 19));
+  return { manifest, file, uncovered: plan.uncovered, missingFirmware: firmware.missing };
+}
+
+function absolutePaths(modules: readonly IndexedModule[], kernel: UnpackedKernel): string[] {
+  return modules.map(({ path }) => join(kernel.modulesDirectory, path));
+}

@@ -1,0 +1,34 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { runToolForBytes } from '#base/run-tool.ts';
+
+const zstd = { command: 'zstd', debianPackage: 'zstd' };
+
+export interface WrittenFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+/** Compresses a cpio archive. */
+export async function compressInitrd(archive: Uint8Array, level: number): Promise<Buffer> {
+  // zstd's worker threads give the same bytes however many there are.
+  return await runToolForBytes('compressing an initrd', zstd, ['-q', '-c', '-T0', `-${level}`], {
+    input: archive,
+  });
+}
+
+/** Writes a file whole or not at all, whoever else is writing the same one. */
+export async function writeWhole(path: string, content: Uint8Array): Promise<WrittenFile> {
+  await mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${randomUUID()}.partial`;
+  await writeFile(partial, content);
+  await rename(partial, path);
+  return { path, bytes: content.length, sha256: sha256Hex(content) };
+}
+
+export function sha256Hex(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
