@@ -1,0 +1,125 @@
+import { isAbsolute } from 'node:path';
+import * as z from 'zod';
+
+/**
+ * `rekindle.yaml`: every key with its meaning and default. Unknown keys are refused, so that a typing error
+ * never silently means "default". The table in scripts/README.md is generated from this schema.
+ */
+
+const ipv4Address = z.ipv4('an IPv4 address, e.g. 10.77.0.1');
+const port = z.int().min(1).max(65535);
+
+const addressRangeSchema = z
+  .strictObject({ from: ipv4Address, to: ipv4Address })
+  .refine(({ from, to }) => ipv4Number(from) <= ipv4Number(to), { error: '`from` must not be above `to`' });
+export type AddressRange = z.infer<typeof addressRangeSchema>;
+
+function ipv4Number(address: string): number {
+  return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
+}
+
+const dhcpSchema = z.strictObject({
+  mode: z
+    .enum(['proxy', 'reservation'])
+    .default('proxy')
+    .describe('`proxy`: another DHCP server gives addresses. `reservation`: we do, to known stations only.'),
+  stations: addressRangeSchema
+    .optional()
+    .describe('Reservation mode: a station enrolled without an address gets a free one from here.'),
+  enrolmentPool: addressRangeSchema
+    .optional()
+    .describe('Reservation mode: short leases for unknown machines while an enrolment window is open.'),
+  router: ipv4Address.optional().describe('Reservation mode: default router that stations are told.'),
+  dns: z.array(ipv4Address).max(4).default([]).describe('Reservation mode: name servers for stations.'),
+  leaseSeconds: z
+    .int()
+    .min(120)
+    .max(604800)
+    .default(86400)
+    .describe("Reservation mode: lease time of a station's address, seconds."),
+});
+
+const lockOutSchema = z.strictObject({
+  tries: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('Wrong passwords, per user and per machine, until a lock.'),
+  lockMinutes: z.int().min(1).max(1440).default(15).describe('How long a lock lasts.'),
+});
+export type LockOutPolicy = z.infer<typeof lockOutSchema>;
+
+export const configurationSchema = z
+  .strictObject({
+    interface: z
+      .string()
+      .min(1)
+      .max(15)
+      .describe('Network interface that is served. Replies leave on this one and no other. Required.'),
+    address: ipv4Address
+      .optional()
+      .describe("Our IPv4 address on that interface; absent: the interface's first one."),
+    dhcp: dhcpSchema.prefault({}),
+    tftp: z
+      .strictObject({ port: port.default(69).describe('UDP port for loaders; firmware asks at 69.') })
+      .prefault({}),
+    http: z
+      .strictObject({ port: port.default(8080).describe('TCP port for boot files; nothing secret there.') })
+      .prefault({}),
+    https: z
+      .strictObject({ port: port.default(8443).describe('TCP port of the API and the image store.') })
+      .prefault({}),
+    store: z
+      .string()
+      .min(1)
+      .default('images')
+      .describe('Image store folder; relative to the site folder unless absolute.'),
+    logOn: lockOutSchema.prefault({}),
+    tokens: z
+      .strictObject({
+        sessionMinutes: z.int().min(5).max(1440).default(60).describe("Life of a technician's log-on."),
+        jobHours: z.int().min(1).max(168).default(24).describe('Life of a restore or capture token.'),
+      })
+      .prefault({}),
+    volumes: z
+      .strictObject({
+        data: z
+          .array(z.string().min(1).max(72))
+          .default(['PROJECTS'])
+          .describe('Labels or partition names of data volumes, which a restore leaves alone.'),
+      })
+      .prefault({}),
+    journal: z
+      .strictObject({
+        boots: z.int().min(1).max(1000).default(20).describe('Boot conversations kept for each machine.'),
+      })
+      .prefault({}),
+  })
+  .superRefine((configuration, context) => {
+    const { mode, ...dhcp } = configuration.dhcp;
+    if (mode === 'proxy') {
+      for (const key of ['stations', 'enrolmentPool', 'router'] as const) {
+        if (dhcp[key] === undefined) continue;
+        context.addIssue({
+          code: 'custom',
+          path: ['dhcp', key],
+          message: 'only means something in reservation mode; in proxy mode the other DHCP server decides',
+        });
+      }
+    }
+    if (configuration.http.port === configuration.https.port) {
+      context.addIssue({
+        code: 'custom',
+        path: ['https', 'port'],
+        message: 'must differ from http.port',
+      });
+    }
+  });
+
+export type Configuration = z.infer<typeof configurationSchema>;
+
+/** Absolute path of the image store. */
+export function storeFolder(configuration: Configuration, siteFolder: string): string {
+  return isAbsolute(configuration.store) ? configuration.store : `${siteFolder}/${configuration.store}`;
+}

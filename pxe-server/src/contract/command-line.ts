@@ -1,0 +1,14 @@
+/**
+ * Kernel command line of the runtime: everything the boot script passes on. Nothing here is secret
+ * (DESIGN section 1, rule 7).
+ */
+export const commandLineKeys = {
+  /** Base URL of the API, e.g. https://10.77.0.1:8443 */
+  server: 'rekindle.server',
+  /** MAC of the network card that the firmware booted from; the runtime uses that card and no other. */
+  bootMac: 'rekindle.mac',
+  /** recovery | enrolment */
+  purpose: 'rekindle.purpose',
+  /** A word without a value: stop before the confirmation, write nothing. */
+  dryRun: 'rekindle.dry-run',
+} as const;

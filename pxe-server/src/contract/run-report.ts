@@ -1,0 +1,86 @@
+import * as z from 'zod';
+import { differenceSchema } from '#images/passport/difference.ts';
+import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+
+/** What the runtime tells the service while it works, and the report of the whole run. */
+
+export const stepStateSchema = z.enum(['started', 'progress', 'done', 'failed', 'skipped']);
+
+/** One line of the run: a step began, moved, ended. `at` is the machine's clock, `uptimeSeconds` its kernel's. */
+export const stepEventSchema = z.strictObject({
+  step: z.string().max(64),
+  state: stepStateSchema,
+  at: z.iso.datetime(),
+  uptimeSeconds: z.number().nonnegative(),
+  /** The sentence that the technician saw. */
+  sentence: z.string().max(2000),
+  doneBytes: z.int().nonnegative().optional(),
+  totalBytes: z.int().nonnegative().optional(),
+});
+export type StepEvent = z.infer<typeof stepEventSchema>;
+
+export const stepRecordSchema = z.strictObject({
+  step: z.string(),
+  title: z.string(),
+  outcome: z.enum(['done', 'failed', 'skipped']),
+  startedAtUptimeSeconds: z.number().nonnegative(),
+  seconds: z.number().nonnegative(),
+  sentence: z.string(),
+});
+export type StepRecord = z.infer<typeof stepRecordSchema>;
+
+export const diskResultSchema = z.strictObject({
+  number: z.int().nonnegative(),
+  model: z.string(),
+  serial: z.string().optional(),
+  wwn: z.string().optional(),
+  sizeBytes: z.int().positive(),
+  /** SHA-256 of the disk index file whose ranges were restored. */
+  diskIndexSha256: z.string(),
+  restored: z.array(z.strictObject({ what: z.string(), startByte: z.int(), sizeBytes: z.int() })),
+  kept: z.array(z.strictObject({ what: z.string(), startByte: z.int(), sizeBytes: z.int() })),
+  /** Chunks that were fetched and written, were right already, and were read back and hashed afterwards. */
+  chunks: z.strictObject({ written: z.int(), alreadyRight: z.int(), verified: z.int() }),
+  bytes: z.strictObject({ fetched: z.int(), written: z.int(), verified: z.int() }),
+});
+export type DiskResult = z.infer<typeof diskResultSchema>;
+
+/** The part of the report that the machine writes. */
+export const machineReportSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  /** Written by the runtime before the first step: random, so that a repeated report is recognised. */
+  runId: z.uuid(),
+  purpose: z.enum(['recovery', 'enrolment']),
+  outcome: z.enum(['restored', 'captured', 'refused', 'failed', 'aborted']),
+  exitCode: z.int().nonnegative(),
+  /** For refused, failed and aborted: the chain of sentences, outermost first. */
+  reasons: z.array(z.string()),
+  passport: hardwarePassportSchema.optional(),
+  differences: z.array(differenceSchema),
+  /** Names of replaced parts that the technician confirmed by typing the station's name. */
+  confirmed: z.array(z.string()),
+  disks: z.array(diskResultSchema),
+  /** Unverified claims, each a sentence. */
+  unverified: z.array(z.string()),
+  steps: z.array(stepRecordSchema),
+});
+export type MachineReport = z.infer<typeof machineReportSchema>;
+
+/** What the service signs and keeps: the machine's part and what the service itself saw. */
+export const runReportSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  jobId: z.string(),
+  station: z.string(),
+  image: z.string().nullable(),
+  manifestSha256: z.string().nullable(),
+  startedBy: z.strictObject({
+    how: z.enum(['technician', 'armed']),
+    technician: z.string(),
+  }),
+  openedAt: z.iso.datetime(),
+  closedAt: z.iso.datetime(),
+  /** Boot conversation as the service saw it: DHCP, TFTP, HTTP, in order. */
+  boot: z.array(z.strictObject({ at: z.iso.datetime(), sentence: z.string() })),
+  machine: machineReportSchema,
+});
+export type RunReport = z.infer<typeof runReportSchema>;

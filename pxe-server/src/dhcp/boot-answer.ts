@@ -1,0 +1,47 @@
+import type { BootDecider, BootTarget, Machine } from '../boot/boot-decider.ts';
+import { bootFileFor } from '../boot/boot-file.ts';
+import type { NetbootClient } from './client.ts';
+import { answerShape } from './firmware-quirks.ts';
+import { type Ignored, ignore } from './ignored.ts';
+import { optionCode } from './option-code.ts';
+import { text } from './option-values.ts';
+import type { DhcpSettings } from './settings.ts';
+
+/** The part of a reply that makes firmware boot; the same in every mode but for the quirks. */
+export interface BootAnswer {
+  readonly kind: 'boot-answer';
+  readonly bootFile: string;
+  readonly options: readonly (readonly [number, Uint8Array])[];
+}
+
+export function machineOf(client: NetbootClient): Machine {
+  const { mac, firmwareKind, uuid } = client;
+  return uuid === undefined ? { mac, firmwareKind } : { mac, firmwareKind, uuid };
+}
+
+/** Asks the decider; `shape` is the mode whose quirks apply (port 4011 always answers like a proxy). */
+export function bootAnswer(
+  client: NetbootClient,
+  decider: BootDecider,
+  settings: DhcpSettings,
+  shape: DhcpSettings['mode'],
+): BootAnswer | Ignored {
+  const machine = machineOf(client);
+  const target = decider.targetFor(machine);
+  if (target.kind === 'not-for-us') return ignore(target.reason);
+  return formatBootAnswer(machine, target, settings, shape);
+}
+
+function formatBootAnswer(
+  machine: Machine,
+  target: BootTarget,
+  settings: DhcpSettings,
+  shape: DhcpSettings['mode'],
+): BootAnswer {
+  const { vendorClass, vendorSpecific, ipxe } = answerShape(shape, machine.firmwareKind);
+  const options: [number, Uint8Array][] = [];
+  if (vendorClass !== undefined) options.push([optionCode.vendorClass, text(vendorClass)]);
+  if (vendorSpecific !== undefined) options.push([optionCode.vendorSpecific, vendorSpecific]);
+  if (ipxe !== undefined) options.push([optionCode.ipxe, ipxe]);
+  return { kind: 'boot-answer', bootFile: bootFileFor(machine, target, settings.httpBaseUrl), options };
+}

@@ -1,0 +1,39 @@
+import type { FirmwareKind } from '../boot/firmware-kind.ts';
+import type { Ipv4Address } from '../boot/ipv4-address.ts';
+import type { MacAddress } from '../boot/mac-address.ts';
+import type { Endpoint } from './destination.ts';
+import type { MessageType } from './message-type.ts';
+import type { ReplyType } from './reply.ts';
+
+/** Who asked and through which port; `mac` and `xid` follow one machine through the journal. */
+interface FromMachine {
+  readonly mac: MacAddress;
+  readonly xid: number;
+  /** 67 or 4011. */
+  readonly port: number;
+  readonly request: MessageType;
+  /** Absent for a plain DHCP client. */
+  readonly firmwareKind?: FirmwareKind;
+}
+
+/** Everything that the DHCP server does, for the log, the journal and the doctor. */
+export type DhcpEvent =
+  | { readonly event: 'listening'; readonly mode: 'proxy' | 'reservation'; readonly address: Ipv4Address }
+  | (FromMachine & {
+      readonly event: 'replied';
+      readonly reply: ReplyType;
+      readonly to: Endpoint;
+      /** Absent in proxy answers, INFORM answers and NAKs. */
+      readonly address?: Ipv4Address;
+      readonly bootFile?: string;
+    })
+  | (FromMachine & { readonly event: 'released' | 'declined'; readonly address: Ipv4Address })
+  | (Partial<FromMachine> & {
+      readonly event: 'ignored';
+      readonly from: Endpoint;
+      readonly reasons: readonly string[];
+      /** Another DHCP server that this machine has chosen. */
+      readonly otherServer?: Ipv4Address;
+    })
+  /** One datagram or one answer failed; the server goes on. */
+  | { readonly event: 'failed'; readonly doing: string; readonly error: unknown };

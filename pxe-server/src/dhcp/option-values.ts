@@ -1,0 +1,46 @@
+import { type Ipv4Address, ipv4FromBytes, ipv4ToBytes } from '../boot/ipv4-address.ts';
+import type { DhcpOptions } from './options.ts';
+
+/** Readers return undefined when the option is absent or its length is wrong; they never throw. */
+
+export function readUint8(options: DhcpOptions, code: number): number | undefined {
+  const value = options.get(code);
+  return value?.length === 1 ? value[0] : undefined;
+}
+
+export function readUint16List(options: DhcpOptions, code: number): number[] {
+  const value = options.get(code);
+  if (value === undefined || value.length % 2 !== 0) return [];
+  const numbers: number[] = [];
+  for (let i = 0; i < value.length; i += 2) numbers.push(((value[i] ?? 0) << 8) | (value[i + 1] ?? 0));
+  return numbers;
+}
+
+export function readAddress(options: DhcpOptions, code: number): Ipv4Address | undefined {
+  const value = options.get(code);
+  return value?.length === 4 ? ipv4FromBytes(value) : undefined;
+}
+
+/** Some clients end text with NUL although RFC 2132 forbids it to be counted on. */
+export function readText(options: DhcpOptions, code: number): string | undefined {
+  const value = options.get(code);
+  return value === undefined ? undefined : Buffer.from(value).toString('latin1').replace(/\0+$/, '');
+}
+
+export function uint8(number: number): Uint8Array {
+  return Uint8Array.of(number);
+}
+
+export function uint32(number: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(number);
+  return bytes;
+}
+
+export function addresses(...list: readonly Ipv4Address[]): Uint8Array {
+  return Buffer.concat(list.map(ipv4ToBytes));
+}
+
+export function text(value: string): Uint8Array {
+  return Buffer.from(value, 'latin1');
+}

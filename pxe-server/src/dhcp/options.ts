@@ -1,0 +1,46 @@
+import { optionCode } from './option-code.ts';
+
+/** Option number to value. Repeated options are already joined (RFC 3396); order is the order of first use. */
+export type DhcpOptions = ReadonlyMap<number, Uint8Array>;
+
+/**
+ * Reads one option field and joins its options to `options`. Returns a reason when an option's length runs
+ * over the end of the field. A field that ends without END is accepted: some clients fill it to the last byte.
+ */
+export function readOptions(
+  field: Uint8Array,
+  name: string,
+  options: Map<number, Uint8Array>,
+): string | undefined {
+  let offset = 0;
+  while (offset < field.length) {
+    const code = field[offset++] ?? 0;
+    if (code === optionCode.pad) continue;
+    if (code === optionCode.end) return undefined;
+    const length = field[offset++];
+    if (length === undefined) return `option ${code} in ${name} has no length`;
+    if (offset + length > field.length) {
+      return `option ${code} in ${name} says ${length} bytes, ${field.length - offset} are left`;
+    }
+    const value = field.subarray(offset, offset + length);
+    const before = options.get(code);
+    options.set(code, before === undefined ? value : Buffer.concat([before, value]));
+    offset += length;
+  }
+  return undefined;
+}
+
+/** Options with END, values over 255 bytes split into several of the same number (RFC 3396 section 5). */
+export function formatOptions(options: DhcpOptions): Buffer {
+  const parts: Uint8Array[] = [];
+  for (const [code, value] of options) {
+    let offset = 0;
+    do {
+      const part = value.subarray(offset, offset + 255);
+      parts.push(Uint8Array.of(code, part.length), part);
+      offset += part.length;
+    } while (offset < value.length);
+  }
+  parts.push(Uint8Array.of(optionCode.end));
+  return Buffer.concat(parts);
+}

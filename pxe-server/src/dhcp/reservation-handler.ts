@@ -1,0 +1,188 @@
+import type { BootDecider, StationAddress } from '../boot/boot-decider.ts';
+import { type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
+import type { MacAddress } from '../boot/mac-address.ts';
+import { addressOptions, leaseOptions } from './address-options.ts';
+import { type BootAnswer, bootAnswer } from './boot-answer.ts';
+import type { NetbootClient, PlainClient } from './client.ts';
+import { destinationOf } from './destination.ts';
+import type { EnrolmentPool } from './enrolment-pool.ts';
+import { type Ignored, ignore } from './ignored.ts';
+import { optionCode } from './option-code.ts';
+import { readAddress, text } from './option-values.ts';
+import type { DhcpPacket } from './packet.ts';
+import { type Reply, replyPacket } from './reply.ts';
+import type { DhcpSettings } from './settings.ts';
+
+/** A machine gave its address back, or found somebody else using it. Nothing is sent. */
+export interface AddressNotice {
+  readonly kind: 'released' | 'declined';
+  readonly address: Ipv4Address;
+}
+
+export interface ReservationContext {
+  readonly decider: BootDecider;
+  readonly settings: DhcpSettings;
+  readonly pool: EnrolmentPool;
+  /** Milliseconds. */
+  readonly now: number;
+}
+
+type Client = NetbootClient | PlainClient;
+
+/** Renewed for as long as the machine runs, and free again soon after: pools are small. */
+const enrolmentLeaseSeconds = 600;
+
+/**
+ * Reservation mode on port 67: a DHCP server (RFC 2131 section 4.3) for the machines that the decider knows and
+ * for nobody else. Netboot clients get their boot file in the same answer; plain clients (the runtime, the
+ * restored system) get the address alone.
+ */
+export function handleReservation(
+  request: DhcpPacket,
+  client: Client,
+  context: ReservationContext,
+): Reply | AddressNotice | Ignored {
+  switch (client.messageType) {
+    case 'DISCOVER':
+      return handleDiscover(request, client, context);
+    case 'REQUEST':
+      return handleRequest(request, client, context);
+    case 'INFORM':
+      return handleInform(request, client, context);
+    case 'RELEASE':
+      return handleRelease(request, client, context);
+    case 'DECLINE':
+      return handleDecline(request, client, context);
+    default:
+      return ignore(`${client.messageType} is a server's message`);
+  }
+}
+
+function handleDiscover(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
+  const wish = readAddress(request.options, optionCode.requestedAddress);
+  const address = addressOf(client.mac, wish, context);
+  if (address.kind === 'ignored') return address;
+  const boot = bootOf(client, context);
+  if (boot?.kind === 'ignored') return boot;
+  return leaseReply(request, client.mac, 'OFFER', address, boot, context);
+}
+
+/** RFC 2131 section 4.3.2: what a REQUEST means follows from which of option 54, option 50 and ciaddr are set. */
+function handleRequest(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
+  const { settings, pool, now } = context;
+  const server = readAddress(request.options, optionCode.serverIdentifier);
+  if (server !== undefined && server !== settings.interfaceAddress) {
+    return ignore(`the REQUEST is for another DHCP server, ${server}`);
+  }
+  // A client that names no address (against the RFC, seen in small clients) means the one it was offered.
+  const wanted = [readAddress(request.options, optionCode.requestedAddress), request.ciaddr].find(
+    (candidate) => candidate !== undefined && candidate !== unspecifiedAddress,
+  );
+
+  const address = addressOf(client.mac, wanted, context);
+  if (address.kind === 'ignored') return address;
+  const boot = bootOf(client, context);
+  if (boot?.kind === 'ignored') return boot;
+  // A machine enrolled a moment ago keeps its pool address until it asks anew.
+  const held = pool.held(client.mac, now);
+  const granted = wanted !== undefined && held === wanted ? { ...address, ip: wanted } : address;
+  if (wanted !== undefined && granted.ip !== wanted) {
+    return nak(request, `${wanted} is not the address of ${client.mac}`, settings);
+  }
+  if (held === granted.ip) pool.confirm(client.mac, held, now + enrolmentLeaseSeconds * 1000);
+  return leaseReply(request, client.mac, 'ACK', granted, boot, context);
+}
+
+/** RFC 2131 section 4.3.5: parameters without a lease, to an address that the client says it has. */
+function handleInform(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
+  const { settings } = context;
+  const address = addressOf(client.mac, undefined, context);
+  if (address.kind === 'ignored') return address;
+  if (request.ciaddr !== address.ip) {
+    return ignore(`INFORM from ${request.ciaddr}, the station's address is ${address.ip}`);
+  }
+  const packet = replyPacket(request, {
+    messageType: 'ACK',
+    serverIdentifier: settings.interfaceAddress,
+    options: new Map(addressOptions(address, settings)),
+  });
+  return { kind: 'reply', messageType: 'ACK', packet, to: destinationOf(request, false) };
+}
+
+function handleRelease(
+  request: DhcpPacket,
+  { mac }: Client,
+  { pool }: ReservationContext,
+): AddressNotice | Ignored {
+  if (!pool.release(mac, request.ciaddr))
+    return ignore(`RELEASE of ${request.ciaddr}, which is no pool lease`);
+  return { kind: 'released', address: request.ciaddr };
+}
+
+function handleDecline(
+  request: DhcpPacket,
+  { mac }: Client,
+  { decider, pool, now }: ReservationContext,
+): AddressNotice | Ignored {
+  const address = readAddress(request.options, optionCode.requestedAddress);
+  if (address === undefined) return ignore('a DECLINE that names no address');
+  const rule = decider.addressFor(mac);
+  const isOurs = (rule.kind === 'fixed' && rule.ip === address) || pool.decline(mac, address, now);
+  return isOurs ? { kind: 'declined', address } : ignore(`DECLINE of ${address}, which is not ours`);
+}
+
+/** The station's own address, or a pool address while the window is open or the lease runs. */
+function addressOf(
+  mac: MacAddress,
+  wish: Ipv4Address | undefined,
+  { decider, pool, now }: ReservationContext,
+): StationAddress | Ignored {
+  const rule = decider.addressFor(mac);
+  if (rule.kind === 'fixed') return rule;
+  const ip = rule.kind === 'enrolment-pool' ? pool.offer(mac, wish, now) : pool.held(mac, now);
+  if (ip !== undefined) return { kind: 'fixed', ip };
+  return ignore(rule.kind === 'not-for-us' ? rule.reason : 'the enrolment pool has no free address');
+}
+
+function bootOf(client: Client, { decider, settings }: ReservationContext): BootAnswer | Ignored | undefined {
+  return client.kind === 'netboot' ? bootAnswer(client, decider, settings, 'reservation') : undefined;
+}
+
+function leaseReply(
+  request: DhcpPacket,
+  mac: MacAddress,
+  messageType: 'OFFER' | 'ACK',
+  address: StationAddress,
+  boot: BootAnswer | undefined,
+  { settings, pool, now }: ReservationContext,
+): Reply {
+  const isPoolAddress = pool.held(mac, now) === address.ip;
+  const packet = replyPacket(request, {
+    messageType,
+    serverIdentifier: settings.interfaceAddress,
+    yiaddr: address.ip,
+    ...(boot === undefined ? {} : { siaddr: settings.tftpServer, bootFile: boot.bootFile }),
+    options: new Map([
+      ...leaseOptions(isPoolAddress ? enrolmentLeaseSeconds : settings.leaseSeconds),
+      ...addressOptions(address, settings),
+      ...(boot?.options ?? []),
+    ]),
+  });
+  const to = destinationOf(request, false);
+  return {
+    kind: 'reply',
+    messageType,
+    packet,
+    to,
+    ...(boot === undefined ? {} : { bootFile: boot.bootFile }),
+  };
+}
+
+function nak(request: DhcpPacket, reason: string, settings: DhcpSettings): Reply {
+  const packet = replyPacket(request, {
+    messageType: 'NAK',
+    serverIdentifier: settings.interfaceAddress,
+    options: new Map([[optionCode.message, text(reason)]]),
+  });
+  return { kind: 'reply', messageType: 'NAK', packet, to: destinationOf(request, true) };
+}

@@ -1,0 +1,89 @@
+import express, { type Express, type Request, type Response } from 'express';
+import { bootScriptPath, loaderPath } from '../boot/boot-file.ts';
+import { formatRefusalScript } from '../boot/boot-script.ts';
+import { type LoaderName, loaderNames } from '../boot/loader-name.ts';
+import { parseMacAddress } from '../boot/mac-address.ts';
+import type { BootStage } from '../journal/boot-stage.ts';
+import type { Journal } from '../journal/journal.ts';
+import { machineAt } from '../journal/neighbour-table.ts';
+import { packFile } from '../stations/station-pack.ts';
+import { type BootScriptContext, chooseBootScript } from './choose-boot-script.ts';
+import { sendFailureStatus } from './send-failure.ts';
+
+export interface BootAppOptions extends BootScriptContext {
+  readonly journal: Journal;
+  readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
+  readonly onError: (doing: string, error: unknown) => void;
+}
+
+/**
+ * Boot files over plain HTTP, because that is all that boot firmware and Debian's iPXE speak. Names come from
+ * fixed lists; nothing here is secret, and what matters is checked again by the runtime.
+ */
+export function createBootApp(options: BootAppOptions): Express {
+  const { paths, journal, loaders } = options;
+  const app = express().disable('x-powered-by');
+  const record = (request: Request, stage: BootStage, sentence: string) => {
+    journal.record({ machine: machineAt(request.socket.remoteAddress ?? ''), stage, sentence });
+  };
+
+  app.get(pathOf(bootScriptPath('')), (request, response) => {
+    const { mac: macText, uuid } = request.query;
+    const mac = parseMacAddress(String(macText));
+    response.type('text/plain').set('Cache-Control', 'no-store');
+    if (mac === undefined) {
+      return void response.status(400).send(formatRefusalScript('this request names no network card'));
+    }
+    const { script, sentence } = chooseBootScript(options, mac, typeof uuid === 'string' ? uuid : undefined);
+    journal.record({ machine: mac, stage: 'boot-files', sentence });
+    response.send(script);
+  });
+
+  // Range, HEAD, ETag, Content-Length and back-pressure are those of Express's `send`.
+  const sendFile = (response: Response, file: string, what: string) => {
+    const { req: request } = response;
+    const startedAt = performance.now();
+    response.sendFile(file, { dotfiles: 'allow', maxAge: 0 }, (error?: Error) => {
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+      if (error === undefined) return record(request, 'boot-files', `gets ${what} in ${seconds} s`);
+      record(request, 'boot-files', `does not get ${what}: ${error.message}`);
+      if (response.headersSent) return;
+      const status = sendFailureStatus(response, error);
+      refuse(response, status, status === 416 ? `${what} has no such range` : `${what} is not there`);
+    });
+  };
+  app.get('/boot/vmlinuz', (_request, response) => sendFile(response, paths.kernel, 'the kernel'));
+  app.get('/boot/runtime.img', (_request, response) => sendFile(response, paths.runtimeImage, 'the runtime'));
+  app.get('/boot/packs/:name', (request, response) => {
+    const name = /^([A-Za-z0-9-]{1,63})\.img$/.exec(request.params.name)?.[1];
+    if (name === undefined) return notFound(response, 'no such driver pack');
+    sendFile(response, packFile(paths, name), `driver pack ${name}`);
+  });
+  for (const name of loaderNames) {
+    app.get(loaderPath(name), (request, response) => {
+      record(request, 'loader', `${request.method === 'HEAD' ? 'asks the size of' : 'gets'} ${name} by HTTP`);
+      response.type('application/efi').send(Buffer.from(loaders.get(name) ?? []));
+    });
+  }
+
+  app.use((_request, response) => notFound(response, 'no such boot file'));
+  const onError: express.ErrorRequestHandler = (error, request, response, _next) => {
+    options.onError(`answering ${request.method} ${request.path}`, error);
+    if (response.headersSent) return void response.destroy();
+    response.status(500).type('text/plain').send('the netboot service failed; its log says why\n');
+  };
+  app.use(onError);
+  return app;
+}
+
+function pathOf(pathAndQuery: string): string {
+  return pathAndQuery.replace(/\?.*$/, '');
+}
+
+function notFound(response: Response, sentence: string): void {
+  refuse(response, 404, sentence);
+}
+
+function refuse(response: Response, status: number, sentence: string): void {
+  response.status(status).type('text/plain').send(`${sentence}\n`);
+}

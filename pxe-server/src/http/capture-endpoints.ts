@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Router } from 'express';
+import { captureJobSchema, captureRequestSchema, commitReplySchema } from '#contract/api.ts';
+import { type ImageManifest, imageManifestSchema } from '#images/format/image-manifest.ts';
+import {
+  formatImageName,
+  formatImageRef,
+  formatUtc,
+  type ImageName,
+  parseImageName,
+} from '#images/format/image-name.ts';
+import { signBytes } from '#images/format/minisign.ts';
+import { makeFolderDurably } from '#images/stores/durable-write.ts';
+import { imageFolder, listImages, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { publishImage } from '#images/stores/publish-image.ts';
+import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
+import { checkCapture } from '../jobs/check-capture.ts';
+import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { mintToken } from '../jobs/token.ts';
+import type { ServiceContext } from '../serve/service-context.ts';
+import { currentEnrolment } from '../stations/enrolment-window.ts';
+import { recogniseMachine } from '../stations/recognise-machine.ts';
+import { getStation } from '../stations/station-registry.ts';
+import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
+import { storePath } from './job-endpoints.ts';
+import { refusePermission, refuseStation } from './permission.ts';
+
+export function addCaptureEndpoints(router: Router, context: ServiceContext): void {
+  const { state, configuration, store, journal, log } = context;
+  /** Images that are being checked, and replies that nobody has heard yet; by job. */
+  const commits = new Map<string, ReturnType<typeof commitCapture>>();
+
+  addEndpoint(router, state, {
+    method: 'post',
+    path: '/captures',
+    grant: ['session'],
+    body: captureRequestSchema,
+    reply: captureJobSchema,
+    async handle({ grant, body: { station: name, passport }, machine }) {
+      const permission = currentEnrolment(state) === undefined ? 'capture' : 'capture-while-enrolling';
+      const refused = refuseStation(grant, name) ?? refusePermission(state, grant, permission);
+      if (refused !== undefined) return refused;
+      if (recogniseMachine(state, passport)?.name !== name) {
+        return notAllowed(`This machine is not recognised as station ${name} any more.`);
+      }
+      // A capture that was interrupted ends here; its chunks are in the store and are reused.
+      for (const abandoned of abandonCaptures(state, name)) removeCapture(store, abandoned);
+
+      const station = getStation(state, name);
+      const image = { station: name, utc: unusedUtc(store, name) };
+      const previous = previousImage(context, name);
+      const imageName = formatImageName(image);
+      const { how, technician } = grant;
+      const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
+      const jobId = openJob(state, { kind: 'capture', ...asked });
+      const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
+      const token = mintToken(state, {
+        kind: 'capture',
+        technician,
+        how,
+        station: name,
+        job: jobId,
+        expiresAt,
+      });
+      makeFolderDurably(captureFolder(store, jobId));
+      journal.record({ machine, stage: 'runtime', sentence: `${technician} opens a capture of ${name}` });
+      log.info({ machine, station: name, job: jobId, image: imageName }, 'capture opened');
+      return ok({
+        jobId,
+        token,
+        station: name,
+        storePath,
+        computerName: station.computerName,
+        stationRole: station.role,
+        ...previous,
+        dataVolumes: configuration.volumes.data,
+        imageName,
+      });
+    },
+  });
+
+  addEndpoint(router, state, {
+    method: 'post',
+    path: '/captures/:jobId/commit',
+    grant: ['capture'],
+    body: imageManifestSchema,
+    reply: commitReplySchema,
+    limit: '16mb',
+    async handle({ parameters, body: manifest, machine }) {
+      const job = findJob(state, parameters['jobId'] ?? '');
+      const name = job === undefined ? null : parseImageName(job.imageName);
+      if (job === undefined || name === null) return notAllowed();
+      // The reply to the first request may have been lost.
+      const committed = committedManifest(context, job);
+      if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
+      if (job.closedAt !== null) {
+        return refuse(409, { code: 'job-closed', message: 'This capture is over; start a new one.' });
+      }
+      let commit = commits.get(job.id);
+      if (commit === undefined) {
+        commit = commitCapture(context, { job, name, manifest, machine });
+        commits.set(job.id, commit);
+        // Whoever waits hears of a failure; the next question starts anew.
+        commit.catch(() => commits.delete(job.id));
+      }
+      const reply = await Promise.race([commit, sleep(patienceMs, stillChecking, { ref: false })]);
+      if (reply !== stillChecking) commits.delete(job.id);
+      return reply;
+    },
+  });
+}
+
+/** Well below the time after which a client takes silence for a lost connection. */
+const patienceMs = 30_000;
+
+const stillChecking = refuse(503, {
+  code: 'still-checking',
+  message: 'The service is still reading the image again.',
+  next: 'Ask again; nothing is lost.',
+  retryAfterSeconds: 1,
+});
+
+interface Commit {
+  readonly job: Job;
+  readonly name: ImageName;
+  readonly manifest: ImageManifest;
+  readonly machine: string;
+}
+
+/** Reads everything again, signs, publishes. Once at a time for a job: it takes long, and clients ask again. */
+async function commitCapture(
+  context: ServiceContext,
+  { job, name, manifest, machine }: Commit,
+): Promise<Reply<{ ref: string; manifestSha256: string }>> {
+  const { state, store, journal, log } = context;
+  const ref = formatImageRef(name);
+  const folder = captureFolder(store, job.id);
+  const expected = { image: name, ...previousImage(context, name.station) };
+  const problems = await checkCapture(store, folder, manifest, expected);
+  if (problems.length > 0) {
+    log.error({ job: job.id, image: ref, problems }, 'captured image refused');
+    return refuse(409, {
+      code: 'image-not-complete',
+      message: `The image is not what its manifest says: ${problems.join('; ')}`.slice(0, 2000),
+      next: 'Capture the station again; chunks that are in the store are not sent twice.',
+    });
+  }
+  const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+  const signature = signBytes(bytes, context.signingKey, `rekindle image ${ref}`);
+  const files = await readCaptureFiles(store, job.id, manifest);
+  publishImage(store, name, { manifestBytes: bytes, signature, files });
+  removeCapture(store, job.id);
+  const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
+  markCommitted(state, job.id, manifestSha256);
+  journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
+  log.info({ job: job.id, image: ref, manifestSha256 }, 'image published');
+  return ok({ ref, manifestSha256 });
+}
+
+/** Also after a crash between the publication and its record in the state. */
+function committedManifest(context: ServiceContext, job: Job): string | undefined {
+  if (job.manifestSha256 !== null) return job.manifestSha256;
+  const name = parseImageName(job.imageName);
+  if (name === null || !existsSync(join(imageFolder(context.store, name), manifestFile))) return undefined;
+  const { manifestSha256 } = readManifest(context.store, name, context.signingKey);
+  markCommitted(context.state, job.id, manifestSha256);
+  return manifestSha256;
+}
+
+function previousImage({ store, signingKey }: ServiceContext, station: Parameters<typeof listImages>[1]) {
+  const last = listImages(store, station).at(-1);
+  if (last === undefined) return { sequence: 1, previousManifestSha256: null };
+  const { manifest, manifestSha256 } = readManifest(store, last, signingKey);
+  return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
+}
+
+/** Names are to the second; two captures within one get different ones. */
+function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): string {
+  const last = listImages(store, station).at(-1)?.utc ?? '';
+  let time = Date.now();
+  while (formatUtc(new Date(time)) <= last) time += 1000;
+  return formatUtc(new Date(time));
+}

@@ -1,0 +1,155 @@
+import { join } from 'node:path';
+import express, { type Request, type Response, type Router } from 'express';
+import { missingReplySchema, missingRequestSchema } from '#contract/api.ts';
+import { type ChunkId, chunkPath, isChunkId } from '#images/format/chunk-id.ts';
+import { chunkSizeLimit } from '#images/format/disk-index.ts';
+import { formatImageName, parseImageName } from '#images/format/image-name.ts';
+import { chunksFolder } from '#images/stores/directory-store.ts';
+import { makeFolderDurably, writeFileDurably } from '#images/stores/durable-write.ts';
+import { imageFolder } from '#images/stores/image-folder.ts';
+import { openStore } from '#images/stores/open-store.ts';
+import { captureFolder } from '../jobs/capture-folder.ts';
+import { isChunk } from '../jobs/check-capture.ts';
+import type { ChunksOfImages } from '../jobs/chunks-of-images.ts';
+import { findJob, type Job } from '../jobs/job-store.ts';
+import type { Grant } from '../jobs/token.ts';
+import type { ServiceContext } from '../serve/service-context.ts';
+import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { sendFailureStatus } from './send-failure.ts';
+
+/** zstd makes what it cannot compress a little longer. */
+const largestChunkFile = chunkSizeLimit + (1 << 20);
+/** The index of a disk of 25 TiB in chunks of 1 MiB; it is held in memory once. */
+const largestImageFile = 1024 ** 3;
+
+const noSuchFile = refuse(404, { code: 'no-such-file', message: 'The store has no such file.' });
+
+/**
+ * The image store, as far as a token reaches. A restore reads the files of its image and the chunks of its
+ * indexes, a comparison the files only; a capture asks for chunks, writes chunks, and writes the files of its image.
+ */
+export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf: ChunksOfImages): void {
+  const { state, store } = context;
+  const chunks = openStore({ kind: 'directory', path: store });
+
+  addEndpoint(router, state, {
+    method: 'post',
+    path: '/store/missing',
+    grant: ['job', 'capture'],
+    body: missingRequestSchema,
+    reply: missingReplySchema,
+    limit: '8mb',
+    async handle({ grant, body: { chunks: ids } }) {
+      const job = openJobOf(context, grant);
+      if ('status' in job) return job;
+      if (grant.kind === 'job' && ids.some((id) => !chunksOf.has(job.imageName, id as ChunkId))) {
+        return notAllowed('This token reads the chunks of its own image only.');
+      }
+      return ok({ missing: await chunks.missing(ids as ChunkId[]) });
+    },
+  });
+
+  const chunkRoute = `/store/${chunksFolder}/:prefix/:file`;
+  router.get(chunkRoute, (request, response) => {
+    const kinds = request.method === 'HEAD' ? (['job', 'capture'] as const) : (['job'] as const);
+    const job = allowed(context, request, kinds);
+    if ('status' in job) return sendProblem(response, job);
+    const id = chunkIdIn(request);
+    if (id === undefined) return sendProblem(response, noSuchFile);
+    if (job.kind === 'restore' && !chunksOf.has(job.imageName, id)) {
+      return sendProblem(response, notAllowed('This token reads the chunks of its own image only.'));
+    }
+    sendFile(response, join(store, chunksFolder, chunkPath(id)));
+  });
+
+  const readChunk = express.raw({ type: () => true, limit: largestChunkFile });
+  router.put(chunkRoute, async (request, response) => {
+    const job = allowed(context, request, ['capture']);
+    if ('status' in job) return sendProblem(response, job);
+    const id = chunkIdIn(request);
+    if (id === undefined) return sendProblem(response, noSuchFile);
+    const bytes = await readBody(readChunk, request, response);
+    if (!(await isChunk(id, bytes))) {
+      return sendProblem(
+        response,
+        refuse(422, {
+          code: 'wrong-chunk',
+          message: `What arrived for chunk ${id} is not what its id says.`,
+        }),
+      );
+    }
+    await chunks.put(id, bytes);
+    response.status(204).end();
+  });
+
+  const fileRoute = '/store/images/:station/:image/:file';
+  router.get(fileRoute, (request, response) => {
+    const job = allowed(context, request, ['job', 'comparison']);
+    if ('status' in job) return sendProblem(response, job);
+    const target = imageFileIn(request, job);
+    if (target === undefined) {
+      return sendProblem(response, notAllowed('This token reads the files of its own image only.'));
+    }
+    sendFile(response, join(imageFolder(store, target.image), target.file));
+  });
+
+  const readFile = express.raw({ type: () => true, limit: largestImageFile });
+  router.put(fileRoute, async (request, response) => {
+    const job = allowed(context, request, ['capture']);
+    if ('status' in job) return sendProblem(response, job);
+    const target = imageFileIn(request, job);
+    if (target === undefined || target.file.startsWith('manifest.json')) {
+      return sendProblem(response, notAllowed('This token writes the files of its own image only.'));
+    }
+    const bytes = await readBody(readFile, request, response);
+    const folder = captureFolder(store, job.id);
+    makeFolderDurably(folder);
+    writeFileDurably(join(folder, target.file), bytes);
+    response.status(204).end();
+  });
+}
+
+function allowed(context: ServiceContext, request: Request, kinds: readonly Grant['kind'][]): Job | Refused {
+  const granted = authenticate(context.state, request, kinds);
+  return 'kind' in granted ? granted : openJobOf(context, granted.grant);
+}
+
+function openJobOf({ state }: ServiceContext, { job: id }: Grant): Job | Refused {
+  const job = id === null ? undefined : findJob(state, id);
+  return job === undefined || job.closedAt !== null
+    ? refuse(403, { code: 'job-closed', message: 'The job of this token is over.', next: 'Start a new one.' })
+    : job;
+}
+
+function chunkIdIn({ params }: Request): ChunkId | undefined {
+  const file = String(params['file']);
+  const id = file.slice(0, -'.cacnk'.length);
+  return isChunkId(id) && chunkPath(id) === `${String(params['prefix'])}/${file}` ? id : undefined;
+}
+
+/** Undefined unless the path is a plain file name in the folder of the job's own image. */
+function imageFileIn({ params }: Request, job: Job) {
+  const image = parseImageName(job.imageName);
+  const file = String(params['file']);
+  const own =
+    image !== null && params['station'] === image.station && params['image'] === formatImageName(image);
+  return own && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(file) ? { image, file } : undefined;
+}
+
+function sendFile(response: Response, file: string): void {
+  response.sendFile(file, { dotfiles: 'allow', immutable: true, maxAge: '1d' }, (error?: Error) => {
+    if (error === undefined || response.headersSent) return;
+    sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
+  });
+}
+
+async function readBody(
+  read: ReturnType<typeof express.raw>,
+  request: Request,
+  response: Response,
+): Promise<Uint8Array> {
+  await new Promise<void>((resolve, reject) => {
+    read(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error)));
+  });
+  return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+}

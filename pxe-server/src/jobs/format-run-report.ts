@@ -1,0 +1,46 @@
+import { formatBytes } from '#base/bytes.ts';
+import type { RunReport } from '#contract/run-report.ts';
+
+/** A run report as a person reads it, for a terminal of 80 columns and for paper. */
+export function formatRunReport(report: RunReport): string {
+  const { machine, startedBy } = report;
+  return [
+    `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${machine.exitCode})`,
+    `  image       ${report.image ?? 'none'}`,
+    `  manifest    ${report.manifestSha256 ?? 'none'}`,
+    `  started by  ${startedBy.technician}${startedBy.how === 'armed' ? ', armed' : ''}`,
+    `  from, to    ${report.openedAt} - ${report.closedAt}`,
+    ...section('Reasons', machine.reasons),
+    ...section(
+      'Boot',
+      report.boot.map(({ at, sentence }) => `${at.slice(11, 19)}  ${sentence}`),
+    ),
+    ...section(
+      'Hardware',
+      machine.differences.map(
+        ({ severity, sentence, field }) =>
+          `${severity}${machine.confirmed.includes(field) ? ', confirmed' : ''}: ${sentence}`,
+      ),
+    ),
+    ...section(
+      'Steps',
+      machine.steps.map(
+        ({ title, outcome, seconds, sentence }) =>
+          `${outcome.padEnd(8)}${seconds.toFixed(1).padStart(8)} s  ${title}: ${sentence}`,
+      ),
+    ),
+    ...machine.disks.flatMap((disk) => [
+      '',
+      `Disk ${disk.number}: ${disk.model}, serial ${disk.serial ?? disk.wwn ?? 'unknown'}, ${formatBytes(disk.sizeBytes)}`,
+      ...disk.restored.map(({ what, sizeBytes }) => `  restored    ${what}, ${formatBytes(sizeBytes)}`),
+      ...disk.kept.map(({ what, sizeBytes }) => `  untouched   ${what}, ${formatBytes(sizeBytes)}`),
+      `  chunks      ${disk.chunks.written} written, ${disk.chunks.alreadyRight} right already, ${disk.chunks.verified} verified`,
+      `  bytes       ${formatBytes(disk.bytes.fetched)} fetched, ${formatBytes(disk.bytes.written)} written, ${formatBytes(disk.bytes.verified)} verified`,
+    ]),
+    ...section('Not verified', machine.unverified),
+  ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];
+}

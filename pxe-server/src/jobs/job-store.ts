@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import * as z from 'zod';
+import type { MachineReport, StepEvent } from '#contract/run-report.ts';
+import { stepEventSchema } from '#contract/run-report.ts';
+import { inTransaction, type State } from '../site/state.ts';
+
+const jobRowSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['restore', 'capture']),
+    station: z.string(),
+    image: z.string(),
+    manifest_sha256: z.string().nullable(),
+    how: z.enum(['technician', 'armed']),
+    technician: z.string(),
+    machine: z.string(),
+    opened_at: z.int(),
+    closed_at: z.int().nullable(),
+    run_id: z.string().nullable(),
+    outcome: z.string().nullable(),
+  })
+  .transform((row) => ({
+    id: row.id,
+    kind: row.kind,
+    station: row.station,
+    /** `<STATION>_<UTC time>`, the image's folder. */
+    imageName: row.image,
+    manifestSha256: row.manifest_sha256,
+    how: row.how,
+    technician: row.technician,
+    /** MAC address, or the IP address where that is not known: finds the boot conversation. */
+    machine: row.machine,
+    openedAt: new Date(row.opened_at),
+    closedAt: row.closed_at === null ? null : new Date(row.closed_at),
+    runId: row.run_id,
+    outcome: row.outcome,
+  }));
+
+export type Job = z.infer<typeof jobRowSchema>;
+export type NewJob = Pick<
+  Job,
+  'kind' | 'station' | 'imageName' | 'manifestSha256' | 'how' | 'technician' | 'machine'
+>;
+
+export function openJob(state: State, job: NewJob, now = Date.now()): string {
+  const id = randomUUID();
+  state
+    .prepare(
+      `INSERT INTO jobs (id, kind, station, image, manifest_sha256, how, technician, machine, opened_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    .run(
+      id,
+      job.kind,
+      job.station,
+      job.imageName,
+      job.manifestSha256,
+      job.how,
+      job.technician,
+      job.machine,
+      now,
+    );
+  return id;
+}
+
+export function findJob(state: State, id: string): Job | undefined {
+  const row = state.prepare('SELECT * FROM jobs WHERE id = ?').get(id);
+  return row === undefined ? undefined : jobRowSchema.parse(row);
+}
+
+export function listJobs(state: State, station: string): Job[] {
+  return state
+    .prepare('SELECT * FROM jobs WHERE station = ? ORDER BY opened_at DESC')
+    .all(station)
+    .map((row) => jobRowSchema.parse(row));
+}
+
+/** The captured image is in the store. */
+export function markCommitted(state: State, id: string, manifestSha256: string): void {
+  state.prepare('UPDATE jobs SET manifest_sha256 = ? WHERE id = ?').run(manifestSha256, id);
+}
+
+/** Closes the captures of a station that never were committed, and says which. */
+export function abandonCaptures(state: State, station: string, now = Date.now()): string[] {
+  return state
+    .prepare(
+      `UPDATE jobs SET closed_at = ?, outcome = 'abandoned'
+       WHERE station = ? AND kind = 'capture' AND closed_at IS NULL AND manifest_sha256 IS NULL RETURNING id`,
+    )
+    .all(now, station)
+    .map((row) => String(row['id']));
+}
+
+export function hasCaptured(state: State, station: string): boolean {
+  return (
+    state
+      .prepare(
+        "SELECT 1 FROM jobs WHERE station = ? AND kind = 'capture' AND manifest_sha256 IS NOT NULL LIMIT 1",
+      )
+      .get(station) !== undefined
+  );
+}
+
+export function closeJob(state: State, id: string, report: MachineReport, now = Date.now()): void {
+  state
+    .prepare('UPDATE jobs SET closed_at = ?, run_id = ?, outcome = ? WHERE id = ?')
+    .run(now, report.runId, report.outcome, id);
+}
+
+export function addJobEvents(state: State, id: string, events: readonly StepEvent[]): void {
+  inTransaction(state, () => {
+    const row = state.prepare('SELECT max(number) AS last FROM job_events WHERE job = ?').get(id);
+    const next = Number(row?.['last'] ?? 0) + 1;
+    const insert = state.prepare('INSERT INTO job_events (job, number, event) VALUES (?, ?, ?)');
+    events.forEach((event, index) => {
+      insert.run(id, next + index, JSON.stringify(event));
+    });
+    // Progress lines of a long restore; the report has every step again.
+    state
+      .prepare('DELETE FROM job_events WHERE job = ? AND number <= ?')
+      .run(id, next + events.length - 1 - 5000);
+  });
+}
+
+export function listJobEvents(state: State, id: string): StepEvent[] {
+  return state
+    .prepare('SELECT event FROM job_events WHERE job = ? ORDER BY number')
+    .all(id)
+    .map((row) => stepEventSchema.parse(JSON.parse(String(row['event']))));
+}

@@ -1,0 +1,93 @@
+import { isIpxe } from '../boot/firmware-kind.ts';
+import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
+import type { Journal } from '../journal/journal.ts';
+import { machineAt } from '../journal/neighbour-table.ts';
+import type { TftpEvent } from '../tftp/tftp-event.ts';
+import type { Logger } from './log.ts';
+
+/** What DHCP and TFTP did, for the log, and as sentences for the journal of the machine. */
+
+export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent): void {
+  switch (event.event) {
+    case 'listening':
+      log.info(event, 'dhcp listening');
+      return;
+    case 'failed':
+      log.error({ doing: event.doing, err: event.error }, 'dhcp failed');
+      return;
+    case 'ignored':
+      // Everybody's ordinary DHCP traffic; only netboot requests are worth a line.
+      log[event.firmwareKind === undefined ? 'debug' : 'info'](event, 'dhcp ignored');
+      return;
+    case 'released':
+    case 'declined':
+      log.info(event, `dhcp ${event.event}`);
+      return;
+    case 'replied': {
+      const { mac, firmwareKind, request, reply, address, bootFile } = event;
+      log.info(event, 'dhcp replied');
+      const what = [
+        address === undefined ? [] : `address ${address}`,
+        bootFile === undefined ? [] : `boot file ${bootFile}`,
+      ].flat();
+      const stage = firmwareKind === undefined ? 'runtime' : isIpxe(firmwareKind) ? 'ipxe' : 'firmware';
+      const who = firmwareKind === undefined ? '' : ` (${firmwareKind})`;
+      const sentence = `${request}${who} gets ${[reply, ...what].join(', ')}`;
+      journal.record({ machine: mac, stage, sentence });
+      return;
+    }
+  }
+}
+
+export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent): void {
+  switch (event.event) {
+    case 'listening':
+      log.info(event, 'tftp listening');
+      return;
+    case 'failed':
+      log.error({ doing: event.doing, err: event.error }, 'tftp failed');
+      return;
+    case 'ignored':
+      log.debug(event, 'tftp ignored');
+      return;
+    case 'refused':
+      log.info(event, 'tftp refused');
+      journal.record({
+        machine: machineOf(event.client),
+        stage: 'loader',
+        sentence: `asks for ${event.fileName.slice(0, 128)} by TFTP: refused, ${event.reason}`,
+      });
+      return;
+    case 'finished':
+      log.info(event, 'tftp finished');
+      journal.record({
+        machine: machineOf(event.client),
+        stage: 'loader',
+        sentence: sentenceOf(event),
+      });
+  }
+}
+
+function sentenceOf({
+  fileName,
+  outcome,
+  bytes,
+  milliseconds,
+}: Extract<TftpEvent, { event: 'finished' }>): string {
+  switch (outcome.kind) {
+    case 'done':
+      return `gets ${fileName} by TFTP: ${bytes} bytes in ${milliseconds} ms`;
+    case 'unconfirmed':
+      return `gets ${fileName} by TFTP: all ${bytes} bytes sent, the last answer did not come`;
+    case 'probed':
+      return `asks the size of ${fileName} by TFTP`;
+    case 'aborted':
+      return `breaks off ${fileName} by TFTP: error ${outcome.code} ${outcome.message.slice(0, 128)}`;
+    case 'timed-out':
+      return `went silent during ${fileName} by TFTP, after ${outcome.acknowledged} of ${bytes} bytes`;
+  }
+}
+
+function machineOf(client: string): string {
+  return machineAt(client.replace(/:\d+$/, ''));
+}

@@ -1,0 +1,95 @@
+import { access, constants, stat } from 'node:fs/promises';
+import { RekindleError } from '#base/errors.ts';
+import type { SitePaths } from '../site/site-paths.ts';
+import type { State } from '../site/state.ts';
+import { hasPack, packFile, universalPack } from '../stations/station-pack.ts';
+import { listStations } from '../stations/station-registry.ts';
+import { countUsers } from '../users/user-store.ts';
+import { checkFreeSpace } from './check-free-space.ts';
+
+/** One thing that stands in the way, and what to do about it. */
+export interface ReadinessProblem {
+  readonly problem: string;
+  readonly next: string;
+}
+
+export interface Readiness {
+  /** Without these the service does not start. */
+  readonly problems: readonly ReadinessProblem[];
+  /** It starts, but somebody at a station would find out. */
+  readonly warnings: readonly ReadinessProblem[];
+}
+
+/** What is not a port: files, keys, users, packs. Ports and addresses answer for themselves when they are opened. */
+export async function checkReadiness(paths: SitePaths, state: State, store: string): Promise<Readiness> {
+  const build = 'Build it: rekindle runtime build';
+  const problems = [
+    await checkReadable(paths.kernel, 'The kernel', build),
+    await checkReadable(paths.runtimeImage, 'The recovery runtime', build),
+    await checkPrivate(paths.imageSigningKey),
+    await checkPrivate(paths.serverKey),
+    await checkPrivate(paths.caKey),
+    await checkWritable(store),
+  ].filter((problem) => problem !== undefined);
+  const warnings = [
+    await checkFreeSpace(store),
+    countUsers(state) === 0
+      ? { problem: 'Nobody may log on: there is no user.', next: 'rekindle user add NAME --role technician' }
+      : undefined,
+    hasPack(paths, universalPack)
+      ? undefined
+      : {
+          problem: `Machines that are not enrolled yet cannot boot: ${packFile(paths, universalPack)} is missing.`,
+          next: 'rekindle driver-pack build universal',
+        },
+    ...listStations(state)
+      .filter(({ name }) => !hasPack(paths, name))
+      .map(({ name }) => ({
+        problem: `Station ${name} cannot be recovered: it has no driver pack.`,
+        next: `rekindle driver-pack build ${name}`,
+      })),
+  ].filter((warning) => warning !== undefined);
+  return { problems, warnings };
+}
+
+/** All problems in one error, each with its advice. */
+export function readinessError(problems: readonly ReadinessProblem[]): RekindleError {
+  const lines = problems.map(({ problem, next }) => `  - ${problem}\n    ${next}`);
+  return new RekindleError('usage', `The service cannot start:\n${lines.join('\n')}`, {
+    next: 'Put these right, then start again.',
+  });
+}
+
+async function checkReadable(
+  file: string,
+  what: string,
+  next: string,
+): Promise<ReadinessProblem | undefined> {
+  const readable = await isAccessible(file, constants.R_OK);
+  return readable ? undefined : { problem: `${what} ${file} is not there or cannot be read.`, next };
+}
+
+async function checkWritable(folder: string): Promise<ReadinessProblem | undefined> {
+  const writable = await isAccessible(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  if (writable) return undefined;
+  return {
+    problem: `The image store ${folder} is not there or cannot be written.`,
+    next: 'Mount the disk or share that holds it, or correct `store` in rekindle.yaml.',
+  };
+}
+
+async function checkPrivate(file: string): Promise<ReadinessProblem | undefined> {
+  const info = await stat(file).catch(() => undefined);
+  if (info === undefined) {
+    return { problem: `The key ${file} is missing.`, next: 'Put it back from a copy, or run rekindle init.' };
+  }
+  if ((info.mode & 0o077) === 0) return undefined;
+  return { problem: `The key ${file} can be read by other users.`, next: `chmod 600 ${file}` };
+}
+
+async function isAccessible(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import {
+  formatPublicKey,
+  formatSecretKey,
+  generateKeyPair,
+  parseSecretKey,
+} from '#images/format/minisign.ts';
+import { chunksFolder } from '#images/stores/directory-store.ts';
+import { writeFileDurably } from '#images/stores/durable-write.ts';
+import { imagesFolder } from '#images/stores/image-folder.ts';
+import { storeFolder } from '../config/configuration.ts';
+import { readConfiguration } from '../config/read-configuration.ts';
+import { createCertificates } from './create-certificates.ts';
+import { findInterface } from './served-interface.ts';
+import type { SitePaths } from './site-paths.ts';
+
+/** What `init` asks; the rest of the configuration has defaults. Written as YAML as it is. */
+export interface InitialConfiguration {
+  readonly interface: string;
+  readonly address?: string;
+  readonly dhcp: {
+    readonly mode: 'proxy' | 'reservation';
+    readonly stations?: { readonly from: string; readonly to: string };
+    readonly enrolmentPool?: { readonly from: string; readonly to: string };
+  };
+  readonly http?: { readonly port: number };
+  readonly https?: { readonly port: number };
+  readonly tftp?: { readonly port: number };
+}
+
+/**
+ * Makes what is missing in a site folder and leaves what is there: a key that is lost takes every image it
+ * signed with it.
+ * @returns what was made, a line each
+ */
+export async function createSite(paths: SitePaths, initial: InitialConfiguration): Promise<string[]> {
+  const made: string[] = [];
+  await mkdir(paths.folder, { recursive: true });
+  await mkdir(join(paths.folder, 'keys'), { recursive: true, mode: 0o700 });
+
+  if (!existsSync(paths.configuration)) {
+    await writeFile(paths.configuration, formatInitialConfiguration(initial), { flag: 'wx' });
+    made.push(`configuration ${paths.configuration}`);
+  }
+  const configuration = await readConfiguration(paths.configuration);
+
+  if (!existsSync(paths.imageSigningKey)) {
+    await writeFile(paths.imageSigningKey, formatSecretKey(generateKeyPair()), { mode: 0o600, flag: 'wx' });
+    made.push('key that signs images and reports');
+  }
+  if (!existsSync(paths.imageSigningPublicKey)) {
+    const secret = parseSecretKey(await readFile(paths.imageSigningKey, 'utf8'));
+    writeFileDurably(paths.imageSigningPublicKey, Buffer.from(formatPublicKey(secret)));
+  }
+  const tls = [paths.caKey, paths.caCertificate, paths.serverKey, paths.serverCertificate];
+  if (!tls.every((file) => existsSync(file))) {
+    const { address } = findInterface(configuration.interface, configuration.address);
+    await createCertificates(paths, [address]);
+    made.push('site CA and server certificate');
+  }
+  const store = storeFolder(configuration, paths.folder);
+  for (const folder of [chunksFolder, imagesFolder]) await mkdir(join(store, folder), { recursive: true });
+  for (const folder of [paths.packs, paths.reports, paths.runtime]) await mkdir(folder, { recursive: true });
+  return made;
+}
+
+export function formatInitialConfiguration(initial: InitialConfiguration): string {
+  return [
+    '# Configuration of this Rekindle site. scripts/README.md has a table of all keys and their defaults.',
+    '# Check it after a change: rekindle serve names every error with its line.',
+    '',
+    stringify(initial),
+  ].join('\n');
+}

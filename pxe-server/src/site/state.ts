@@ -1,0 +1,143 @@
+import { chmodSync, existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { RekindleError } from '#base/errors.ts';
+
+/**
+ * The site's state in SQLite. `rekindle serve` and the other verbs open the same file; write-ahead logging
+ * and short transactions let them, and nothing is cached, so that a change counts at once.
+ */
+export type State = DatabaseSync;
+
+/** Step n brings a state of version n to n + 1. Never edited after a release, only added to. */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE users (
+    name TEXT PRIMARY KEY COLLATE NOCASE,
+    role TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE lock_outs (
+    subject TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    last_failure_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE stations (
+    name TEXT PRIMARY KEY COLLATE NOCASE,
+    passport TEXT NOT NULL,
+    address TEXT UNIQUE,
+    loader_driver TEXT,
+    computer_name TEXT NOT NULL,
+    station_role TEXT NOT NULL,
+    enrolled_at INTEGER NOT NULL,
+    enrolled_by TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE station_macs (
+    mac TEXT PRIMARY KEY,
+    station TEXT NOT NULL COLLATE NOCASE REFERENCES stations(name) ON DELETE CASCADE ON UPDATE CASCADE
+  ) STRICT;
+  CREATE TABLE armed (
+    station TEXT PRIMARY KEY COLLATE NOCASE REFERENCES stations(name) ON DELETE CASCADE,
+    image TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    by TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE enrolment_window (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    open_until INTEGER NOT NULL,
+    opened_by TEXT NOT NULL,
+    station TEXT
+  ) STRICT;
+  CREATE TABLE jobs (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    station TEXT NOT NULL,
+    image TEXT,
+    manifest_sha256 TEXT,
+    how TEXT NOT NULL,
+    technician TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    closed_at INTEGER,
+    run_id TEXT,
+    outcome TEXT
+  ) STRICT;
+  CREATE TABLE job_events (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (job, number)
+  ) STRICT;
+  CREATE TABLE tokens (
+    hash TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    technician TEXT NOT NULL,
+    how TEXT NOT NULL,
+    station TEXT,
+    job TEXT,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    machine TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    sentence TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX journal_by_machine ON journal (machine, id);
+  `,
+];
+
+/**
+ * Opens the state and brings its tables up to date.
+ * @throws RekindleError `usage`: no site folder there, not SQLite, or written by a newer Rekindle
+ */
+export function openState(file: string, options: { readonly create?: boolean } = {}): State {
+  if (options.create !== true && file !== ':memory:' && !existsSync(file)) {
+    throw new RekindleError('usage', `There is no site state at ${file}`, {
+      next: 'Make a site folder with `rekindle init`, or name yours with --site.',
+    });
+  }
+  try {
+    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 5000 });
+    // It holds password hashes.
+    if (file !== ':memory:') chmodSync(file, 0o600);
+    // A power cut may take the last moment with it, never the order of things; a flush for every line of the
+    // journal would hold up DHCP. Images and reports are files of their own, flushed one by one.
+    state.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    migrate(state, file);
+    return state;
+  } catch (cause) {
+    if (cause instanceof RekindleError) throw cause;
+    throw new RekindleError('usage', `The site state ${file} cannot be opened`, {
+      cause,
+      next: 'Check its owner and mode, or put back the last copy of the site folder.',
+    });
+  }
+}
+
+function migrate(state: State, file: string): void {
+  inTransaction(state, () => {
+    const version = Number(state.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+    if (version > migrations.length) {
+      throw new RekindleError('usage', `The site state ${file} was written by a newer Rekindle`, {
+        next: 'Use that version or a newer one.',
+      });
+    }
+    for (const step of migrations.slice(version)) state.exec(step);
+    state.exec(`PRAGMA user_version = ${migrations.length}`);
+  });
+}
+
+/** All or nothing, also against other processes: the write lock is taken at the start. */
+export function inTransaction<T>(state: State, work: () => T): T {
+  state.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    state.exec('COMMIT');
+    return result;
+  } catch (error) {
+    if (state.isTransaction) state.exec('ROLLBACK');
+    throw error;
+  }
+}

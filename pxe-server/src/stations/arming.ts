@@ -1,0 +1,35 @@
+import * as z from 'zod';
+import type { State } from '../site/state.ts';
+
+/**
+ * One restore without a log-on, for a limited time. It is used up when the restore is reported as done; until
+ * then, and until its time is over, an interrupted restore may start again.
+ */
+export interface Armed {
+  readonly station: string;
+  readonly image: string;
+  readonly until: Date;
+  readonly by: string;
+}
+
+const rowSchema = z
+  .object({ station: z.string(), image: z.string(), until: z.int(), by: z.string() })
+  .transform((row): Armed => ({ ...row, until: new Date(row.until) }));
+
+export function arm(state: State, armed: Armed): void {
+  state
+    .prepare('INSERT OR REPLACE INTO armed (station, image, until, by) VALUES (?, ?, ?, ?)')
+    .run(armed.station, armed.image, armed.until.getTime(), armed.by);
+}
+
+export function disarm(state: State, station: string): boolean {
+  return state.prepare('DELETE FROM armed WHERE station = ?').run(station).changes > 0;
+}
+
+/** Undefined when the station is not armed, or its time is over at `now`. */
+export function findArmed(state: State, station: string, now = Date.now()): Armed | undefined {
+  const row = state
+    .prepare('SELECT station, image, until, by FROM armed WHERE station = ? AND until > ?')
+    .get(station, now);
+  return row === undefined ? undefined : rowSchema.parse(row);
+}

@@ -1,0 +1,48 @@
+import * as z from 'zod';
+import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
+import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+
+export const stationRoleSchema = z.enum(['server', 'client', 'engineering-station', 'domain-controller']);
+export type StationRole = z.infer<typeof stationRoleSchema>;
+
+export const loaderDriverSchema = z.enum(['firmware', 'native']);
+
+/** A machine that we may have to recover, as the registry knows it. */
+export interface Station {
+  readonly name: StationName;
+  /** The image's passport, with the parts that were replaced since then and confirmed. */
+  readonly passport: HardwarePassport;
+  /** Reservation mode: its address. */
+  readonly address?: string;
+  /** Which network driver its loader uses, where the firmware's own does not work. */
+  readonly loaderDriver?: z.infer<typeof loaderDriverSchema>;
+  readonly computerName: string;
+  readonly role: StationRole;
+  readonly enrolledAt: Date;
+  readonly enrolledBy: string;
+}
+
+const stationRowSchema = z.object({
+  name: stationNameSchema,
+  passport: z.string(),
+  address: z.string().nullable(),
+  loader_driver: loaderDriverSchema.nullable(),
+  computer_name: z.string(),
+  station_role: stationRoleSchema,
+  enrolled_at: z.int(),
+  enrolled_by: z.string(),
+});
+
+export function parseStationRow(row: unknown): Station {
+  const parsed = stationRowSchema.parse(row);
+  return {
+    name: parsed.name,
+    passport: hardwarePassportSchema.parse(JSON.parse(parsed.passport)),
+    ...(parsed.address === null ? {} : { address: parsed.address }),
+    ...(parsed.loader_driver === null ? {} : { loaderDriver: parsed.loader_driver }),
+    computerName: parsed.computer_name,
+    role: parsed.station_role,
+    enrolledAt: new Date(parsed.enrolled_at),
+    enrolledBy: parsed.enrolled_by,
+  };
+}

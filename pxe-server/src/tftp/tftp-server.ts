@@ -1,0 +1,161 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { RekindleError } from '#base/errors.ts';
+import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.ts';
+import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
+import { findServedFile, openServedFile, type ServedFile, type ServedFiles } from './served-file.ts';
+import type { TftpEvent } from './tftp-event.ts';
+import { type Peer, runTransfer } from './transfer-socket.ts';
+
+export interface TftpServer {
+  /** The port in use; differs from the one asked for when that was 0. */
+  readonly port: number;
+  /** Ends running transfers, tells their clients, and waits for them. */
+  close(): Promise<void>;
+}
+
+export interface TftpServerOptions {
+  /** One of our own addresses: transfers leave from it too. */
+  readonly address: string;
+  readonly port: number;
+  /** The only names there are; no name is ever looked up in a file system. */
+  readonly files: ServedFiles;
+  readonly onEvent: (event: TftpEvent) => void;
+  readonly limits?: NegotiationLimits;
+  readonly maximumTransfers?: number;
+}
+
+interface RunningTransfer {
+  readonly fileName: string;
+  readonly stopping: AbortController;
+  hasProgress: boolean;
+  ended: Promise<void>;
+}
+
+/** Read-only TFTP (RFC 1350, 2347, 2348, 2349, 7440). Throws `usage` when the port cannot be bound. */
+export async function startTftpServer(options: TftpServerOptions): Promise<TftpServer> {
+  const { address, files, onEvent, limits = defaultLimits, maximumTransfers = 1000 } = options;
+  const transfers = new Map<string, RunningTransfer>();
+  const socket = await listen(address, options.port);
+
+  const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
+    socket.send(formatError(code, reason), peer.port, peer.address);
+    onEvent({ event: 'refused', client: nameOf(peer), fileName, reason });
+  };
+
+  const serve = async (peer: Peer, request: Request, file: ServedFile, running: RunningTransfer) => {
+    const startedAt = performance.now();
+    const { fileName } = request;
+    const mode = request.mode === 'netascii' ? 'netascii' : 'octet';
+    await using opened = await openServedFile(file, mode).catch((error: unknown) => {
+      refuse(peer, fileName, errorCode.notDefined, 'The server cannot read this file now');
+      throw error;
+    });
+    const outcome = await runTransfer({
+      localAddress: address,
+      peer,
+      reader: opened,
+      parameters: negotiate(request.options, opened.size, limits),
+      signal: running.stopping.signal,
+      onProgress: () => {
+        running.hasProgress = true;
+      },
+    });
+    const milliseconds = Math.round(performance.now() - startedAt);
+    onEvent({ event: 'finished', client: nameOf(peer), fileName, outcome, bytes: opened.size, milliseconds });
+  };
+
+  const begin = (peer: Peer, request: Request, file: ServedFile) => {
+    const client = nameOf(peer);
+    const { fileName } = request;
+    const running: RunningTransfer = {
+      fileName,
+      stopping: new AbortController(),
+      hasProgress: false,
+      ended: Promise.resolve(),
+    };
+    transfers.set(client, running);
+    running.ended = serve(peer, request, file, running)
+      .catch((error: unknown) => {
+        if (running.stopping.signal.aborted) return;
+        onEvent({ event: 'failed', doing: `sending ${fileName} to ${client}`, error });
+      })
+      .finally(() => {
+        if (transfers.get(client) === running) transfers.delete(client);
+      });
+  };
+
+  const handle = (bytes: Uint8Array, peer: Peer) => {
+    const client = nameOf(peer);
+    const request = parseClientPacket(bytes);
+    if (request.kind === 'malformed') return onEvent({ event: 'ignored', client, reason: request.reason });
+    if (request.kind === 'ack' || request.kind === 'error') {
+      return onEvent({ event: 'ignored', client, reason: `${request.kind} outside of a transfer` });
+    }
+    const { fileName, mode } = request;
+    if (request.kind === 'wrq') {
+      return refuse(peer, fileName, errorCode.accessViolation, 'This server only reads');
+    }
+    if (mode !== 'octet' && mode !== 'netascii') {
+      return refuse(peer, fileName, errorCode.illegalOperation, 'Only octet and netascii are served');
+    }
+    const file = findServedFile(files, fileName, mode);
+    if (file === undefined) return refuse(peer, fileName, errorCode.fileNotFound, 'No such file');
+    if (file === 'too-large') {
+      return refuse(peer, fileName, errorCode.notDefined, 'Too large for netascii; ask for octet');
+    }
+
+    const running = transfers.get(client);
+    if (running !== undefined && running.fileName === fileName && !running.hasProgress) {
+      // An impatient client asks again; the transfer repeats its first packet by itself.
+      return onEvent({ event: 'ignored', client, reason: 'a repeated request' });
+    }
+    if (running === undefined && transfers.size >= maximumTransfers) {
+      return refuse(peer, fileName, errorCode.notDefined, 'Too many transfers; try again');
+    }
+    // The client started again from the same port without a word.
+    running?.stopping.abort(new Error('the client asked for another transfer'));
+    begin(peer, request, file);
+  };
+
+  socket.on('message', (bytes, from) => {
+    try {
+      handle(bytes, from);
+    } catch (error) {
+      onEvent({ event: 'failed', doing: `answering a datagram from ${nameOf(from)}`, error });
+    }
+  });
+  socket.on('error', (error) => onEvent({ event: 'failed', doing: `receiving on ${address}`, error }));
+  const { port } = socket.address();
+  onEvent({ event: 'listening', address, port });
+  return {
+    port,
+    async close() {
+      const running = Array.from(transfers.values());
+      for (const { stopping } of running) stopping.abort(new Error('the TFTP server is stopping'));
+      await Promise.all(running.map(({ ended }) => ended));
+      await new Promise<void>((done) => socket.close(done));
+    },
+  };
+}
+
+async function listen(address: string, port: number): Promise<Socket> {
+  const socket = createSocket('udp4');
+  try {
+    socket.bind({ address, port, exclusive: true });
+    await once(socket, 'listening');
+    // Hundreds of requests may come at once, e.g. after a power cut.
+    socket.setRecvBufferSize(1 << 20);
+    return socket;
+  } catch (cause) {
+    socket.close();
+    throw new RekindleError('usage', `The TFTP server cannot use UDP port ${port} of ${address}`, {
+      cause,
+      next: 'Stop the other TFTP service of this computer (`ss -ulpn` names it), or start this one as root.',
+    });
+  }
+}
+
+function nameOf({ address, port }: Peer): string {
+  return `${address}:${port}`;
+}
