@@ -1,0 +1,165 @@
+import { formatBytes } from '#base/bytes.ts';
+import type { Problem } from '#contract/api.ts';
+import { formatDuration } from './quantities.ts';
+
+/**
+ * Every sentence and prompt that a person meets at the station, in one place so that a second language can
+ * stand beside it. Prompts are a contract: whoever drives the console by program waits for exactly these.
+ */
+
+export const prompts = {
+  technician: 'Technician: ',
+  password: 'Password: ',
+  image: 'Image [1]: ',
+  station: 'Station name to enrol: ',
+  startRestore: (station: string) => `Type ${station} to start the restore: `,
+  startCapture: (station: string) => `Type ${station} to start the capture: `,
+  menu: 'Choose 1 to 4: ',
+} as const;
+
+/** What each step is doing, as the person sees it while it goes on. */
+export const titles = {
+  'read-site': 'Reading the keys of this site',
+  'load-drivers': 'Loading drivers',
+  'bring-up-network': 'Bringing up the network card that this machine booted from',
+  'take-passport': "Reading this machine's hardware",
+  'reach-server': 'Reaching the recovery service',
+  'ask-armed': 'Asking whether this station is armed',
+  'log-on': 'Logging on',
+  'list-images': "Listing the station's images",
+  'choose-image': 'Choosing an image',
+  'open-job': 'Opening the restore',
+  'check-image': "Checking the image's signature",
+  'check-identity': "Comparing this machine with the image's",
+  'choose-disks': 'Looking for the disks to restore',
+  'plan-restore': 'Planning what is overwritten and what survives',
+  'pre-flight': 'Checking that every chunk of the image is there',
+  confirm: 'Asking for confirmation',
+  'recheck-disks': 'Making sure that these are still the same disks',
+  'restore-disks': 'Restoring, and reading back what was written',
+  'repair-boot-entries': 'Putting the firmware boot entry right',
+  'name-station': 'Naming this station',
+  'enrol-station': 'Enrolling this station',
+  'open-capture': 'Opening the capture',
+  'confirm-capture': 'Asking for confirmation',
+  'choose-capture-disks': "Looking for the station's disks",
+  'capture-disks': "Capturing this station's disks",
+  'commit-capture': 'Finishing the image',
+  'send-report': 'Sending the report',
+} as const;
+
+export const texts = {
+  product: 'Rekindle',
+  purpose: { recovery: 'recovery', enrolment: 'enrolment' },
+  consoleLost: (reason: string) => `One console cannot be used: ${reason}`,
+
+  driversLoaded: (modules: number) => `${count(modules, 'driver module')} loaded.`,
+  noDrivers: 'No driver was loaded; only what the kernel itself has is at work.',
+  withoutDriver: (devices: readonly string[]) =>
+    `looking at the hardware: nothing drives ${devices.join(', ')}`,
+  otherModels: (bootMac: string) =>
+    `comparing this machine with the station that starts from ${bootMac}: they are not the same hardware`,
+
+  networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
+  machine: (what: string, cards: number, disks: number) =>
+    `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
+  serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
+
+  armed: (by: string, image: string) => `${by} armed this station for ${image}.`,
+  notArmed: 'Not armed: a technician has to log on.',
+  loggedOn: (technician: string) => `${technician} is logged on.`,
+  logOnRefused: ({ message, next, triesLeft, retryAfterSeconds }: Problem) => {
+    const tries = triesLeft === undefined ? '' : ` ${count(triesLeft, 'try', 'tries')} left.`;
+    const wait =
+      retryAfterSeconds === undefined ? tries : ` Try again in ${formatDuration(retryAfterSeconds)}.`;
+    return `${message}${next === undefined ? wait : ` ${next}`}`;
+  },
+  nameNeeded: 'A technician name is needed.',
+  recognised: (station: string, facts: readonly string[]) =>
+    `This machine is ${station}; recognised by ${facts.join(', ')}.`,
+
+  imagesFound: (station: string, found: number) => `${count(found, 'image')} of ${station}.`,
+  imageHeadings: ['', 'captured', 'consistency', 'used', 'of', 'image'],
+  noSuchNumber: (answer: string, last: number) => `"${answer}" is not a number from 1 to ${last}.`,
+  imageChosen: (ref: string) => `${ref}.`,
+  jobOpened: (jobId: string) => `Restore ${jobId}. Nothing has been written.`,
+  imageSigned: (station: string, capturedAt: string) =>
+    `The image of ${station} from ${capturedAt} is signed with this site's key.`,
+
+  identical: 'Identical hardware.',
+  identicalBut: (parts: number) => `Identical hardware, except for ${count(parts, 'replaced part')}.`,
+  disksChosen: (disks: readonly string[]) => `${disks.join('; ')}.`,
+  planned: (overwritten: number, kept: number, lost: readonly string[]) => {
+    const sizes = `${formatBytes(overwritten)} will be overwritten, ${formatBytes(kept)} survive.`;
+    return lost.length === 0 ? sizes : `${sizes} Not in the image, and lost: ${lost.join(', ')}.`;
+  },
+  preflightDone: (chunks: number) =>
+    `All ${chunks} chunks are in the store; the first and the last were read.`,
+
+  compareHeading: 'Hardware',
+  noDifferences: 'The same as when the image was taken.',
+  severity: { fatal: 'not identical', 'replaced-part': 'replaced part', note: 'note' },
+  diskHeading: (number: number, model: string, size: string) => `Disk ${number}: ${model}, ${size}`,
+  noSerial: 'no serial number',
+  barLegend: '# will be overwritten   = survives   . not in the image',
+  overwrites: 'overwrites ',
+  keeps: 'keeps      ',
+  loses: 'LOSES      ',
+  wrongName: (typed: string, station: string) =>
+    `"${typed}" is not ${station}. Nothing has been written. Ctrl-C cancels.`,
+  confirmedByName: (station: string) => `${station} was typed.`,
+  confirmedByArming: (by: string) => `Armed by ${by}; nothing was asked.`,
+  disksUnchanged: 'The disks are those that were shown.',
+  dryRun: 'Dry run: nothing was written, and nothing will be.',
+  lastWarning: 'What is marked # is gone once the restore has started.',
+  lostWarning: 'What is listed under LOSES is not in the image: nothing brings it back.',
+
+  restorePhase: {
+    restoring: (disk: number) => `Disk ${disk}: restoring`,
+    verifying: (disk: number) => `Disk ${disk}: reading back what was written`,
+    finishing: (disk: number) => `Disk ${disk}: writing and checking the first blocks`,
+  },
+  restored: (written: string, verified: string) =>
+    `${written} written; ${verified} read back from the disk, and every chunk is the image's.`,
+  bootEntryRight: (label: string) => `"${label}" is first in the boot order.`,
+  bootEntryWritten: (label: string, number: string) => `"${label}" written as Boot${number} and put first.`,
+  noBootEntry: 'The image has no boot entry of its own; the firmware finds the disk by itself.',
+  noUefi: 'Started by BIOS: there is no boot entry to put right.',
+  reportSent: 'The report is with the recovery service.',
+
+  enrolmentUnknown: 'This machine is not known yet.',
+  badStationName: (why: string) => `That cannot be a station's name: ${why}.`,
+  enrolled: (station: string) => `This machine is ${station} now.`,
+  captureOpened: (image: string) => `The image will be ${image}.`,
+  captureSource: 'These disks are read. Nothing on them is changed.',
+  captured: (read: number, stored: number) =>
+    `${formatBytes(read)} read, ${formatBytes(stored)} new in the store.`,
+  captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
+  captureDisk: (disk: string) => `Capturing ${disk}`,
+  dataVolumes: (disk: string, names: readonly string[]) =>
+    names.length === 0
+      ? `${disk}: no data volume; a restore overwrites all of it.`
+      : `${disk}: a restore leaves ${names.join(', ')} alone.`,
+  stationKnown: (station: string) => `This machine is ${station} already; a new image of it is taken.`,
+  stationNamed: (station: string) => `It will be ${station}.`,
+  committed: (ref: string) => `${ref} is complete, checked and signed.`,
+
+  restoreDone: (station: string) => `${station} is restored.`,
+  captureDone: (image: string) => `${image} is in the image store.`,
+  rebooting: 'This machine starts again now.',
+  stopped: 'Stopped',
+  nothingWritten: 'Nothing was written to any disk.',
+  somethingWritten: 'The restore had begun. Starting it again keeps what is right already.',
+  because: 'because: ',
+  next: 'Next: ',
+  exitCode: (code: number) => `(exit code ${code})`,
+  cancelled: 'cancelled at the console',
+  timedOut: 'nobody answered',
+  noConsole: 'no console is left to ask at',
+  menu: ['1  try again', '2  shell', '3  start this machine again', '4  power off'],
+} as const;
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { RekindleError } from '#base/errors.ts';
+import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
+
+/** Where the second initrd puts the pack, below the root. */
+export const packDirectory = 'rekindle/pack';
+
+/**
+ * Reads the manifest of the pack in this initrd; undefined when there is none.
+ * @throws RekindleError `verification-failed` when it is damaged.
+ */
+export async function readPackManifest(root: string): Promise<PackManifest | undefined> {
+  const path = join(root, packDirectory, 'pack.json');
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new RekindleError('verification-failed', `cannot read the driver pack's manifest ${path}`, {
+      cause,
+    });
+  }
+  try {
+    return packManifestSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new RekindleError('verification-failed', `the driver pack's manifest ${path} is damaged`, {
+      cause: cause instanceof z.ZodError ? new Error(z.prettifyError(cause)) : cause,
+      next: 'build the pack again: rekindle driver-pack build STATION',
+    });
+  }
+}
+
+/**
+ * Path of a file of the pack whose size and hash are what the manifest says.
+ * @throws RekindleError `verification-failed` when they are not.
+ */
+export async function verifiedFile(
+  root: string,
+  { file, sha256, bytes }: { readonly file: string; readonly sha256: string; readonly bytes: number },
+): Promise<string> {
+  const base = resolve(root, packDirectory);
+  const path = resolve(base, file);
+  const fail = (what: string, cause?: unknown) =>
+    new RekindleError('verification-failed', `driver pack: ${file} ${what}; nothing of it was loaded`, {
+      ...(cause === undefined ? {} : { cause }),
+      next: 'boot again; if it stays, build the pack again: rekindle driver-pack build STATION',
+    });
+  if (!path.startsWith(`${base}/`)) throw fail('lies outside of the pack');
+  const content = await readFile(path).catch((cause: unknown) => {
+    throw fail('is in the manifest but cannot be read', cause);
+  });
+  if (content.length !== bytes) throw fail(`has ${content.length} bytes instead of ${bytes}`);
+  if (createHash('sha256').update(content).digest('hex') !== sha256) throw fail('is not what its hash says');
+  return path;
+}

@@ -1,0 +1,92 @@
+import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
+import type { DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
+import type { Difference } from '#images/passport/difference.ts';
+import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
+
+/** What a run has found out so far, for its report: kept apart from the steps, so that a failed run has it too. */
+export interface Findings {
+  passport?: HardwarePassport;
+  differences: readonly Difference[];
+  confirmed: readonly string[];
+  disks: DiskResult[];
+  unverified: string[];
+  /** A step that writes has begun. */
+  wrote: boolean;
+  /** Uptime of this program's first line: power-on to here is the boot, as far as the kernel saw it. */
+  readonly firstLineUptimeSeconds: number;
+}
+
+export function newFindings(firstLineUptimeSeconds: number): Findings {
+  return { differences: [], confirmed: [], disks: [], unverified: [], wrote: false, firstLineUptimeSeconds };
+}
+
+export type Ending =
+  | { readonly kind: 'restored'; readonly station: string }
+  | { readonly kind: 'captured'; readonly image: string }
+  | { readonly kind: 'dry-run' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+export interface RunIdentity {
+  readonly runId: string;
+  readonly purpose: MachineReport['purpose'];
+}
+
+export function formatMachineReport(
+  { runId, purpose }: RunIdentity,
+  findings: Findings,
+  steps: readonly StepRecord[],
+  ending: Ending,
+): MachineReport {
+  const { passport, differences, confirmed, disks, unverified } = findings;
+  return {
+    formatVersion: 1,
+    runId,
+    purpose,
+    outcome: outcomeOf(ending, findings.wrote),
+    exitCode: ending.kind === 'failed' ? exitCodeOf(ending.error) : 0,
+    reasons: ending.kind === 'failed' ? errorChain(ending.error) : [],
+    ...(passport === undefined ? {} : { passport }),
+    differences: [...differences],
+    confirmed: [...confirmed],
+    disks,
+    unverified: [...unverified, ...unverifiedOf(ending, disks)],
+    steps: [
+      {
+        step: 'start-runtime',
+        title: 'Starting the recovery runtime',
+        outcome: 'done',
+        startedAtUptimeSeconds: 0,
+        seconds: findings.firstLineUptimeSeconds,
+        sentence: `The runtime's first line came ${findings.firstLineUptimeSeconds.toFixed(1)} s after the kernel started.`,
+      },
+      ...steps,
+    ],
+  };
+}
+
+/** What a good ending does not prove. */
+function unverifiedOf(ending: Ending, disks: readonly DiskResult[]): string[] {
+  if (ending.kind !== 'restored') return [];
+  const kept = disks.flatMap((disk) => disk.kept.map(({ what }) => `${what} of disk ${disk.number}`));
+  return [
+    `Whether ${ending.station} starts: this report was written before the machine started again.`,
+    ...kept.map((what) => `The content of ${what}: it was left alone, and not read.`),
+  ];
+}
+
+/** Refused: the rules said no before anything was written. Failed: something did not work. */
+function outcomeOf(ending: Ending, wrote: boolean): MachineReport['outcome'] {
+  switch (ending.kind) {
+    case 'restored':
+    case 'captured':
+      return ending.kind;
+    case 'dry-run':
+      return 'aborted';
+    case 'failed': {
+      const code = ending.error instanceof RekindleError ? ending.error.code : 'unexpected';
+      if (code === 'interrupted') return 'aborted';
+      const refusals = ['hardware-not-identical', 'target-unfit', 'verification-failed', 'not-found'];
+      return !wrote && refusals.includes(code) ? 'refused' : 'failed';
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import fs from 'node:fs';
+import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
+import { type DiskHandle, dropCaches, readFully, writeFully } from '#images/block-device/disk-handle.ts';
+import { chunkIdOf } from '#images/format/chunk-id.ts';
+import type { HeldBack, Piece } from './held-back.ts';
+import { formatInterruptedRestore, noteBytes, noteOffset } from './interrupted-restore.ts';
+import { hasRoomForNote } from './plan-restore.ts';
+import { diskFailed, type Position, readBackDiffers } from './restore-errors.ts';
+import type { RestorePlan } from './restore-plan.ts';
+
+/**
+ * The blocks that make firmware, boot loader and kernel take a disk for complete. They go first and come back
+ * last, every step flushed before the next, so that a half-restored disk never looks finished.
+ */
+
+/** Writes through a buffered descriptor of its own: these are few blocks of any length. */
+function withBuffered<T>(disk: DiskHandle, use: (fd: number) => T): T {
+  const fd = fs.openSync(disk.path, 'r+');
+  try {
+    return use(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function writeFlushed(disk: DiskHandle, position: Position, pieces: readonly Piece[]): void {
+  withBuffered(disk, (fd) => {
+    for (const piece of pieces) {
+      try {
+        writeFully(fd, piece.bytes, piece.startByte);
+      } catch (cause) {
+        throw diskFailed('Writing', position, piece.startByte, cause);
+      }
+    }
+    flush(fd, position, pieces[0]?.startByte ?? 0);
+  });
+}
+
+export function flush(fd: number, position: Position, startByte: number): void {
+  try {
+    fs.fsyncSync(fd);
+  } catch (cause) {
+    throw diskFailed('Flushing', position, startByte, cause);
+  }
+}
+
+/**
+ * The note comes before the table goes: a cut in between finds either a readable table or the note.
+ * The end of the disk is cleared where a backup GPT of the old or the new layout may lie.
+ */
+export function clearFirstBlocks(
+  plan: RestorePlan,
+  disk: DiskHandle,
+  held: HeldBack,
+  position: Position,
+): void {
+  const zeros = (startByte: number, sizeBytes: number): Piece => ({
+    startByte,
+    bytes: Buffer.alloc(sizeBytes),
+  });
+  const headBytes = Math.min(held.head.bytes.length, plan.target.sizeBytes);
+  if (hasRoomForNote(plan)) {
+    const note = { startByte: noteOffset, bytes: formatInterruptedRestore({ kept: plan.kept }) };
+    writeFlushed(disk, position, [note]);
+    writeFlushed(disk, position, [
+      zeros(0, noteOffset),
+      zeros(noteOffset + noteBytes, headBytes - noteOffset - noteBytes),
+    ]);
+  } else {
+    writeFlushed(disk, position, [zeros(0, headBytes)]);
+  }
+  const backupBytes = backupGptBytes(plan);
+  const tail = held.tail.map((piece) => zeros(piece.startByte, piece.bytes.length));
+  const lastBlocks = backupBytes === 0 ? [] : [zeros(plan.target.sizeBytes - backupBytes, backupBytes)];
+  if (tail.length + lastBlocks.length > 0) writeFlushed(disk, position, [...tail, ...lastBlocks]);
+}
+
+/** A backup GPT of 128 entries, unless the last blocks belong to a volume or to an image without GPT. */
+function backupGptBytes(plan: RestorePlan): number {
+  if (plan.backupStartByte === null && plan.relocated === null) return 0;
+  const { sizeBytes, logicalSectorBytes } = plan.target;
+  const bytes = logicalSectorBytes + 128 * 128;
+  const reached = [...plan.restored, ...plan.kept].some(
+    (range) => range.kind === 'volume' && range.startByte + range.sizeBytes > sizeBytes - bytes,
+  );
+  return reached ? 0 : bytes;
+}
+
+/**
+ * Backup GPT, then everything behind LBA 1, then the two sectors that make the disk valid, and at the very end
+ * what lies under the note: until the table stands, the note says which volumes are to survive.
+ */
+export function writeFirstBlocks(
+  plan: RestorePlan,
+  disk: DiskHandle,
+  held: HeldBack,
+  position: Position,
+): void {
+  const { bytes } = held.head;
+  const piece = (from: number, to: number): Piece => ({ startByte: from, bytes: bytes.subarray(from, to) });
+  const validBytes = Math.min(2 * disk.sectorBytes, bytes.length);
+  if (held.tail.length > 0) writeFlushed(disk, position, held.tail);
+  if (!hasRoomForNote(plan)) {
+    writeFlushed(disk, position, [piece(validBytes, bytes.length)]);
+    writeFlushed(disk, position, [piece(0, validBytes)]);
+    return;
+  }
+  const noteEnd = noteOffset + noteBytes;
+  // Two sectors of 4 KiB reach into the note: the table ends where the note begins.
+  const tableEnd = Math.min(validBytes, noteOffset);
+  writeFlushed(disk, position, [piece(tableEnd, noteOffset), piece(noteEnd, bytes.length)]);
+  writeFlushed(disk, position, [piece(0, tableEnd)]);
+  writeFlushed(disk, position, [piece(noteOffset, noteEnd)]);
+}
+
+/** @throws RekindleError `verification-failed` @returns bytes read back */
+export function readBackFirstBlocks(disk: DiskHandle, held: HeldBack, position: Position): number {
+  let bytes = 0;
+  for (const piece of [...held.tail, held.head]) {
+    const found = readFromMedium(disk, piece, position);
+    if (!found.equals(piece.bytes)) {
+      const chunk = { startByte: piece.startByte, sizeBytes: piece.bytes.length, id: chunkIdOf(piece.bytes) };
+      throw readBackDiffers(position, chunk, chunkIdOf(found));
+    }
+    bytes += piece.bytes.length;
+  }
+  return bytes;
+}
+
+/** Past the page cache where the disk allows it, else after dropping it. */
+function readFromMedium(disk: DiskHandle, piece: Piece, position: Position): Buffer {
+  try {
+    if (!disk.direct) {
+      dropCaches();
+      const found = Buffer.alloc(piece.bytes.length);
+      withBuffered(disk, (fd) => readFully(fd, found, piece.startByte));
+      return found;
+    }
+    const { sectorBytes } = disk;
+    const from = Math.floor(piece.startByte / sectorBytes) * sectorBytes;
+    const to = Math.ceil((piece.startByte + piece.bytes.length) / sectorBytes) * sectorBytes;
+    const buffer = allocateDirectBuffer(disk.fd, disk.sizeBytes, to - from);
+    if (buffer === null) throw new Error(`no memory that ${disk.path} accepts for unbuffered access`);
+    readFully(disk.fd, buffer, from);
+    return buffer.subarray(piece.startByte - from, piece.startByte - from + piece.bytes.length);
+  } catch (cause) {
+    throw diskFailed('Reading', position, piece.startByte, cause);
+  }
+}

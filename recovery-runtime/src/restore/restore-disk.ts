@@ -1,0 +1,235 @@
+import os from 'node:os';
+import { formatBytes } from '#base/bytes.ts';
+import { RekindleError } from '#base/errors.ts';
+import { runWorkers } from '#base/worker-threads.ts';
+import type { DiskResult } from '#contract/run-report.ts';
+import { type DiskHandle, dropCaches, openDisk } from '#images/block-device/disk-handle.ts';
+import { chunkAt } from '#images/format/disk-index.ts';
+import type { StoreRef } from '#images/stores/chunk-store.ts';
+import { openStore } from '#images/stores/open-store.ts';
+import { clearFirstBlocks, flush, readBackFirstBlocks, writeFirstBlocks } from './first-blocks.ts';
+import { type HeldBack, readHeldBack } from './held-back.ts';
+import type { Position } from './restore-errors.ts';
+import type { RestorePlan } from './restore-plan.ts';
+import {
+  createRestoreState,
+  type RestoreState,
+  readBytes,
+  readChunks,
+  requestStop,
+} from './restore-state.ts';
+import type { RestoreWorkerData } from './restore-worker.ts';
+
+/**
+ * Restores one disk by its plan.
+ *
+ * 1. First and last blocks are fetched, then cleared on the disk, so that it cannot pass for a complete one.
+ * 2. Worker threads bring every other chunk right; what is right already is only read. This is also how an
+ *    interrupted restore goes on: there is no journal to trust.
+ * 3. Flush; everything written is read from the medium again and hashed.
+ * 4. Backup GPT, entries, and at last LBA 0 and 1 are written, flushed and read back.
+ *
+ * Step 4 needs a `DiskVerified`, which only step 3 makes.
+ */
+export interface RestoreProgress {
+  readonly phase: 'restoring' | 'verifying' | 'finishing';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly fetchedBytes: number;
+}
+
+export interface RestoreDiskOptions {
+  readonly plan: RestorePlan;
+  /** Block device, or the file that stands for a disk. */
+  readonly path: string;
+  readonly source: StoreRef;
+  /** Worker threads; as many as there are cores, at most 8, when not said. */
+  readonly workers?: number;
+  readonly onProgress?: (progress: RestoreProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The parts of a disk result that the restore itself knows. */
+export type RestoredDisk = Pick<
+  DiskResult,
+  'number' | 'sizeBytes' | 'restored' | 'kept' | 'chunks' | 'bytes'
+>;
+
+interface Run {
+  readonly plan: RestorePlan;
+  readonly disk: DiskHandle;
+  readonly source: StoreRef;
+  readonly workers: number;
+  readonly state: RestoreState;
+  readonly report: (phase: RestoreProgress['phase'], totalBytes: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+type DiskWritten = Run & { readonly __brand: 'DiskWritten' };
+type DiskVerified = Run & { readonly __brand: 'DiskVerified' };
+
+const progressEveryMs = 250;
+/** A remote store answers later than a disk: more requests at once for each thread. */
+const lanesOf = (source: StoreRef): number => (source.kind === 'http' ? 4 : 1);
+
+/** @throws RekindleError `target-unfit`, `verification-failed`, `store-unreachable`, `not-found`, `interrupted` */
+export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoredDisk> {
+  const { plan } = options;
+  const disk = openDisk(options.path, {
+    write: true,
+    sectorBytes: plan.target.logicalSectorBytes,
+    direct: hasWholeSectors(plan),
+  });
+  try {
+    assertSameTarget(plan, disk);
+    const state = createRestoreState(plan.chunks.length);
+    const run: Run = {
+      plan,
+      disk,
+      source: options.source,
+      workers: options.workers ?? Math.min(8, os.availableParallelism()),
+      state,
+      signal: options.signal,
+      report: (phase, totalBytes) =>
+        options.onProgress?.({
+          phase,
+          totalBytes,
+          doneBytes: readBytes(state, 'done'),
+          fetchedBytes: readBytes(state, 'fetched'),
+        }),
+    };
+    const held = await fetchHeldBack(run);
+    assertNotInterrupted(run);
+    clearFirstBlocks(plan, disk, held, position(run));
+    const verified = await verifyChunks(await writeChunks(run));
+    return finish(verified, held);
+  } finally {
+    disk.close();
+  }
+}
+
+async function fetchHeldBack(run: Run): Promise<HeldBack> {
+  const store = openStore(run.source, run.plan.index.digest);
+  try {
+    return await readHeldBack(run.plan, run.disk, store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function writeChunks(run: Run): Promise<DiskWritten> {
+  await runPass(run, 'restoring', 'write', run.plan.totalBytes);
+  flush(run.disk.fd, position(run), 0);
+  if (!run.disk.direct) dropCaches();
+  return run as DiskWritten;
+}
+
+async function verifyChunks(run: DiskWritten): Promise<DiskVerified> {
+  Atomics.store(run.state.next, 0, 0);
+  Atomics.store(run.state.bytes, 0, 0n);
+  const writtenBytes = readBytes(run.state, 'written');
+  if (writtenBytes > 0) await runPass(run, 'verifying', 'read-back', writtenBytes);
+  return run as Run as DiskVerified;
+}
+
+function finish(run: DiskVerified, held: HeldBack): RestoredDisk {
+  const { plan, state, disk } = run;
+  run.report('finishing', plan.totalBytes);
+  writeFirstBlocks(plan, disk, held, position(run));
+  const readBack = readBackFirstBlocks(disk, held, position(run));
+  const range = ({ what, startByte, sizeBytes }: RestorePlan['kept'][number]) => ({
+    what,
+    startByte,
+    sizeBytes,
+  });
+  return {
+    number: plan.diskNumber,
+    sizeBytes: plan.target.sizeBytes,
+    restored: plan.restored.map(range),
+    kept: plan.kept.map(range),
+    chunks: {
+      written: readChunks(state, 'written') + held.counts.written,
+      alreadyRight: readChunks(state, 'alreadyRight') + held.counts.alreadyRight,
+      verified: readChunks(state, 'verified') + held.counts.written + held.counts.alreadyRight,
+    },
+    bytes: {
+      fetched: readBytes(state, 'fetched') + held.counts.fetchedBytes,
+      written: readBytes(state, 'written') + readBack,
+      verified: readBytes(state, 'verified') + readBack,
+    },
+  };
+}
+
+async function runPass(
+  run: Run,
+  phase: RestoreProgress['phase'],
+  task: RestoreWorkerData['task'],
+  totalBytes: number,
+): Promise<void> {
+  const { disk, state } = run;
+  const data: RestoreWorkerData = {
+    task,
+    device: disk.path,
+    fd: disk.fd,
+    direct: disk.direct,
+    sizeBytes: disk.sizeBytes,
+    sectorBytes: disk.sectorBytes,
+    index: run.plan.index,
+    chunks: run.plan.chunks,
+    source: run.source,
+    lanes: task === 'write' ? lanesOf(run.source) : 1,
+    totalBytes,
+    state,
+  };
+  const stop = (): void => requestStop(state);
+  run.signal?.addEventListener('abort', stop);
+  const timer = setInterval(() => run.report(phase, totalBytes), progressEveryMs);
+  try {
+    assertNotInterrupted(run);
+    await runWorkers('restore-worker', run.workers, data, stop);
+    assertNotInterrupted(run);
+    run.report(phase, totalBytes);
+  } finally {
+    clearInterval(timer);
+    run.signal?.removeEventListener('abort', stop);
+  }
+}
+
+function position(run: Run): Position {
+  return {
+    device: run.disk.path,
+    sectorBytes: run.disk.sectorBytes,
+    doneBytes: readBytes(run.state, 'done'),
+    totalBytes: run.plan.totalBytes,
+  };
+}
+
+/** O_DIRECT moves whole sectors; a foreign index may cut chunks anywhere. */
+function hasWholeSectors(plan: RestorePlan): boolean {
+  return plan.chunks.every((number) => {
+    const { startByte, sizeBytes } = chunkAt(plan.index, number);
+    return (
+      startByte % plan.target.logicalSectorBytes === 0 && sizeBytes % plan.target.logicalSectorBytes === 0
+    );
+  });
+}
+
+function assertSameTarget(plan: RestorePlan, disk: DiskHandle): void {
+  if (disk.sizeBytes === plan.target.sizeBytes && disk.sectorBytes === plan.target.logicalSectorBytes) return;
+  throw new RekindleError(
+    'target-unfit',
+    `Restoring to ${disk.path}: the plan was made for a disk of ${plan.target.sizeBytes} bytes in sectors of ` +
+      `${plan.target.logicalSectorBytes}, this one has ${disk.sizeBytes} in sectors of ${disk.sectorBytes}`,
+    { next: 'Nothing was written. Start again, so that a plan for this disk is made.' },
+  );
+}
+
+function assertNotInterrupted(run: Run): void {
+  if (run.signal?.aborted !== true) return;
+  throw new RekindleError(
+    'interrupted',
+    `Restoring to ${run.disk.path}: interrupted after ${formatBytes(readBytes(run.state, 'done'))}`,
+    {
+      next: 'Start the restore again: what is already right on the disk is kept.',
+    },
+  );
+}

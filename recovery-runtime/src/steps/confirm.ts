@@ -1,0 +1,90 @@
+import { RekindleError } from '#base/errors.ts';
+import type { StationName } from '#images/format/image-manifest.ts';
+import { wrap } from '../console/layout.ts';
+import { planScreen, type ScreenDisk } from '../console/screens.ts';
+import type { Terminal } from '../console/terminal.ts';
+import { prompts, texts, titles } from '../console/texts.ts';
+import type { Confirmed } from '../engine/confirmed.ts';
+import { readingStep } from '../engine/step.ts';
+import { askLine } from './ask.ts';
+import { type IdentityAccepted, replacedPartsOf } from './check-identity.ts';
+import { recognition } from './choose-disks.ts';
+import { describePartition } from './lost-partitions.ts';
+import type { PlannedDisk } from './plan-restore.ts';
+
+/** Somebody who walked away did not confirm. */
+const timeoutSeconds = 15 * 60;
+
+export interface Shown {
+  readonly terminal: Terminal;
+  readonly station: StationName;
+  readonly identity: IdentityAccepted;
+  readonly planned: readonly PlannedDisk[];
+}
+
+export function showPlan({ terminal, identity, planned }: Shown): void {
+  terminal.print(planScreen(identity.differences, planned.map(toScreenDisk)));
+}
+
+function toScreenDisk({ target, plan, lost }: PlannedDisk): ScreenDisk {
+  const { model, serial, wwn, sizeBytes, slot } = target.disk.passportDisk;
+  return {
+    number: target.image.number,
+    model,
+    serial,
+    wwn,
+    sizeBytes,
+    slot,
+    recognised: recognition[target.recognisedBy],
+    ranges: [
+      ...plan.restored.map((range) => ({ ...range, fate: 'overwritten' as const })),
+      ...plan.kept.map((range) => ({ ...range, fate: 'kept' as const })),
+    ],
+    lost: lost.map((partition) => ({ what: describePartition(partition), sizeBytes: partition.sizeBytes })),
+  };
+}
+
+/** The plan is on the screen; the station's name, typed in full, starts the restore. */
+export const confirmByName = readingStep<Shown & { readonly technician: string }, Confirmed>({
+  id: 'confirm',
+  title: titles.confirm,
+  async run(shown) {
+    const { terminal, station, technician, identity } = shown;
+    showPlan(shown);
+    for (;;) {
+      const typed = await askLine(
+        terminal,
+        { prompt: prompts.startRestore(station), timeoutSeconds },
+        `asking for the confirmation of the restore of ${station}`,
+      );
+      if (typed.trim() === station) {
+        const confirmed = { how: 'typed', by: technician, station, replacedParts: replacedPartsOf(identity) };
+        return { value: confirmed as unknown as Confirmed, sentence: texts.confirmedByName(station) };
+      }
+      terminal.print(wrap(texts.wrongName(typed, station)));
+    }
+  },
+});
+
+/**
+ * The station was armed for this image: the plan is shown, nothing is asked. Whoever armed it could not know of a
+ * partition that the image does not have, so such a disk waits for a person.
+ * @throws RekindleError `target-unfit`
+ */
+export const confirmByArming = readingStep<Shown & { readonly armedBy: string }, Confirmed>({
+  id: 'confirm',
+  title: titles.confirm,
+  async run(shown) {
+    showPlan(shown);
+    const { station, identity, armedBy, planned } = shown;
+    const lost = planned.flatMap((disk) => disk.lost.map(describePartition));
+    if (lost.length > 0) {
+      throw new RekindleError('target-unfit', `restoring ${station} without a person in front of it`, {
+        cause: new Error(`the restore would overwrite ${lost.join(', ')}, of which the image knows nothing`),
+        next: `Disarm the station (rekindle station disarm ${station}), log on here and decide; or take the disk out.`,
+      });
+    }
+    const confirmed = { how: 'armed', by: armedBy, station, replacedParts: replacedPartsOf(identity) };
+    return { value: confirmed as unknown as Confirmed, sentence: texts.confirmedByArming(armedBy) };
+  },
+});

@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { RekindleError } from '#base/errors.ts';
+import type { RestoreJob } from '#contract/api.ts';
+import { type DiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
+import type { ImageManifest, StationName } from '#images/format/image-manifest.ts';
+import { formatImageRef, formatUtc, parseImageRef } from '#images/format/image-name.ts';
+import { parsePublicKey } from '#images/format/minisign.ts';
+import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+import type { StoreRef } from '#images/stores/chunk-store.ts';
+import { checkManifest } from '#images/stores/image-folder.ts';
+import { texts, titles } from '../console/texts.ts';
+import { readingStep } from '../engine/step.ts';
+import { openRestoreJob } from '../server-client/calls.ts';
+import { readImageFile } from '../server-client/image-files.ts';
+import type { ServerClient } from '../server-client/server-client.ts';
+import type { SiteKeys } from '../workflow-machine.ts';
+
+export const openJob = readingStep<
+  {
+    readonly server: ServerClient;
+    readonly token: string;
+    readonly station: StationName;
+    readonly image: string;
+    readonly passport: HardwarePassport;
+  },
+  RestoreJob
+>({
+  id: 'open-job',
+  title: titles['open-job'],
+  async run({ server, token, station, image, passport }) {
+    const job = await openRestoreJob(server, token, { station, image, passport });
+    assertAskedFor(job, station, image);
+    return { value: job, sentence: texts.jobOpened(job.jobId) };
+  },
+});
+
+/** An image whose manifest carries the site's signature, and the files of it that a restore needs. */
+export interface SignedImage {
+  readonly manifest: ImageManifest;
+  readonly manifestSha256: string;
+  readonly passport: HardwarePassport;
+  /** One for each of the manifest's disks, in their order. */
+  readonly indexes: readonly DiskIndex[];
+  readonly diskIndexSha256: readonly string[];
+  readonly source: StoreRef;
+}
+
+export const checkImage = readingStep<
+  { readonly server: ServerClient; readonly job: RestoreJob; readonly site: SiteKeys },
+  SignedImage
+>({
+  id: 'check-image',
+  title: titles['check-image'],
+  async run({ server, job, site }) {
+    const bytes = Buffer.from(job.manifest, 'base64');
+    const manifest = checkManifest(bytes, job.manifestSignature, parsePublicKey(site.imageSigner), job.image);
+    assertManifestOf(manifest, job.image);
+    assertNoDomainController(manifest);
+    const read = (name: string) => readImageFile(server, job, manifest, name);
+    const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
+    return {
+      value: {
+        manifest,
+        manifestSha256: createHash('sha256').update(bytes).digest('hex'),
+        passport: parsePassport(await read('passport.json'), job.image),
+        indexes: manifest.disks.map(({ diskIndex }, at) =>
+          parseDiskIndex(indexFiles[at] ?? Buffer.alloc(0), diskIndex),
+        ),
+        diskIndexSha256: indexFiles.map((file) => createHash('sha256').update(file).digest('hex')),
+        source: {
+          kind: 'http',
+          url: new URL(job.storePath, server.address.url).href,
+          token: job.token,
+          tls: { ca: server.address.ca, serverName: server.address.serverName },
+        },
+      },
+      sentence: texts.imageSigned(manifest.station, manifest.capturedAt),
+    };
+  },
+});
+
+/** The service may only make `latest` a time; any other image than the one that was chosen is refused. */
+function assertAskedFor(job: RestoreJob, station: StationName, image: string): void {
+  const asked = parseImageRef(image);
+  const got = parseImageRef(job.image);
+  const same = job.station === station && got.station === station && asked.station === station;
+  if (same && (asked.utc === 'latest' || asked.utc === got.utc)) return;
+  throw new RekindleError('verification-failed', `opening a restore of ${image}`, {
+    cause: new Error(`the service answered with ${job.image} for station ${job.station}`),
+    next: 'Find out who answers at the address of the recovery service.',
+  });
+}
+
+/** A signed manifest is a true one, but it may be that of another station or of an older image. */
+function assertManifestOf(manifest: ImageManifest, image: string): void {
+  const found = formatImageRef({
+    station: manifest.station,
+    utc: formatUtc(new Date(manifest.capturedAt)),
+  });
+  if (found === image) return;
+  throw new RekindleError('verification-failed', `checking the image ${image}`, {
+    cause: new Error(`its manifest is signed, but it is the manifest of ${found}`),
+    next: 'Choose another image of this station, and find out who moved this one.',
+  });
+}
+
+/** USN rollback (DESIGN rule 6): until a system-state hook can follow, a domain controller is not restored. */
+function assertNoDomainController({ stationRole, station }: ImageManifest): void {
+  if (stationRole !== 'domain-controller') return;
+  throw new RekindleError('verification-failed', `checking the role of ${station}: a domain controller`, {
+    cause: new Error('started from an image alone it would damage the domain (USN rollback)'),
+    next: 'Install a new domain controller beside the living ones, or restore its system state with its own backup.',
+  });
+}
+
+function parsePassport(bytes: Buffer, image: string): HardwarePassport {
+  try {
+    return hardwarePassportSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw new RekindleError('verification-failed', `reading the hardware passport of ${image}`, {
+      cause: cause instanceof z.ZodError ? new Error(z.prettifyError(cause)) : cause,
+      next: 'Choose another image of this station.',
+    });
+  }
+}

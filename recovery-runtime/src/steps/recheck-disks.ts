@@ -1,0 +1,39 @@
+import { RekindleError } from '#base/errors.ts';
+import { texts, titles } from '../console/texts.ts';
+import { readingStep } from '../engine/step.ts';
+import type { DiskDevice } from '../inventory/disks.ts';
+import { describeDisk, type TargetDisks } from './choose-disks.ts';
+
+/**
+ * The last look before the first write: minutes may have passed at the confirmation, a hot-plug bay takes
+ * seconds, and a device path says nothing about which disk is behind it now.
+ */
+export const recheckDisks = readingStep<
+  { readonly disks: TargetDisks; readonly look: () => Promise<readonly DiskDevice[]> },
+  void
+>({
+  id: 'recheck-disks',
+  title: titles['recheck-disks'],
+  async run({ disks, look }) {
+    const present = await look();
+    for (const { disk } of disks.targets) {
+      const now = present.find(({ devicePath }) => devicePath === disk.devicePath);
+      if (now !== undefined && isUnchanged(disk, now)) continue;
+      const found = now === undefined ? 'is gone' : `is ${describeDisk(now.passportDisk)} now`;
+      throw new RekindleError(
+        'target-unfit',
+        `looking at the disks once more: ${describeDisk(disk.passportDisk)} in ${disk.passportDisk.slot}`,
+        {
+          cause: new Error(`what was shown at the confirmation ${found}`),
+          next: 'Leave the disks where they are, and start again.',
+        },
+      );
+    }
+    return { value: undefined, sentence: texts.disksUnchanged };
+  },
+});
+
+function isUnchanged({ passportDisk: shown }: DiskDevice, { passportDisk: now }: DiskDevice): boolean {
+  const facts = ['wwn', 'serial', 'model', 'slot', 'sizeBytes', 'logicalSectorBytes'] as const;
+  return facts.every((fact) => shown[fact] === now[fact]);
+}

@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { RekindleError } from '#base/errors.ts';
+import { loadDriverPack } from './drivers/load-driver-pack.ts';
+import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
+import { takeInventory } from './inventory/inventory.ts';
+import { bringUpBootCard } from './network/bring-up.ts';
+import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
+
+/** The machine that this program runs on: the only place that knows where Linux and our initrd keep things. */
+
+const siteFolder = '/rekindle/site';
+const efivarsFolder = '/sys/firmware/efi/efivars';
+/** Read by init (recovery-runtime/src/init/init) when this program ended well. */
+const nextFile = '/run/rekindle/next';
+
+export const linuxMachine: Machine = {
+  now: () => new Date(),
+  uptimeSeconds,
+  async readSiteKeys() {
+    return { ca: await readSiteFile('ca.pem'), imageSigner: await readSiteFile('image-signer.pub') };
+  },
+  loadDrivers: () => loadDriverPack(),
+  bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
+  takeInventory: () => takeInventory(),
+  get bootEntries() {
+    return existsSync('/sys/firmware/efi') ? firmwareBootEntries : undefined;
+  },
+  runShell,
+  restart: () => writeFile(nextFile, 'reboot\n'),
+  powerOff: () => writeFile(nextFile, 'poweroff\n'),
+};
+
+const firmwareBootEntries: FirmwareBootEntries = {
+  read: () => readBootVariables(efivarsFolder),
+  writeEntry: (entry) => writeBootEntry(efivarsFolder, entry),
+  writeOrder: (order) => writeBootOrder(efivarsFolder, order),
+};
+
+/** Seconds since the kernel started, to a hundredth. */
+export function uptimeSeconds(): number {
+  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+}
+
+async function readSiteFile(name: string): Promise<string> {
+  const path = `${siteFolder}/${name}`;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new RekindleError('usage', `reading ${path}, which this runtime was to bring along`, {
+      cause,
+      next: 'Build the runtime again for this site (rekindle runtime build), then boot again.',
+    });
+  }
+}
+
+/** A shell of its own session on one console, so that Ctrl-C there stays there. */
+function runShell(console: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fd = openSync(console, 'r+');
+    const shell = spawn('busybox', ['setsid', '-c', 'sh', '-c', 'stty sane; exec sh -i'], {
+      stdio: [fd, fd, fd],
+      cwd: '/',
+    });
+    shell.on('error', reject);
+    shell.on('exit', () => resolve());
+    shell.on('close', () => closeSync(fd));
+  });
+}

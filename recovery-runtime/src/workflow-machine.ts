@@ -1,0 +1,35 @@
+import type { BootEntry } from '#images/format/image-manifest.ts';
+import type { PackLoad } from './drivers/load-driver-pack.ts';
+import type { RunClock } from './engine/run.ts';
+import type { BootVariables } from './firmware/boot-entries.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import type { NetworkUp } from './network/bring-up.ts';
+
+/** What the site's administrator put into the runtime: public, and the root of all trust here. */
+export interface SiteKeys {
+  /** PEM of the CA that the service's certificate must come from. */
+  readonly ca: string;
+  /** minisign public key file of the image signer. */
+  readonly imageSigner: string;
+}
+
+/** UEFI boot variables; absent on a machine that was started by BIOS. */
+export interface FirmwareBootEntries {
+  read(): Promise<BootVariables>;
+  writeEntry(entry: BootEntry): Promise<void>;
+  writeOrder(order: readonly string[]): Promise<void>;
+}
+
+/** Everything of the machine itself that the workflow touches, apart from reading and writing its disks. */
+export interface Machine extends RunClock {
+  readSiteKeys(): Promise<SiteKeys>;
+  loadDrivers(): Promise<PackLoad>;
+  bringUpBootCard(bootMac: string, say: (sentence: string) => void): Promise<NetworkUp>;
+  takeInventory(): Promise<Inventory>;
+  readonly bootEntries: FirmwareBootEntries | undefined;
+  /** A shell on the console of that name; comes back when it ends. */
+  runShell(console: string): Promise<void>;
+  /** What the machine does when this program has ended. */
+  restart(): Promise<void>;
+  powerOff(): Promise<void>;
+}

@@ -1,0 +1,191 @@
+import { RekindleError } from '#base/errors.ts';
+import { serverName } from '#contract/api.ts';
+import type { StationName } from '#images/format/image-manifest.ts';
+import { headerScreen } from './console/screens.ts';
+import type { Terminal } from './console/terminal.ts';
+import type { EventPost } from './engine/event-post.ts';
+import type { Ending, Findings } from './engine/findings.ts';
+import type { Run } from './engine/run.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import { postEvents } from './server-client/calls.ts';
+import { createServerClient, type ServerClient } from './server-client/server-client.ts';
+import {
+  captureDisks,
+  chooseCaptureDisks,
+  commitImage,
+  confirmCapture,
+  openCapture,
+} from './steps/capture.ts';
+import { assertIdentity } from './steps/check-identity.ts';
+import { chooseTargetDisks } from './steps/choose-disks.ts';
+import { chooseImage, listStationImages } from './steps/choose-image.ts';
+import type { BootCommandLine } from './steps/command-line.ts';
+import { confirmByArming, confirmByName, showPlan } from './steps/confirm.ts';
+import { enrolThisStation, nameStation } from './steps/enrol.ts';
+import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
+import { checkImage, openJob } from './steps/open-job.ts';
+import { planRestoreOfDisks } from './steps/plan-restore.ts';
+import { preFlight } from './steps/pre-flight.ts';
+import { recheckDisks } from './steps/recheck-disks.ts';
+import { repairBootEntries } from './steps/repair-boot-entries.ts';
+import { restoreDisks } from './steps/restore-disks.ts';
+import { bringUpNetwork, findServer, loadDrivers, readSite, takePassport } from './steps/start-machine.ts';
+import type { Machine, SiteKeys } from './workflow-machine.ts';
+
+/** What a run works with. */
+export interface Workshop {
+  readonly boot: BootCommandLine;
+  readonly machine: Machine;
+  readonly terminal: Terminal;
+  readonly run: Run;
+  readonly events: EventPost;
+  readonly findings: Findings;
+  /** Set as soon as there is a job: where events and the report go. */
+  openJob?: OpenJob;
+}
+
+export interface OpenJob {
+  readonly server: ServerClient;
+  readonly jobId: string;
+  readonly token: string;
+}
+
+interface Started {
+  readonly site: SiteKeys;
+  readonly inventory: Inventory;
+  readonly server: ServerClient;
+}
+
+/** From the first line to the ending: the steps of a recovery or of an enrolment, in order. */
+export async function runWorkflow(shop: Workshop): Promise<Ending> {
+  const { boot } = shop;
+  shop.terminal.print(headerScreen(boot));
+  const started = await startMachine(shop);
+  return boot.purpose === 'recovery' ? recover(shop, started) : enrol(shop, started);
+}
+
+/** Drivers, network, hardware, service: everything that both purposes need first. */
+async function startMachine({ run, machine, boot, findings }: Workshop): Promise<Started> {
+  const site = await run.step(readSite, { machine });
+  const drivers = await run.step(loadDrivers, { machine });
+  const inventory = await run.step(takePassport, { machine });
+  findings.passport = inventory.passport;
+  await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
+  const client = createServerClient({ url: boot.server, ca: site.ca, serverName });
+  const server = await run.step(findServer, { server: client });
+  return { site, inventory, server };
+}
+
+/** Brings a station back. Nothing above the line in the middle writes; nothing below it asks. */
+async function recover(shop: Workshop, { site, inventory, server }: Started): Promise<Ending> {
+  const { run, terminal, machine, findings, boot } = shop;
+  const { passport } = inventory;
+
+  const order = await takeOrder(shop, server, inventory);
+  const { station } = order;
+  terminal.print(headerScreen({ ...boot, station }));
+  const job = await run.step(openJob, { server, passport, ...order });
+  followJob(shop, { server, ...job });
+
+  const image = await run.step(checkImage, { server, job, site });
+  const identity = await run.step(assertIdentity, {
+    image: image.passport,
+    registered: job.registeredPassport,
+    machine: passport,
+    onRefused: (differences) => {
+      findings.differences = differences;
+    },
+  });
+  findings.differences = identity.differences;
+  const disks = await run.step(chooseTargetDisks, {
+    identity,
+    imageDisks: image.manifest.disks,
+    present: inventory.disks,
+  });
+  const planned = await run.step(planRestoreOfDisks, { image, disks });
+  await run.step(preFlight, { source: image.source, planned });
+
+  const shown = { terminal, station, identity, planned };
+  if (boot.dryRun) {
+    showPlan(shown);
+    return { kind: 'dry-run' };
+  }
+  const confirmed =
+    order.armedBy === undefined
+      ? await run.step(confirmByName, { ...shown, technician: order.technician })
+      : await run.step(confirmByArming, { ...shown, armedBy: order.armedBy });
+  findings.confirmed = confirmed.replacedParts;
+  await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
+
+  // ------------------------------------------------------------------------------------------------
+
+  findings.wrote = true;
+  await run.step(restoreDisks, {
+    confirmed,
+    disks,
+    planned,
+    source: image.source,
+    onDisk: (result) => findings.disks.push(result),
+  });
+  await run.step(repairBootEntries, { confirmed, manifest: image.manifest, firmware: machine.bootEntries });
+  return { kind: 'restored', station };
+}
+
+/** Who asks for which image: an armed station needs nobody, every other one a technician. */
+interface Order {
+  readonly token: string;
+  readonly station: StationName;
+  readonly image: string;
+  readonly technician: string;
+  readonly armedBy?: string;
+}
+
+async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inventory): Promise<Order> {
+  const { run, terminal } = shop;
+  const armed = await run.step(askIfArmed, { server, passport });
+  if (armed !== null) {
+    const { token, image, by } = armed;
+    return { token, image, station: armed.station.name, technician: by, armedBy: by };
+  }
+  const session = await run.step(logOnTechnician, { server, passport, terminal });
+  if (session.station === null) {
+    throw new RekindleError(
+      'not-found',
+      'looking for this machine among the known stations: it is none of them',
+      {
+        next: 'Enrol it while it is healthy (rekindle enrol open), or find out which part of it was replaced.',
+      },
+    );
+  }
+  const { token, technician } = session;
+  const station = session.station.name;
+  const images = await run.step(listStationImages, { server, token, station });
+  const image = await run.step(chooseImage, { terminal, images });
+  return { token, technician, station, image };
+}
+
+/** Gives a machine a name and takes its image. Its disks are only read. */
+async function enrol(shop: Workshop, { inventory, server }: Started): Promise<Ending> {
+  const { run, terminal, machine, boot } = shop;
+  const { passport } = inventory;
+
+  const { token, station: known } = await run.step(logOnTechnician, { server, passport, terminal });
+  const name = await run.step(nameStation, { terminal, known });
+  const station = await run.step(enrolThisStation, { server, token, passport, name, known });
+  terminal.print(headerScreen({ ...boot, station }));
+
+  const job = await run.step(openCapture, { server, token, station, passport });
+  followJob(shop, { server, ...job });
+  const disks = await run.step(chooseCaptureDisks, { inventory });
+  if (boot.dryRun) return { kind: 'dry-run' };
+  await run.step(confirmCapture, { terminal, station, disks });
+  const image = await run.step(captureDisks, { server, job, disks, passport, firmware: machine.bootEntries });
+  const ref = await run.step(commitImage, { server, job, image });
+  return { kind: 'captured', image: ref };
+}
+
+/** From now on the service sees every step, and gets the report. */
+function followJob(shop: Workshop, job: OpenJob): void {
+  shop.openJob = job;
+  shop.events.sendTo((events) => postEvents(job.server, job, events));
+}
