@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { formatPublicKey } from '#images/format/minisign.ts';
+import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
+import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { buildStationPack } from '#pxe-server/stations/station-pack.ts';
+import { listStations } from '#pxe-server/stations/station-registry.ts';
+import { buildRuntime } from '../runtime/build-runtime.ts';
+import { projectRoot } from '../runtime/bundle.ts';
+import { writeSiteRuntime } from '../runtime/site-runtime.ts';
+import { provideUniversalPack } from '../runtime/universal-pack-cache.ts';
+import { openSite, type SiteOption, withSite } from '../site-option.ts';
+
+/** Unpacked kernels and built runtimes, the same for every site of this checkout. */
+const cacheDirectory = join(projectRoot, '.rekindle', 'cache');
+
+interface BuildOptions extends SiteOption {
+  readonly fast?: boolean;
+}
+
+export function runtimeCommand(): Command {
+  const command = new Command('runtime').description(
+    'what stations boot: kernel, recovery runtime, driver packs',
+  );
+  withSite(command.command('build'))
+    .description("build the runtime with this site's CA and key, and every driver pack for its kernel")
+    .option('--fast', 'compress in a second instead of a minute, into a larger file')
+    .action(build);
+  return command;
+}
+
+async function build(options: BuildOptions): Promise<void> {
+  const { state } = await openSite(options);
+  const paths = sitePaths(options.site);
+  const { kernel, initrd } = await buildRuntime({
+    cacheDirectory,
+    fast: options.fast ?? false,
+    onProgress: (sentence) => console.error(sentence),
+  });
+  const [caPem, publicKey] = await Promise.all([
+    readFile(paths.caCertificate, 'utf8'),
+    readSigningPublicKey(paths),
+  ]);
+  const runtime = await writeSiteRuntime({
+    base: initrd.path,
+    site: { caPem, imageSignerPublicKey: formatPublicKey(publicKey) },
+    output: paths.runtimeImage,
+  });
+  await writeServedKernel(paths, kernel);
+  console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
+
+  console.error('building the universal driver pack (about half a minute, once)');
+  const universal = await provideUniversalPack(paths, kernel, cacheDirectory);
+  console.log(`Universal driver pack: ${universal.modules.length} modules.`);
+  for (const { name, passport } of listStations(state)) {
+    const pack = await buildStationPack(paths, name, passport);
+    const red = pack.uncovered.length === 0 ? '' : `, ${pack.uncovered.length} DEVICES WITHOUT A DRIVER`;
+    console.log(`Driver pack of ${name}: ${pack.manifest.modules.length} modules${red}.`);
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,212 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { RekindleError } from '#base/errors.ts';
+import { parseImageRef } from '#images/format/image-name.ts';
+import { resolveImage } from '#images/stores/image-folder.ts';
+import { parseIpv4Address } from '#pxe-server/boot/ipv4-address.ts';
+import { storeFolder } from '#pxe-server/config/configuration.ts';
+import { listJobs } from '#pxe-server/jobs/job-store.ts';
+import { createJournal } from '#pxe-server/journal/journal.ts';
+import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
+import { enrolStation } from '#pxe-server/stations/enrol-station.ts';
+import { loaderDriverSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
+import { hasPack } from '#pxe-server/stations/station-pack.ts';
+import {
+  getStation,
+  listStations,
+  removeStation,
+  setAddress,
+  setComputerName,
+  setLoaderDriver,
+  setRole,
+} from '#pxe-server/stations/station-registry.ts';
+import { parseDuration } from '../duration.ts';
+import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
+import { readPassportFile } from './passport.ts';
+
+interface JsonOption {
+  readonly json?: boolean;
+}
+
+export function stationCommand(): Command {
+  const command = new Command('station').description('the stations that may be recovered');
+
+  withSite(command.command('list')).description('all stations').option('--json', 'as JSON').action(list);
+  withSite(command.command('show'))
+    .description('one station: hardware, driver pack, jobs')
+    .argument('<name>')
+    .option('--boots', 'with its last boot conversations')
+    .option('--json', 'as JSON')
+    .action(show);
+  withSite(command.command('add'))
+    .description('register a station from a passport file, without enrolment')
+    .argument('<name>')
+    .requiredOption('--passport <file>', 'passport.json')
+    .option('--address <ip>', 'reservation mode: its address', parseAddress)
+    .action(add);
+  withSite(command.command('set'))
+    .description('change how a station boots, and what its next image says it is')
+    .argument('<name>')
+    .option('--address <ip>', 'reservation mode: its address', parseAddress)
+    .addOption(
+      new Option('--loader-driver <driver>', 'network driver of its loader').choices(
+        loaderDriverSchema.options,
+      ),
+    )
+    .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
+    .option('--computer-name <name>', 'name of its system, where that is not the name of the station')
+    .action(set);
+  withSite(command.command('remove'))
+    .description('forget a station; its images stay in the store')
+    .argument('<name>')
+    .action(async (name: string, options: SiteOption) => {
+      const { state } = await openSite(options);
+      removeStation(state, name);
+      console.log(`Station ${name} is removed; its images stay in the store.`);
+    });
+  withSite(command.command('arm'))
+    .description('allow one restore without a log-on, for a limited time')
+    .argument('<name>')
+    .requiredOption('--image <ref>', 'STATION@latest or STATION@<UTC time>')
+    .requiredOption('--for <time>', 'how long, e.g. 30m', parseDuration)
+    .action(armStation);
+  withSite(command.command('disarm'))
+    .description('take the permission back')
+    .argument('<name>')
+    .action(async (name: string, options: SiteOption) => {
+      const { state } = await openSite(options);
+      const station = getStation(state, name).name;
+      console.log(
+        disarm(state, station) ? `Station ${station} is disarmed.` : `Station ${station} was not armed.`,
+      );
+    });
+  return command;
+}
+
+async function list(options: SiteOption & JsonOption): Promise<void> {
+  const site = await openSite(options);
+  const stations = listStations(site.state).map((station) => summaryOf(site, station));
+  if (options.json === true) return console.log(JSON.stringify(stations));
+  if (stations.length === 0)
+    return console.log('There is no station yet. Next: rekindle enrol open --for 15m');
+  for (const each of stations) {
+    const state = [
+      each.driverPack ? 'driver pack ready' : 'NO DRIVER PACK',
+      each.armed === null ? '' : 'armed',
+    ];
+    console.log(
+      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(' ')}`.trimEnd(),
+    );
+  }
+}
+
+async function show(
+  name: string,
+  options: SiteOption & JsonOption & { readonly boots?: boolean },
+): Promise<void> {
+  const site = await openSite(options);
+  const station = getStation(site.state, name);
+  const journal = createJournal(site.state, site.configuration.journal.boots);
+  const boots = station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
+  const summary = summaryOf(site, station);
+  const jobs = listJobs(site.state, station.name);
+  if (options.json === true) {
+    return console.log(JSON.stringify({ ...summary, passport: station.passport, jobs, boots }));
+  }
+  const { passport } = station;
+  console.log(
+    [
+      `Station ${station.name} (${station.role}, computer name ${station.computerName})`,
+      `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
+      `  address     ${station.address ?? 'from another DHCP server'}`,
+      `  enrolled    ${station.enrolledAt.toISOString()} by ${station.enrolledBy}`,
+      `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
+      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
+      ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
+      ...passport.disks.map(
+        (disk) => `  disk        ${disk.slot} ${disk.model} ${disk.serial ?? disk.wwn ?? ''}`,
+      ),
+      ...jobs
+        .slice(0, 10)
+        .map(
+          (job) =>
+            `  job         ${job.openedAt.toISOString()} ${job.kind} ${job.imageName} ${job.outcome ?? 'open'}`,
+        ),
+    ].join('\n'),
+  );
+  if (options.boots !== true) return;
+  for (const boot of boots) {
+    console.log(`Boot of ${boot[0]?.machine} at ${boot[0]?.at.toISOString()}`);
+    for (const { at, stage, sentence } of boot) {
+      console.log(`  ${at.toISOString().slice(11, 23)}  ${stage.padEnd(10)}  ${sentence}`);
+    }
+  }
+}
+
+async function add(
+  name: string,
+  options: SiteOption & { readonly passport: string; readonly address?: string },
+): Promise<void> {
+  const site = await openSite(options);
+  const passport = await readPassportFile(options.passport);
+  const address = options.address === undefined ? {} : { address: options.address };
+  const station = await enrolStation(site, { name, passport, by: operatorName(), ...address });
+  console.log(
+    `Station ${station.name} is registered${station.address === undefined ? '' : ` at ${station.address}`}.`,
+  );
+}
+
+async function set(
+  name: string,
+  options: SiteOption & {
+    readonly address?: string;
+    readonly loaderDriver?: string;
+    readonly role?: string;
+    readonly computerName?: string;
+  },
+): Promise<void> {
+  const { state } = await openSite(options);
+  const { name: station } = getStation(state, name);
+  if (options.address !== undefined) setAddress(state, station, options.address);
+  if (options.loaderDriver !== undefined) {
+    setLoaderDriver(state, station, loaderDriverSchema.parse(options.loaderDriver));
+  }
+  if (options.role !== undefined) setRole(state, station, stationRoleSchema.parse(options.role));
+  if (options.computerName !== undefined) setComputerName(state, station, options.computerName);
+  console.log(`Station ${station} is changed.`);
+}
+
+async function armStation(
+  name: string,
+  options: SiteOption & { readonly image: string; readonly for: number },
+): Promise<void> {
+  const { state, configuration, paths } = await openSite(options);
+  const { name: station } = getStation(state, name);
+  const ref = parseImageRef(options.image);
+  if (ref.station !== station) {
+    throw new RekindleError('usage', `Arming ${station}: ${options.image} is an image of another station`);
+  }
+  resolveImage(storeFolder(configuration, paths.folder), ref);
+  const until = new Date(Date.now() + options.for);
+  arm(state, { station, image: options.image, until, by: operatorName() });
+  console.log(
+    `Station ${station} restores ${options.image} without a log-on, once, until ${until.toISOString()}.`,
+  );
+}
+
+function summaryOf({ state, paths }: OpenSite, station: Station) {
+  const { system, board } = station.passport;
+  return {
+    name: station.name,
+    address: station.address ?? null,
+    system: [system.vendor, system.product].filter(Boolean).join(' ') || board.product,
+    driverPack: hasPack(paths, station.name),
+    armed: findArmed(state, station.name) ?? null,
+    loaderDriver: station.loaderDriver ?? 'firmware',
+  };
+}
+
+function parseAddress(text: string): string {
+  const address = parseIpv4Address(text);
+  if (address === undefined) throw new InvalidArgumentError('Write an address as 10.77.0.20.');
+  return address;
+}

@@ -1,0 +1,200 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { RekindleError } from '#base/errors.ts';
+import { missingTool, runTool } from '#base/run-tool.ts';
+
+const ip = { command: 'ip', debianPackage: 'iproute2' };
+const radvd = { command: 'radvd', debianPackage: 'radvd' };
+
+export const labServerAddress = '10.77.0.1';
+const prefixLength = 24;
+const bridge = 'plant';
+
+/** The plant network of a rehearsal: one Ethernet segment in a network namespace of its own. */
+export interface LabNetwork extends AsyncDisposable {
+  readonly namespace: string;
+  /** Interface with `serverAddress`; the netboot service serves on it. */
+  readonly interfaceName: string;
+  readonly serverAddress: string;
+  /** `[program, ...arguments]` that runs `command` inside of the namespace. */
+  inside(command: readonly string[]): [string, ...string[]];
+  /** Plugs a new cable in; the answer is the tap interface for an EmulatedNic. */
+  addTap(): Promise<string>;
+  /** Another computer on the segment, with an address and a prefix length (`10.77.0.2/24`) on its only card. */
+  addHost(address: string): Promise<LabHost>;
+}
+
+export interface LabHost {
+  readonly interfaceName: string;
+  /** `[program, ...arguments]` that runs `command` on that computer. */
+  inside(command: readonly string[]): [string, ...string[]];
+}
+
+let networks = 0;
+
+/**
+ * Needs root. It is gone after disposal, at the end of the process, and after SIGINT or SIGTERM; what a killed
+ * process left behind is removed by the next call.
+ */
+export async function createLabNetwork(): Promise<LabNetwork> {
+  removeStaleNetworks();
+  const namespace = `${namePrefix}${process.pid}-${++networks}`;
+  const cleanUp = removeAtProcessEnd(namespace);
+  try {
+    await runTool(`creating the network namespace ${namespace}`, ip, ['netns', 'add', namespace]);
+    await runIp(namespace, 'link set lo up');
+    // A bridge that learns or listens before it forwards would swallow the first DHCP packets.
+    await runIp(namespace, `link add ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0`);
+    await runIp(namespace, `address add ${labServerAddress}/${prefixLength} dev ${bridge}`);
+    await runIp(namespace, `link set ${bridge} up`);
+    const router = await startPlantRouter(namespace);
+    let taps = 0;
+    const hosts: { readonly cleanUp: () => void }[] = [];
+    return {
+      namespace,
+      interfaceName: bridge,
+      serverAddress: labServerAddress,
+      inside: (command) => ['ip', 'netns', 'exec', namespace, ...command],
+      addTap: async () => {
+        const tap = `tap${taps++}`;
+        await runIp(namespace, `tuntap add dev ${tap} mode tap`);
+        await runIp(namespace, `link set ${tap} master ${bridge} up`);
+        return tap;
+      },
+      addHost: async (address) => {
+        const host = `${namePrefix}${process.pid}-${++networks}`;
+        const card = 'eth0';
+        hosts.push({ cleanUp: removeAtProcessEnd(host) });
+        await runTool(`creating the network namespace ${host}`, ip, ['netns', 'add', host]);
+        const port = `host${hosts.length}`;
+        await runIp(namespace, `link add ${port} type veth peer name ${card} netns ${host}`);
+        await runIp(namespace, `link set ${port} master ${bridge} up`);
+        await runIp(host, 'link set lo up');
+        await runIp(host, `address add ${address} dev ${card}`);
+        await runIp(host, `link set ${card} up`);
+        return {
+          interfaceName: card,
+          inside: (command) => ['ip', 'netns', 'exec', host, ...command],
+        };
+      },
+      [Symbol.asyncDispose]: async () => {
+        for (const host of hosts) host.cleanUp();
+        cleanUp();
+        await rm(router.directory, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    cleanUp();
+    throw error;
+  }
+}
+
+async function runIp(namespace: string, command: string): Promise<void> {
+  await runTool(`setting up the lab network (ip ${command})`, ip, ['-n', namespace, ...command.split(' ')]);
+}
+
+/**
+ * A router that advertises itself without a prefix. A plant has a router, and iPXE waits up to 16 seconds for
+ * one before it goes on with IPv4.
+ */
+async function startPlantRouter(namespace: string): Promise<{ readonly directory: string }> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'rekindle-router-'));
+  const configuration = path.join(directory, 'radvd.conf');
+  await writeFile(
+    configuration,
+    `interface ${bridge} { AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; };\n`,
+  );
+  // radvd refuses to advertise on a machine that does not forward.
+  await runTool('letting the lab router forward', ip, [
+    ...['netns', 'exec', namespace, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'],
+  ]);
+  const router = spawn(
+    'ip',
+    [
+      ...['netns', 'exec', namespace, radvd.command, '--nodaemon', '--logmethod=stderr', '--debug=1'],
+      ...[`--config=${configuration}`, `--pidfile=${path.join(directory, 'radvd.pid')}`],
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let messages = '';
+  router.stderr.setEncoding('utf8').on('data', (text: string) => {
+    messages = (messages + text).slice(-2000);
+  });
+  await new Promise<void>((resolve, reject) => {
+    const started = setTimeout(resolve, routerStartMilliseconds);
+    router.once('exit', () => {
+      clearTimeout(started);
+      const missing = /No such file/.test(messages);
+      const cause = new Error(messages.trim());
+      reject(
+        missing
+          ? missingTool('the lab network', radvd, cause)
+          : new RekindleError('unexpected', 'the router of the lab network ended at its start', { cause }),
+      );
+    });
+  });
+  return { directory };
+}
+
+/** radvd does not say that it is ready; one with a wrong configuration ends within this time. */
+const routerStartMilliseconds = 300;
+
+const namePrefix = 'rekindle-lab-';
+
+/** Process id of the owner of a lab's namespace; undefined for other names. */
+export function ownerOfNamespace(name: string): number | undefined {
+  const owner = /^rekindle-lab-(\d+)-\d+$/.exec(name)?.[1];
+  return owner === undefined ? undefined : Number(owner);
+}
+
+function removeStaleNetworks(): void {
+  const listed = ipNow('netns', 'list')
+    .split('\n')
+    .map((line) => line.split(' ')[0] ?? '');
+  for (const name of listed) {
+    const owner = ownerOfNamespace(name);
+    if (owner !== undefined && owner !== process.pid && !existsSync(`/proc/${owner}`)) removeNetwork(name);
+  }
+}
+
+/** Ends what runs inside, then the namespace; synchronous, because it also runs while the process ends. */
+function removeNetwork(namespace: string): void {
+  for (const pid of ipNow('netns', 'pids', namespace).split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended by itself in between.
+    }
+  }
+  ipNow('netns', 'delete', namespace);
+}
+
+/** Output of `ip`, empty when it fails: what is to be removed may be gone already. */
+function ipNow(...args: string[]): string {
+  try {
+    return execFileSync(ip.command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  } catch {
+    return '';
+  }
+}
+
+const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+function removeAtProcessEnd(namespace: string): () => void {
+  const remove = (): void => {
+    process.off('exit', remove);
+    for (const signal of endSignals) process.off(signal, endBySignal);
+    removeNetwork(namespace);
+  };
+  const endBySignal = (signal: NodeJS.Signals): void => {
+    remove();
+    // Without our handler the signal does what it does by default, and the parent sees why we ended.
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+  };
+  process.on('exit', remove);
+  for (const signal of endSignals) process.on(signal, endBySignal);
+  return remove;
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { workerEntries } from '#base/worker-threads.ts';
+import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
+import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
+import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
+import { baseModules } from './base-modules.ts';
+import { bundle, projectRoot } from './bundle.ts';
+import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
+import { toolFiles } from './tool-files.ts';
+
+/** Every file of the runtime and what it is, for whoever has to prove what a station ran. */
+export interface RuntimeManifest {
+  readonly formatVersion: 1;
+  readonly kernel: { readonly version: string; readonly packageVersion: string; readonly sha256: string };
+  readonly initrd: { readonly sha256: string; readonly bytes: number };
+  readonly files: readonly { readonly path: string; readonly sha256: string; readonly bytes: number }[];
+}
+
+export interface BuiltRuntime {
+  readonly kernel: UnpackedKernel;
+  /** Path of the signed kernel image. */
+  readonly vmlinuz: string;
+  /** The base: no site, no driver pack. */
+  readonly initrd: WrittenFile;
+  readonly manifest: RuntimeManifest;
+}
+
+export interface BuildRuntimeOptions {
+  readonly cacheDirectory: string;
+  readonly onProgress?: (sentence: string) => void;
+  /** Compresses in a second instead of a minute, into an initrd that is a quarter larger. */
+  readonly fast?: boolean;
+  /** Program of the runtime, below the project's root. */
+  readonly entry?: string;
+  /** Worker threads by name, below the project's root. */
+  readonly workers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Builds the runtime's initrd, or takes it from the cache when nothing that goes into it has changed.
+ * The same input gives the same bytes.
+ */
+export async function buildRuntime({
+  cacheDirectory,
+  onProgress = () => {},
+  fast = false,
+  entry = 'recovery-runtime/src/main.ts',
+  workers = workerEntries,
+}: BuildRuntimeOptions): Promise<BuiltRuntime> {
+  const directory = resolve(cacheDirectory, 'runtime');
+  await mkdir(directory, { recursive: true });
+  onProgress("fetching and unpacking Debian's signed kernel");
+  const kernel = await unpackKernel({ cacheDirectory });
+
+  onProgress('bundling the recovery runtime');
+  const main = await bundle(entry);
+  const assets: Record<string, string> = {};
+  for (const [name, path] of Object.entries(workers)) assets[`${name}.cjs`] = await bundle(path);
+  const around: CpioEntry[] = [
+    ...skeleton,
+    {
+      kind: 'file',
+      path: 'init',
+      mode: 0o755,
+      bytes: await readFile(join(projectRoot, 'recovery-runtime/src/init/init')),
+    },
+    ...(await toolFiles()),
+    ...(await baseModules(kernel, directory)),
+  ];
+
+  const level = fast ? 3 : 19;
+  const key = inputHash({ main, assets, level, node: sha256Hex(await readFile(nodeBinary)) }, around);
+  const path = join(directory, `${key}.initrd`);
+  const cached = await readCached(path);
+  if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };
+
+  onProgress('putting the runtime into a single executable');
+  const executable = await buildSingleExecutable({ main, assets, workDirectory: directory });
+  const entries: CpioEntry[] = [
+    ...around,
+    { kind: 'file', path: 'rekindle/recovery-runtime', mode: 0o755, bytes: executable },
+  ];
+  onProgress(`compressing the runtime${fast ? '' : ' (about a minute, once)'}`);
+  const initrd = await writeWhole(path, await compressInitrd(formatCpio(entries), level));
+  const manifest: RuntimeManifest = {
+    formatVersion: 1,
+    kernel: {
+      version: kernel.version,
+      packageVersion: kernel.packageVersion,
+      sha256: sha256Hex(await readFile(kernel.vmlinuz)),
+    },
+    initrd: { sha256: initrd.sha256, bytes: initrd.bytes },
+    files: entries
+      .flatMap((file) =>
+        file.kind === 'file'
+          ? [{ path: file.path, sha256: sha256Hex(file.bytes), bytes: file.bytes.length }]
+          : [],
+      )
+      .sort((a, b) => (a.path < b.path ? -1 : 1)),
+  };
+  // Last: an initrd without a manifest is none.
+  await writeWhole(`${path}.json`, Buffer.from(JSON.stringify(manifest, null, 1)));
+  return { kernel, vmlinuz: kernel.vmlinuz, initrd, manifest };
+}
+
+/** Mount points, and the names that programs expect. */
+const skeleton: readonly CpioEntry[] = [
+  ...['proc', 'sys', 'dev', 'run', 'tmp', 'mnt', 'root'].map(
+    (path): CpioEntry => ({ kind: 'directory', path }),
+  ),
+  { kind: 'symlink', path: 'etc/mtab', target: '/proc/mounts' },
+  { kind: 'file', path: 'etc/passwd', mode: 0o644, bytes: Buffer.from('root::0:0:root:/root:/bin/sh\n') },
+  { kind: 'file', path: 'etc/group', mode: 0o644, bytes: Buffer.from('root:x:0:\ntty:x:5:\n') },
+  { kind: 'file', path: 'etc/hosts', mode: 0o644, bytes: Buffer.from('127.0.0.1 localhost\n') },
+];
+
+function inputHash(program: object, around: readonly CpioEntry[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(program));
+  for (const entry of around) {
+    hash.update(`\0${entry.kind}\0${entry.path}\0`);
+    if (entry.kind === 'symlink') hash.update(entry.target);
+    if (entry.kind === 'file') hash.update(`${entry.mode}\0`).update(sha256Hex(entry.bytes));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** What an earlier build left, unless it was cut short or changed since. */
+async function readCached(path: string): Promise<Pick<BuiltRuntime, 'initrd' | 'manifest'> | undefined> {
+  try {
+    const manifest = JSON.parse(await readFile(`${path}.json`, 'utf8')) as RuntimeManifest;
+    const content = await readFile(path);
+    if (sha256Hex(content) !== manifest.initrd.sha256) return undefined;
+    return { initrd: { path, ...manifest.initrd }, manifest };
+  } catch {
+    return undefined;
+  }
+}

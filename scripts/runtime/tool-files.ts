@@ -1,0 +1,75 @@
+import { readFile, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { RekindleError } from '#base/errors.ts';
+import { runTool } from '#base/run-tool.ts';
+import type { CpioEntry } from '#driver-packs/cpio.ts';
+import { partclonePrograms } from '#images/capture/used-blocks.ts';
+import { nodeBinary } from './single-executable.ts';
+
+/** Programs of Debian that the runtime calls, and the package each comes from. */
+const tools: readonly (readonly [path: string, debianPackage: string])[] = [
+  ['/usr/sbin/blkid', 'util-linux'],
+  ...[...new Set(Object.values(partclonePrograms))].map(
+    (name) => [`/usr/sbin/${name}`, 'partclone'] as const,
+  ),
+];
+const busybox = '/bin/busybox';
+const busyboxTool = { command: busybox, debianPackage: 'busybox-static' };
+const ldd = { command: 'ldd', debianPackage: 'libc-bin' };
+
+/** busybox with a link for each of its applets, the tools, and every shared library they and Node need. */
+export async function toolFiles(): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [
+    { kind: 'file', path: 'bin/busybox', mode: 0o755, bytes: await readTool(busybox, 'busybox-static') },
+    // The kernel calls /sbin/modprobe; everything else finds the rest through these as well.
+    { kind: 'symlink', path: 'sbin', target: 'bin' },
+    { kind: 'symlink', path: 'usr/bin', target: '../bin' },
+    { kind: 'symlink', path: 'usr/sbin', target: '../bin' },
+  ];
+  const own = new Set(tools.map(([path]) => basename(path)));
+  const listing = await runTool('listing the applets of busybox', busyboxTool, ['--list']);
+  const applets = listing.split('\n').filter(Boolean);
+  for (const applet of applets) {
+    if (applet === 'busybox' || own.has(applet)) continue;
+    entries.push({ kind: 'symlink', path: `bin/${applet}`, target: 'busybox' });
+  }
+  for (const [path, debianPackage] of tools) {
+    const bytes = await readTool(path, debianPackage);
+    entries.push({ kind: 'file', path: `bin/${basename(path)}`, mode: 0o755, bytes });
+  }
+  for (const library of await sharedLibraries([nodeBinary, ...tools.map(([path]) => path)])) {
+    const bytes = await readFile(await realpath(library));
+    entries.push({ kind: 'file', path: withoutUsr(library), mode: 0o755, bytes });
+  }
+  return entries;
+}
+
+/** Paths of the libraries and the dynamic loader, as the dynamic loader looks for them. */
+async function sharedLibraries(programs: readonly string[]): Promise<string[]> {
+  const found = new Set<string>();
+  for (const program of programs) {
+    const listing = await runTool(`finding the libraries of ${program}`, ldd, [program]);
+    const missing = /^\s*(\S+) => not found/m.exec(listing)?.[1];
+    if (missing !== undefined) {
+      throw new RekindleError('usage', `${program} needs the library ${missing}, which is not installed`);
+    }
+    for (const [, path] of listing.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)) found.add(path as string);
+  }
+  return [...found].sort();
+}
+
+/** /lib and /usr/lib are one directory on Debian; the runtime has /lib. */
+function withoutUsr(library: string): string {
+  return library.replace(/^\/(usr\/)?/, '');
+}
+
+async function readTool(path: string, debianPackage: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new RekindleError('usage', `cannot read ${path} for the recovery runtime`, {
+      cause,
+      next: `install the Debian package ${debianPackage}: apt-get install ${debianPackage}`,
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { UnpackedKernel } from '#driver-packs/kernel-package.ts';
+import type { PackManifest } from '#driver-packs/pack-manifest.ts';
+import type { SitePaths } from '#pxe-server/site/site-paths.ts';
+import {
+  buildSiteUniversalPack,
+  firmwareDirectories,
+  packFile,
+  readPackManifest,
+  universalPack,
+} from '#pxe-server/stations/station-pack.ts';
+import { projectRoot } from './bundle.ts';
+
+/**
+ * Puts the universal pack into a site. It is the same for every site with the same kernel and firmware, and
+ * takes long to compress: one that was built before from the same input is copied.
+ */
+export async function provideUniversalPack(
+  paths: SitePaths,
+  kernel: UnpackedKernel,
+  cacheDirectory: string,
+): Promise<PackManifest> {
+  const folder = join(cacheDirectory, 'packs');
+  const cached = join(folder, `${universalPack}-${await inputHash(paths, kernel)}.img`);
+  await mkdir(folder, { recursive: true });
+  // The manifest is written last: with it the pack is whole.
+  if (!existsSync(`${cached}.json`)) await buildSiteUniversalPack(paths, cached);
+  for (const ending of ['', '.json']) {
+    const target = `${packFile(paths, universalPack)}${ending}`;
+    await copyFile(`${cached}${ending}`, `${target}.partial`);
+    await rename(`${target}.partial`, target);
+  }
+  return readPackManifest(paths, universalPack);
+}
+
+/** Kernel, the code that plans and builds packs, and every firmware file by name, size and time. */
+async function inputHash(paths: SitePaths, kernel: UnpackedKernel): Promise<string> {
+  const hash = createHash('sha256').update(`${kernel.version} ${kernel.packageVersion}\n`);
+  const source = join(projectRoot, 'driver-packs', 'src');
+  for (const name of (await readdir(source)).sort())
+    hash.update(name).update(await readFile(join(source, name)));
+  for (const directory of firmwareDirectories(paths)) {
+    const names = await readdir(directory, { recursive: true }).catch((): string[] => []);
+    for (const name of names.sort()) {
+      const { size, mtimeMs } = await stat(join(directory, name)).catch(() => ({ size: 0, mtimeMs: 0 }));
+      hash.update(`${directory}/${name} ${size} ${mtimeMs}\n`);
+    }
+  }
+  return hash.digest('hex').slice(0, 16);
+}

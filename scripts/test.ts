@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+/**
+ * `npm test`: types, lint, then every test; ends with one plain line `N passed, N failed`.
+ * Arguments go to vitest, e.g. `npm test -- --project unit`.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as z from 'zod';
+
+const vitestResultsSchema = z.looseObject({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  testResults: z.array(z.looseObject({ status: z.string(), assertionResults: z.array(z.unknown()) })),
+});
+
+interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+function runCheck(name: string, command: string, args: readonly string[]): Tally {
+  const ok = spawnSync(command, args, { stdio: 'inherit' }).status === 0;
+  console.log(`${ok ? 'ok  ' : 'FAIL'}  ${name}`);
+  return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+/** Failed test files that never reached a test (an import error, say) count as one failure each. */
+function runVitest(args: readonly string[]): Tally {
+  const directory = mkdtempSync(join(tmpdir(), 'rekindle-test-'));
+  try {
+    const output = join(directory, 'results.json');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`];
+    const run = spawnSync('vitest', ['run', ...reporters, ...args], { stdio: 'inherit' });
+    // Killed, or without memory: there are no results, and the tally has to be said all the same.
+    if (!existsSync(output)) return { passed: 0, failed: 1 };
+    const results = vitestResultsSchema.parse(JSON.parse(readFileSync(output, 'utf8')));
+    const silentFailures = results.testResults.filter(
+      (file) => file.status === 'failed' && file.assertionResults.length === 0,
+    ).length;
+    const failed = results.numFailedTests + silentFailures;
+    // An unhandled error outside of any test fails the run without failing a test.
+    return { passed: results.numPassedTests, failed: failed === 0 && run.status !== 0 ? 1 : failed };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const tallies = [
+  runCheck('types (tsc)', 'tsc', ['--noEmit']),
+  runCheck('lint and format (biome)', 'biome', ['check', '.']),
+  runVitest(process.argv.slice(2)),
+];
+const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,42 @@
+/** What `rekindle VERB --help` ends with: commands as somebody would type them. */
+export const verbExamples: Readonly<Record<string, readonly string[]>> = {
+  init: [
+    'rekindle init --interface eth1',
+    'rekindle init --interface eth1 --mode reservation --stations 10.77.0.20-10.77.0.99 --enrolment-pool 10.77.0.200-10.77.0.219',
+  ],
+  'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
+  serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
+  'user add': ['rekindle user add meier --role technician'],
+  'enrol open': [
+    'rekindle enrol open --for 15m                        unknown machines',
+    'rekindle enrol open --for 30m --station OS-SRV-1A    a station again, for a new image',
+  ],
+  'enrol close': ['rekindle enrol close'],
+  'enrol status': ['rekindle enrol status'],
+  'station list': ['rekindle station list'],
+  'station show': ['rekindle station show OS-SRV-1A --boots'],
+  'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
+  'station set': [
+    'rekindle station set OS-SRV-1A --address 10.77.0.21',
+    "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
+  ],
+  'station remove': ['rekindle station remove OS-SRV-1A'],
+  'station arm': ['rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m'],
+  'station disarm': ['rekindle station disarm OS-SRV-1A'],
+  'passport take': ['rekindle passport take --output passport.json'],
+  'passport diff': ['rekindle passport diff image-passport.json machine-passport.json'],
+  'driver-pack build': ['rekindle driver-pack build OS-SRV-1A', 'rekindle driver-pack build universal'],
+  'driver-pack check': ['rekindle driver-pack check OS-SRV-1A'],
+  'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  'image show': ['rekindle image show OS-SRV-1A@latest'],
+  'image verify': [
+    'rekindle image verify OS-SRV-1A@latest',
+    'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
+  ],
+  'report show': ['rekindle report show report.json'],
+  'report verify': [
+    'rekindle report verify report.json',
+    'rekindle report verify report.json --public-key image-signing.pub    on a computer without the site folder',
+  ],
+};
