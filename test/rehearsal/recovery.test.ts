@@ -1,0 +1,104 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { runReportSchema } from '#contract/run-report.ts';
+import { hashFile } from '#scripts/rehearsal/disk-proof.ts';
+import { publicKeyFile, type RehearsalReport, reportFile } from '#scripts/rehearsal/rehearsal-report.ts';
+import { rehearseDemo } from '#scripts/rehearsal/rehearse-demo.ts';
+import { verifyWithMinisign } from '#test/support/run-reports.ts';
+
+/** The whole way, as `rekindle rehearse --demo` goes it, and the evidence that it leaves behind. */
+
+async function rehearse(firmware: 'bios' | 'uefi') {
+  const evidence = await mkdtemp(path.join(tmpdir(), `recovery-${firmware}-`));
+  onTestFinished(({ task }) =>
+    // Consoles and screens of a rehearsal that failed are worth more than the space.
+    task.result?.state === 'fail' ? undefined : rm(evidence, { recursive: true, force: true }),
+  );
+  const told = await rehearseDemo({
+    firmware,
+    stateDirectory: path.join(import.meta.dirname, '../../.rekindle'),
+    evidence,
+    onProgress: (line) => process.stdout.write(`${line}\n`),
+  });
+  expect(told).toMatchObject({ outcome: 'passed', reasons: [] });
+  return evidence;
+}
+
+async function readSigned(evidence: string, file: string): Promise<unknown> {
+  await verifyWithMinisign(path.join(evidence, file), path.join(evidence, publicKeyFile));
+  return JSON.parse(await readFile(path.join(evidence, file), 'utf8'));
+}
+
+async function checkEvidence(evidence: string, firmware: 'bios' | 'uefi') {
+  const report = (await readSigned(evidence, reportFile)) as RehearsalReport;
+  expect(report).toMatchObject({ outcome: 'passed', station: 'OS-SRV-1A', standIn: true, firmware });
+  expect(report.stages.length).toBeGreaterThanOrEqual(9);
+  for (const stage of report.stages) {
+    expect(stage.outcome).toBe('done');
+    expect(stage.seconds).toBeGreaterThanOrEqual(0);
+  }
+
+  const [blank, damaged] = report.recoveries;
+  expect(report.recoveries.map(({ what }) => what)).toEqual(['Blank disk', 'Damaged system partition']);
+  for (const { times, steps } of report.recoveries) {
+    expect(times.powerOnToRuntime).toBeGreaterThan(0);
+    expect(times.powerOnToRestored).toBeGreaterThan(times.powerOnToRuntime);
+    expect(times.powerOnToLogOn).toBeGreaterThan(times.powerOnToRestored);
+    expect(steps.every(({ outcome, seconds }) => outcome !== 'failed' && seconds >= 0)).toBe(true);
+    expect(steps.map(({ step }) => step)).toEqual(
+      expect.arrayContaining(['start-runtime', 'check-identity', 'pre-flight', 'confirm', 'restore-disks']),
+    );
+  }
+  expect(blank?.differences).toMatchObject([
+    {
+      severity: 'replaced-part',
+      sentence: expect.stringMatching(/was replaced: .*LAB-D-0002.* instead of .*LAB-D-0001/),
+    },
+  ]);
+  expect(damaged?.differences).toEqual([]);
+
+  // Whole disk; then what lies before the first partition, ESP, SYSTEM, and PROJECTS as it was.
+  expect(report.proofs).toHaveLength(5);
+  for (const { expected, found } of report.proofs) {
+    expect(found).toMatch(/^[0-9a-f]{64}$/);
+    expect(found).toBe(expected);
+  }
+
+  expect(report.runReports).toHaveLength(3);
+  const runs = await Promise.all(
+    report.runReports.map(async ({ file, sha256 }) => {
+      expect(await hashFile(path.join(evidence, file))).toBe(sha256);
+      return runReportSchema.parse(await readSigned(evidence, file));
+    }),
+  );
+  expect(runs.map(({ machine }) => machine.outcome)).toEqual(['captured', 'restored', 'restored']);
+  const [, ofBlank, ofDamaged] = runs;
+  expect(ofBlank?.machine.disks).toMatchObject([{ number: 0, serial: 'LAB-D-0002', kept: [] }]);
+  expect(ofBlank?.machine.confirmed).toHaveLength(1);
+  expect(ofDamaged?.machine.disks[0]?.kept).toMatchObject([{ what: expect.stringContaining('PROJECTS') }]);
+  for (const run of [ofBlank, ofDamaged]) {
+    expect(run?.manifestSha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(run?.boot.length).toBeGreaterThan(3);
+    expect(run?.machine.disks[0]?.bytes.verified).toBeGreaterThan(0);
+  }
+  return { ofBlank: ofBlank?.machine, ofDamaged: ofDamaged?.machine };
+}
+
+const bootEntryStep = (machine: Awaited<ReturnType<typeof checkEvidence>>['ofBlank']) =>
+  machine?.steps.find(({ step }) => step === 'repair-boot-entries');
+
+test('BIOS: a blank disk and a damaged system come back, and the evidence says how', async () => {
+  const { ofBlank } = await checkEvidence(await rehearse('bios'), 'bios');
+  expect(bootEntryStep(ofBlank)).toMatchObject({ outcome: 'skipped' });
+});
+
+test('UEFI: the same, and a firmware that forgot its boot entry gets it back', async () => {
+  const { ofBlank, ofDamaged } = await checkEvidence(await rehearse('uefi'), 'uefi');
+  expect(bootEntryStep(ofBlank)).toMatchObject({
+    outcome: 'done',
+    sentence: expect.stringMatching(/written as Boot[0-9A-F]{4} and put first/),
+  });
+  expect(bootEntryStep(ofDamaged)).toMatchObject({ outcome: 'done' });
+});

@@ -1,0 +1,13 @@
+import fs from 'node:fs';
+import { restoreDisk } from '#runtime/restore/restore-disk.ts';
+import { planFor } from './restore-demo-disk.ts';
+
+/** A restore in a process of its own, to be killed: `node restore-child.ts <disk.json> <index> <store> <target>`. */
+const [diskFile = '', indexFile = '', store = '', target = ''] = process.argv.slice(2);
+const disk = JSON.parse(fs.readFileSync(diskFile, 'utf8'));
+await restoreDisk({
+  plan: planFor({ disk, indexFile }, target),
+  path: target,
+  source: { kind: 'directory', path: store },
+  workers: 1,
+});

@@ -1,0 +1,361 @@
+import { type ChildProcessWithoutNullStreams, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { createNetwork, type Network } from '#test/support/network-namespace.ts';
+import { smallImage } from '#test/support/small-image.ts';
+import { somePassport } from '#test/support/some-passport.ts';
+
+const rekindle = join(import.meta.dirname, '..', '..', 'scripts', 'rekindle.ts');
+const password = 'correct horse battery';
+const station = 'OS-SRV-1A';
+const [firstCard] = somePassport().networkCards;
+const stationMac = firstCard?.mac ?? '';
+
+let folder: string;
+let site: string;
+let lan: Network<'server' | 'station' | 'stranger'>;
+let service: ChildProcessWithoutNullStreams | undefined;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rekindle-serve-'));
+  site = join(folder, 'site');
+  lan = await createNetwork({
+    server: { address: '10.77.0.1/24' },
+    station: { address: '10.77.0.20/24', mac: stationMac },
+    stranger: { address: '10.77.0.30/24', mac: '52:54:00:00:77:77' },
+  });
+});
+afterAll(async () => {
+  service?.kill('SIGKILL');
+  await lan[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (...args: string[]) =>
+  lan.members.server.run(process.execPath, [rekindle, ...args, '--site', site], { seconds: 30 });
+
+/** What `rekindle runtime build` would make, of a kernel without modules. */
+function makeRuntime(): void {
+  const paths = sitePaths(site);
+  const modulesDirectory = join(folder, 'modules');
+  mkdirSync(modulesDirectory);
+  for (const table of ['dep', 'alias', 'softdep'])
+    writeFileSync(join(modulesDirectory, `modules.${table}`), '');
+  writeFileSync(paths.kernel, Buffer.alloc(3_000_000, 'kernel'));
+  writeFileSync(paths.runtimeImage, Buffer.alloc(8_000_000, 'runtime'));
+  writeFileSync(join(paths.packs, 'universal.img'), 'universal');
+  const record = {
+    version: '6.1.0-1-amd64',
+    packageVersion: '6.1.1-1',
+    vmlinuz: paths.kernel,
+    modulesDirectory,
+  };
+  writeFileSync(paths.kernelRecord, JSON.stringify(record));
+}
+
+async function serve(): Promise<ChildProcessWithoutNullStreams> {
+  const child = lan.members.server.spawn(process.execPath, [rekindle, 'serve', '--site', site]);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
+  const ended = once(child, 'close');
+  for (const until = Date.now() + 20_000; !said.includes('Rekindle is ready'); ) {
+    if (child.exitCode !== null || Date.now() > until) throw new Error(`serve: ${said}`);
+    await Promise.race([once(child.stdout, 'data'), ended, new Promise((done) => setTimeout(done, 500))]);
+  }
+  return child;
+}
+
+async function stop(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): Promise<number | null> {
+  const closed = once(child, 'close');
+  // The process is `ip netns exec`, which becomes the program it runs.
+  process.kill(Number(child.pid), signal);
+  const [code] = (await closed) as [number | null];
+  return code;
+}
+
+const curl = (from: 'station' | 'stranger', ...args: string[]) =>
+  lan.members[from].run('curl', ['-sS', '--max-time', '20', ...args], { seconds: 30 });
+
+const boot = (path: string) => `http://10.77.0.1:8080/boot/${path}`;
+
+/** A call of the API with curl, over TLS, as the runtime makes it: pinned CA, fixed name. */
+async function api(method: string, path: string, body: unknown, token?: string) {
+  const file = join(folder, 'body');
+  writeFileSync(file, Buffer.isBuffer(body) ? body : JSON.stringify(body));
+  const { stdout, stderr } = await curl(
+    'station',
+    ...['--cacert', sitePaths(site).caCertificate, '--resolve', 'rekindle:8443:10.77.0.1', '-X', method],
+    ...['--data-binary', `@${file}`, '-H', 'content-type: application/json', '-w', '\n%{http_code}'],
+    ...(token === undefined ? [] : ['-H', `authorization: Bearer ${token}`]),
+    `https://rekindle:8443/api/v1${path}`,
+  );
+  const [text = '', status] = stdout.split(/\n(?=\d+$)/);
+  return {
+    status: Number(status),
+    json: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+    stderr,
+  };
+}
+
+describe('rekindle init and serve', () => {
+  it('makes a site folder, keeps its secrets private, and never makes a key twice', async () => {
+    const passwordFile = join(folder, 'password');
+    writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+    const init = () => run('init', '--interface', 'eth0', '--user', 'erika', '--password-file', passwordFile);
+    const first = await init();
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    const { imageSigningKey, caKey, serverKey, state } = sitePaths(site);
+    const secrets = [imageSigningKey, caKey, serverKey];
+    for (const file of [...secrets, state]) expect(statSync(file).mode & 0o777).toBe(0o600);
+    const before = secrets.map((file) => readFileSync(file, 'utf8'));
+    expect((await init()).stdout).toContain('nothing was missing');
+    expect(secrets.map((file) => readFileSync(file, 'utf8'))).toEqual(before);
+  });
+
+  it('says everything that is missing at once, and what to do', async () => {
+    const { code, stderr } = await run('serve');
+    expect(code).toBe(2);
+    expect(stderr).toContain('vmlinuz is not there');
+    expect(stderr).toContain('runtime.img is not there');
+    expect(stderr).toContain('rekindle runtime build');
+  });
+
+  it('names line and key of a configuration error', async () => {
+    const file = sitePaths(site).configuration;
+    const right = readFileSync(file, 'utf8');
+    writeFileSync(file, `${right}colour: red\n`);
+    const { code, stderr } = await run('serve');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/rekindle\.yaml:\d+: colour: is no key/);
+    writeFileSync(file, right);
+  });
+
+  it('becomes ready, and refuses a second service on the same ports', async () => {
+    makeRuntime();
+    service = await serve();
+    const second = await run('serve');
+    expect(second.code).toBe(2);
+    expect(second.stderr).toContain('TCP port 8080');
+  });
+});
+
+describe('boot files over HTTP', () => {
+  it('answers HEAD, Range and If-None-Match', async () => {
+    const head = await curl('station', '-I', boot('vmlinuz'));
+    expect(head.stdout).toMatch(/^HTTP\/1.1 200/);
+    expect(head.stdout).toMatch(/content-length: 3000000/i);
+    const etag = /etag: (.*)\r/i.exec(head.stdout)?.[1] ?? '';
+    const unchanged = await curl(
+      'station',
+      '-w',
+      '%{http_code}',
+      '-H',
+      `If-None-Match: ${etag}`,
+      boot('vmlinuz'),
+    );
+    expect(unchanged.stdout).toBe('304');
+    const range = await curl('station', '-r', '2999994-2999999', '-w', ' %{http_code}', boot('vmlinuz'));
+    expect(range.stdout).toBe('kernel 206');
+    const beyond = await curl(
+      'station',
+      '-r',
+      '9000000-',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{http_code}',
+      boot('vmlinuz'),
+    );
+    expect(beyond.stdout).toBe('416');
+    for (const path of [
+      'packs/..%2f..%2fkeys%2fserver.key',
+      'packs/NONE.img',
+      '../rekindle.yaml',
+      'nothing',
+    ]) {
+      const { stdout } = await curl(
+        'station',
+        '--path-as-is',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        boot(path),
+      );
+      expect(stdout).toBe('404');
+    }
+    const loader = await curl('station', '-I', boot('snponly.efi'));
+    expect(loader.stdout).toMatch(/^HTTP\/1.1 200/);
+  });
+
+  it('serves 100 downloads at once', async () => {
+    const urls = Array.from({ length: 100 }, () => ['-o', '/dev/null', boot('runtime.img')]).flat();
+    const { stdout } = await curl(
+      'station',
+      '--parallel',
+      '--parallel-immediate',
+      '--parallel-max',
+      '100',
+      '-w',
+      '%{size_download}\n',
+      ...urls,
+    );
+    expect(stdout.trim().split('\n')).toEqual(Array.from({ length: 100 }, () => '8000000'));
+  });
+
+  it('sends a machine that nobody knows to its own disk, until a person opens the window', async () => {
+    const script = (mac: string, uuid = '') => curl('stranger', `${boot(`script.ipxe?mac=${mac}`)}${uuid}`);
+    const stranger = '52:54:00:00:77:77';
+    expect((await script(stranger)).stdout).toContain('chain http://10.77.0.1:8080/boot/script.ipxe');
+    expect((await script(stranger, '&uuid=1')).stdout).toContain('is not known here');
+    expect((await run('enrol', 'open', '--for', '15m')).code).toBe(0);
+    const open = (await script(stranger)).stdout;
+    expect(open).toContain('/boot/packs/universal.img');
+    expect(open).toContain('rekindle.purpose=enrolment');
+    expect((await run('enrol', 'close')).code).toBe(0);
+    expect((await script(stranger, '&uuid=1')).stdout).toContain('is not known here');
+    expect((await script('nonsense')).stdout).toContain('no network card');
+  });
+
+  it('knows a station by its card, or by its UUID when the card was replaced', async () => {
+    const file = join(folder, 'passport.json');
+    writeFileSync(file, JSON.stringify(somePassport()));
+    const added = await run('station', 'add', station, '--passport', file);
+    expect(added).toMatchObject({ code: 0, stdout: `Station ${station} is registered.\n` });
+    const script = async (query: string) => (await curl('station', boot(`script.ipxe?${query}`))).stdout;
+    const known = await script(`mac=${stationMac}`);
+    expect(known).toContain(`recovery of ${station}`);
+    expect(known).toContain(`/boot/packs/${station}.img`);
+    expect(known).toContain(`rekindle.mac=${stationMac}`);
+    expect(await script(`mac=52:54:00:00:88:88&uuid=${somePassport().system.uuid}`)).toContain(
+      `of ${station}`,
+    );
+    expect(
+      (await curl('station', '-o', '/dev/null', '-w', '%{http_code}', boot(`packs/${station}.img`))).stdout,
+    ).toBe('200');
+
+    const shown = await run('station', 'show', station, '--boots');
+    expect(shown.stdout).toContain(`gets the boot script: recovery of ${station}`);
+    expect(shown.stdout).toContain(`gets driver pack ${station}`);
+    const listed = JSON.parse((await run('station', 'list', '--json')).stdout);
+    expect(listed).toMatchObject([{ name: station, driverPack: true, armed: null }]);
+  });
+});
+
+describe('a capture that is interrupted', () => {
+  it('leaves no image when the service is killed, and its chunks are not sent twice', async () => {
+    const passport = somePassport();
+    expect((await run('enrol', 'open', '--for', '15m', '--station', station)).code).toBe(0);
+    const logOn = async () =>
+      (await api('POST', '/log-on', { technician: 'erika', password, passport })).json['token'];
+    const open = async () =>
+      (await api('POST', '/captures', { station, passport }, String(await logOn()))).json as Record<
+        string,
+        string
+      >;
+
+    const first = await open();
+    const image = smallImage(station, passport, { sequence: 1, previousManifestSha256: null });
+    const [one, two] = image.chunks;
+    const put = (path: string, bytes: Buffer | undefined, token: string | undefined) =>
+      api('PUT', `/store/${path}`, bytes, token);
+    const chunkPath = (id = '') => `chunks.castr/${id.slice(0, 4)}/${id}.cacnk`;
+    expect((await put(chunkPath(one?.id), one?.file, first['token'])).status).toBe(204);
+    const index = `images/${station}/${first['imageName']}/${station}_disk0.caibx`;
+    expect((await put(index, image.index, first['token'])).status).toBe(204);
+
+    if (service === undefined) throw new Error('the service runs');
+    await stop(service, 'SIGKILL');
+    expect((await run('image', 'list')).stdout).toContain('There is no image yet');
+    expect(existsSync(join(site, 'images', 'images', station))).toBe(false);
+
+    service = await serve();
+    const second = await open();
+    // The manifest says the time that the service gave the image.
+    image.manifest['capturedAt'] = String(second['imageName']).replace(
+      /^.*_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/,
+      '$1-$2-$3T$4:$5:$6Z',
+    );
+    expect(readdirSync(join(site, 'images', 'captures'))).toEqual([second['jobId']]);
+    const asked = { chunks: image.chunks.map(({ id }) => id) };
+    expect((await api('POST', '/store/missing', asked, second['token'])).json).toEqual({
+      missing: [two?.id],
+    });
+    expect(
+      (await api('POST', `/captures/${first['jobId']}/commit`, image.manifest, first['token'])).json,
+    ).toMatchObject({
+      code: 'job-closed',
+    });
+    await put(chunkPath(two?.id), two?.file, second['token']);
+    for (const [name, bytes] of [
+      [`${station}_disk0.caibx`, image.index],
+      ['passport.json', image.passportFile],
+    ] as const) {
+      await put(`images/${station}/${second['imageName']}/${name}`, bytes, second['token']);
+    }
+    const committed = await api(
+      'POST',
+      `/captures/${second['jobId']}/commit`,
+      image.manifest,
+      second['token'],
+    );
+    expect(committed).toMatchObject({
+      status: 200,
+      json: { ref: `${station}@${second['imageName']?.split('_')[1]}` },
+    });
+    expect((await run('image', 'verify', `${station}@latest`)).stdout).toContain('is whole');
+  });
+
+  it('finds a damaged chunk and ends with 14', async () => {
+    const chunks = join(site, 'images', 'chunks.castr');
+    const [folderName] = readdirSync(chunks);
+    const [file] = readdirSync(join(chunks, String(folderName)));
+    writeFileSync(join(chunks, String(folderName), String(file)), 'damaged');
+    const { code, stderr } = await run('image', 'verify', `${station}@latest`);
+    expect(code).toBe(14);
+    expect(stderr).toContain(String(file).slice(0, 64));
+  });
+
+  it('lists a damaged image as damaged and ends with 14; what is no station is a usage error', async () => {
+    const images = join(site, 'images', 'images', station);
+    const manifest = join(images, String(readdirSync(images)[0]), 'manifest.json');
+    const text = readFileSync(manifest, 'utf8');
+    writeFileSync(manifest, `${text} `);
+    const { code, stdout } = await run('image', 'list');
+    writeFileSync(manifest, text);
+    expect(code).toBe(14);
+    expect(stdout).toMatch(/^OS-SRV-1A@\d{8}T\d{6}Z +DAMAGED$/m);
+    expect((await run('image', 'list', 'no station')).code).toBe(2);
+  });
+});
+
+describe('the end', () => {
+  it('arms only with an image that is there, and SIGTERM ends cleanly', async () => {
+    const arm = (image: string) => run('station', 'arm', station, '--image', image, '--for', '30m');
+    expect((await arm(`${station}@20200101T000000Z`)).code).toBe(11);
+    expect((await arm('OTHER@latest')).code).toBe(2);
+    expect((await arm(`${station}@latest`)).code).toBe(0);
+    expect((await api('POST', '/armed', { passport: somePassport() })).json).toMatchObject({
+      armed: { image: `${station}@latest`, station: { name: station } },
+    });
+    if (service === undefined) throw new Error('the service runs');
+    const code = await stop(service, 'SIGTERM');
+    service = undefined;
+    expect(code).toBe(0);
+    expect(execFileSync('ip', ['netns', 'pids', lan.members.server.name]).toString()).toBe('');
+  });
+});
