@@ -9,6 +9,10 @@ import { formatPackLoad, loadDriverPack } from '#runtime/drivers/load-driver-pac
 
 let root: string;
 const inserted: string[] = [];
+const refusals: Readonly<Record<string, string>> = {
+  'unsigned.ko': 'Key was rejected by service',
+  'crct10dif_pclmul.ko': 'No such device',
+};
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'drivers-'));
@@ -62,7 +66,7 @@ const load = () =>
       inserted.push(...names);
       // The driver finds a device behind its own.
       if (names.includes('host.ko')) await put('sys/bus/scsi/devices/0:0:0:0/modalias', 'scsi:t-0x00\n');
-      return names.map((name) => (name === 'unsigned.ko' ? 'Key was rejected by service' : undefined));
+      return names.map((name) => refusals[name]);
     },
   });
 
@@ -102,6 +106,13 @@ test('a station pack is loaded in manifest order; what the kernel has is left, w
     ],
   });
   expect(formatPackLoad(result)).toEqual(['The kernel refused driver unsigned: Key was rejected by service']);
+});
+
+test('a variant for another processor is no refusal, and the console is silent about it', async () => {
+  await putManifest({ modules: [await putModule('crct10dif_pclmul')] });
+  const result = await load();
+  expect(result).toMatchObject({ modules: [{ name: 'crct10dif_pclmul', outcome: 'no-device' }] });
+  expect(formatPackLoad(result)).toEqual([]);
 });
 
 test('the universal pack loads what matches, with its needs, and what appears behind it', async () => {

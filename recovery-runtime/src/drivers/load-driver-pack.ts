@@ -15,7 +15,8 @@ import { waitForDevices } from './wait-for-devices.ts';
 
 export interface ModuleOutcome {
   readonly name: string;
-  readonly outcome: 'loaded' | 'was-loaded' | 'refused';
+  /** `no-device` (ENODEV): it drives nothing here; a variant for another processor says so, and its plain sister does the work. */
+  readonly outcome: 'loaded' | 'was-loaded' | 'no-device' | 'refused';
   /** The kernel's word for a refusal, e.g. "Key was rejected by service". */
   readonly reason?: string;
 }
@@ -106,7 +107,10 @@ async function loadModules(
   return modules.map(({ name }): ModuleOutcome => {
     if (!reasonOf.has(name)) return { name, outcome: 'was-loaded' };
     const reason = reasonOf.get(name);
-    return reason === undefined ? { name, outcome: 'loaded' } : { name, outcome: 'refused', reason };
+    if (reason === undefined) return { name, outcome: 'loaded' };
+    return reason === 'No such device'
+      ? { name, outcome: 'no-device' }
+      : { name, outcome: 'refused', reason };
   });
 }
 
@@ -180,9 +184,7 @@ export function formatPackLoad(load: PackLoad): string[] {
     );
   } else {
     for (const { name, outcome, reason } of load.modules) {
-      // A variant for another processor says ENODEV; its plain sister does the work.
-      if (outcome === 'refused' && reason !== 'No such device')
-        lines.push(`The kernel refused driver ${name}: ${reason}`);
+      if (outcome === 'refused') lines.push(`The kernel refused driver ${name}: ${reason}`);
     }
   }
   if (load.withoutDriver.length > 0) {

@@ -26,7 +26,10 @@ export const loadDrivers = readingStep<{ readonly machine: Machine }, PackLoad>(
   async run({ machine }, { say }) {
     const load = await machine.loadDrivers();
     for (const line of formatPackLoad(load)) say(line);
-    const modules = load.kind === 'loaded' ? load.modules.filter(({ outcome }) => outcome !== 'refused') : [];
+    const modules =
+      load.kind === 'loaded'
+        ? load.modules.filter(({ outcome }) => ['loaded', 'was-loaded'].includes(outcome))
+        : [];
     return {
       value: load,
       sentence: load.kind === 'loaded' ? texts.driversLoaded(modules.length) : texts.noDrivers,

@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { formatBytes } from '#base/bytes.ts';
+import { errorChain, RekindleError } from '#base/errors.ts';
+import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
+import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
+import type { PublicKey } from '#images/format/minisign.ts';
+import { listImages, readManifest } from '#images/stores/image-folder.ts';
+import { imageVerb, openImages, type StoreOption } from './open-images.ts';
+
+type Options = StoreOption & { readonly json?: boolean };
+
+export function listCommand(): Command {
+  return imageVerb('list')
+    .description('all images, or those of one station')
+    .argument('[station]')
+    .option('--json', 'as JSON')
+    .action(list);
+}
+
+async function list(station: string | undefined, options: Options): Promise<void> {
+  const { store, key } = await openImages(options);
+  const images = listImages(store, station === undefined ? undefined : parseStationName(station));
+  const rows = images.map((name) => summaryOf(store, name, key));
+  if (options.json === true) console.log(JSON.stringify(rows));
+  else {
+    for (const row of rows) {
+      const what = 'problem' in row ? 'DAMAGED' : `${row.consistency.padEnd(10)} ${formatBytes(row.bytes)}`;
+      console.log(`${row.ref.padEnd(40)} ${what}`);
+    }
+    if (rows.length === 0) console.log('There is no image yet. Next: rekindle enrol open --for 15m');
+  }
+  const damaged = rows.flatMap((row) => ('problem' in row ? [row.problem] : []));
+  if (damaged.length > 0) {
+    throw new RekindleError(
+      'verification-failed',
+      `${damaged.length} of ${rows.length} images cannot be restored:\n  ${damaged.join('\n  ')}`,
+      { next: 'Copy them from a second store, or capture these stations again.' },
+    );
+  }
+}
+
+/** One image that is damaged must not hide the others. */
+function summaryOf(store: string, name: ImageName, key: PublicKey) {
+  const ref = formatImageRef(name);
+  try {
+    const { capturedAt, consistency, disks } = readManifest(store, name, key).manifest;
+    const bytes = disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return { ref, capturedAt, consistency, bytes };
+  } catch (error) {
+    if (!(error instanceof RekindleError)) throw error;
+    return { ref, problem: errorChain(error).join(': ') };
+  }
+}
+
+function parseStationName(text: string): StationName {
+  const name = stationNameSchema.safeParse(text);
+  if (name.success) return name.data;
+  throw new RekindleError('usage', `"${text}" is no station: ${name.error.issues[0]?.message ?? ''}`);
+}
