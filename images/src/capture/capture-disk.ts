@@ -7,7 +7,7 @@ import { chunkBytes, planChunkGrid } from '../format/chunk-grid.ts';
 import { type DiskIndex, newDiskIndex } from '../format/disk-index.ts';
 import type { ImageDisk } from '../format/image-manifest.ts';
 import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
-import type { StoreRef } from '../stores/chunk-store.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
 import { readVolumes } from './read-volumes.ts';
 import { flattenUnused } from './unused-ranges.ts';
@@ -29,7 +29,7 @@ export interface CaptureProgress {
 export interface CaptureDiskOptions {
   /** Block device, or the file that stands for a disk. */
   readonly path: string;
-  readonly store: StoreRef;
+  readonly store: WritableStoreRef;
   /** Partition names or labels of data volumes. */
   readonly dataVolumes?: readonly string[];
   /** Sector size of a disk kept in a file; a device says its own. */

@@ -1,5 +1,5 @@
 import type { DiskIndex } from '../format/disk-index.ts';
-import type { StoreRef } from '../stores/chunk-store.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 
 /** What the worker threads of a capture share with the main thread. */
 export interface CaptureState {
@@ -42,7 +42,7 @@ export interface CaptureWorkerData {
   readonly index: DiskIndex;
   /** Shared: start and end of every unused range of the disk, ascending. */
   readonly unused: Float64Array;
-  readonly store: StoreRef;
+  readonly store: WritableStoreRef;
   readonly lanes: number;
   readonly state: CaptureState;
 }

@@ -8,7 +8,7 @@ import { type ChunkId, chunkIdOf, zeroChunkId } from '../format/chunk-id.ts';
 import { chunkAt, chunkCount, type IndexChunk } from '../format/disk-index.ts';
 import { packChunk } from '../stores/chunk-file.ts';
 import type { ChunkStore } from '../stores/chunk-store.ts';
-import { openStore } from '../stores/open-store.ts';
+import { openStoreForWriting } from '../stores/open-store.ts';
 import { addCount, type CaptureWorkerData } from './capture-state.ts';
 import { unusedWithin } from './unused-ranges.ts';
 
@@ -54,7 +54,7 @@ function readChunk(chunk: IndexChunk, buffer: Buffer): Buffer | null {
 async function store(id: ChunkId, plain: () => Uint8Array, into: ChunkStore): Promise<void> {
   if (stored.has(id)) return;
   stored.add(id);
-  const [missing] = await into.missing([id]);
+  const [missing] = await into.need([id]);
   if (missing === undefined) return;
   const chunkFile = packChunk(plain());
   await into.put(id, chunkFile);
@@ -79,7 +79,7 @@ async function lane(into: ChunkStore): Promise<void> {
 }
 
 async function run(): Promise<WorkerOutcome<null>> {
-  const into = openStore(data.store);
+  const into = openStoreForWriting(data.store);
   try {
     const stop = (error: unknown): never => {
       Atomics.store(state.stop, 0, 1);

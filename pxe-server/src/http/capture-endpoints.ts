@@ -13,6 +13,7 @@ import {
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
+import { beginAnnouncement, keepAlive } from '#images/stores/announcement.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
 import { imageFolder, listImages, manifestFile, readManifest } from '#images/stores/image-folder.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
@@ -46,15 +47,15 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (recogniseMachine(state, passport)?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
-      // A capture that was interrupted ends here; its chunks are in the store and are reused.
-      for (const abandoned of abandonCaptures(state, name)) removeCapture(store, abandoned);
-
       const station = getStation(state, name);
-      const image = { station: name, utc: unusedUtc(store, name) };
-      const previous = previousImage(context, name);
+      const image = { station: name, utc: await unusedUtc(store, name) };
+      const previous = await previousImage(context, name);
       const imageName = formatImageName(image);
       const { how, technician } = grant;
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
+      // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
+      // between this and the new job: of two that ask at once, one stays.
+      const abandoned = abandonCaptures(state, name);
       const jobId = openJob(state, { kind: 'capture', ...asked });
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
       const token = mintToken(state, {
@@ -65,7 +66,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         job: jobId,
         expiresAt,
       });
-      makeFolderDurably(captureFolder(store, jobId));
+      await beginAnnouncement(store, jobId);
+      await makeFolderDurably(captureFolder(store, jobId));
+      for (const job of abandoned) await removeCapture(store, job);
       journal.record({ machine, stage: 'runtime', sentence: `${technician} opens a capture of ${name}` });
       log.info({ machine, station: name, job: jobId, image: imageName }, 'capture opened');
       return ok({
@@ -93,8 +96,10 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const job = findJob(state, parameters['jobId'] ?? '');
       const name = job === undefined ? null : parseImageName(job.imageName);
       if (job === undefined || name === null) return notAllowed();
+      // Checking a large image takes long, and `gc` must not take the capture for dead.
+      await keepAlive(store, job.id).catch(() => {});
       // The reply to the first request may have been lost.
-      const committed = committedManifest(context, job);
+      const committed = await committedManifest(context, job);
       if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
       if (job.closedAt !== null) {
         return refuse(409, { code: 'job-closed', message: 'This capture is over; start a new one.' });
@@ -138,7 +143,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...previousImage(context, name.station) };
+  const expected = { image: name, ...(await previousImage(context, name.station)) };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -151,8 +156,8 @@ async function commitCapture(
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
   const signature = signBytes(bytes, context.signingKey, `rekindle image ${ref}`);
   const files = await readCaptureFiles(store, job.id, manifest);
-  publishImage(store, name, { manifestBytes: bytes, signature, files });
-  removeCapture(store, job.id);
+  await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
+  await removeCapture(store, job.id);
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
@@ -161,25 +166,28 @@ async function commitCapture(
 }
 
 /** Also after a crash between the publication and its record in the state. */
-function committedManifest(context: ServiceContext, job: Job): string | undefined {
+async function committedManifest(context: ServiceContext, job: Job): Promise<string | undefined> {
   if (job.manifestSha256 !== null) return job.manifestSha256;
   const name = parseImageName(job.imageName);
   if (name === null || !existsSync(join(imageFolder(context.store, name), manifestFile))) return undefined;
-  const { manifestSha256 } = readManifest(context.store, name, context.signingKey);
+  const { manifestSha256 } = await readManifest(context.store, name, context.signingKey);
   markCommitted(context.state, job.id, manifestSha256);
   return manifestSha256;
 }
 
-function previousImage({ store, signingKey }: ServiceContext, station: Parameters<typeof listImages>[1]) {
-  const last = listImages(store, station).at(-1);
+async function previousImage(
+  { store, signingKey }: ServiceContext,
+  station: Parameters<typeof listImages>[1],
+) {
+  const last = (await listImages(store, station)).at(-1);
   if (last === undefined) return { sequence: 1, previousManifestSha256: null };
-  const { manifest, manifestSha256 } = readManifest(store, last, signingKey);
+  const { manifest, manifestSha256 } = await readManifest(store, last, signingKey);
   return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
 }
 
 /** Names are to the second; two captures within one get different ones. */
-function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): string {
-  const last = listImages(store, station).at(-1)?.utc ?? '';
+async function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): Promise<string> {
+  const last = (await listImages(store, station)).at(-1)?.utc ?? '';
   let time = Date.now();
   while (formatUtc(new Date(time)) <= last) time += 1000;
   return formatUtc(new Date(time));

@@ -6,13 +6,13 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { RekindleError } from '#base/errors.ts';
-import { type ChunkId, chunkIdOf, chunkPath } from '#images/format/chunk-id.ts';
+import { type ChunkId, chunkIdOf } from '#images/format/chunk-id.ts';
 import { chunkSizeLimit, diskBytes, distinctChunkIds, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 import { formatUtc, type ImageName } from '#images/format/image-name.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { outputBytes } from '#images/stores/chunk-file.ts';
-import { chunksFolder } from '#images/stores/directory-store.ts';
+import { readChunkFileAside } from '#images/stores/directory-store.ts';
 
 const decompress = promisify(zstdDecompress);
 
@@ -117,7 +117,7 @@ async function checkChunks(store: string, ids: ReadonlySet<ChunkId>): Promise<st
 
 async function checkChunk(store: string, id: ChunkId): Promise<string | undefined> {
   try {
-    return (await isChunk(id, await readFile(join(store, chunksFolder, chunkPath(id)))))
+    return (await isChunk(id, await readChunkFileAside(store, id)))
       ? undefined
       : `chunk ${id} is damaged in the store`;
   } catch (error) {
