@@ -20,8 +20,8 @@ const looksAtOnce = 16;
 
 /**
  * A store in a folder: local disk, or a mounted share. `missing`, `need` and `put` never block, for the service makes
- * them in its main thread. `get` reads, decompresses and hashes in one go, because worker threads make it: the
- * detour over the thread pool costs a restore from memory a tenth of its speed (docs/facts.md).
+ * them in its main thread. `get` reads, decompresses and hashes in one go, because worker threads make it and have
+ * nothing else to do meanwhile.
  */
 export function openDirectorySource(folder: string, digest: ChunkDigest = 'sha256'): ChunkSource {
   assertFolder(folder);
