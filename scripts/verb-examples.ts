@@ -34,6 +34,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image verify OS-SRV-1A@latest',
     'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
   ],
+  'media build': [
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
+  ],
+  'media check': ['rekindle media check OS-SRV-1A.iso'],
   'report show': ['rekindle report show report.json'],
   'report verify': [
     'rekindle report verify report.json',

@@ -17,6 +17,7 @@ import {
   openCapture,
 } from './steps/capture.ts';
 import { assertIdentity } from './steps/check-identity.ts';
+import { checkMedium, checkTicketOfMedium } from './steps/check-medium.ts';
 import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
@@ -70,6 +71,11 @@ async function startMachine({ run, machine, boot, findings }: Workshop): Promise
   const drivers = await run.step(loadDrivers, { machine });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  const ticket = await run.step(checkTicketOfMedium, { machine, site, passport: inventory.passport });
+  if (ticket !== undefined) {
+    const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    await run.step(checkMedium, { machine, ticket, onUnverified });
+  }
   await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
   const client = createServerClient({ url: boot.server, ca: site.ca, serverName });
   const server = await run.step(findServer, { server: client });
