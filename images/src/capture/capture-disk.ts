@@ -9,6 +9,7 @@ import type { ImageDisk } from '../format/image-manifest.ts';
 import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
 import type { StoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
+import { claimSource } from './claim-source.ts';
 import { readVolumes } from './read-volumes.ts';
 import { flattenUnused } from './unused-ranges.ts';
 
@@ -58,7 +59,7 @@ export interface CapturedDisk
 
 const progressEveryMs = 250;
 
-/** @throws RekindleError `target-unfit` (the disk), `store-unreachable`, `interrupted` */
+/** @throws RekindleError `not-found`, `target-unfit` (in use, unreadable), `store-unreachable`, `interrupted` */
 export async function captureDisk(options: CaptureDiskOptions): Promise<CapturedDisk> {
   const startedAt = performance.now();
   const disk = openDisk(options.path, {
@@ -87,6 +88,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
   options.signal?.addEventListener('abort', stop);
   const timer = setInterval(report, progressEveryMs);
   try {
+    using source = claimSource(disk.path);
     const table = parsePartitionTable(disk);
     const found = await readVolumes(disk, table.partitions, options.dataVolumes ?? []);
     const index = newDiskIndex(planChunkGrid(disk.sizeBytes, table.partitions), chunkBytes);
@@ -105,6 +107,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
     assertNotInterrupted();
     await runWorkers('capture-worker', options.workers ?? Math.min(8, os.availableParallelism()), data, stop);
     assertNotInterrupted();
+    source.assertUnchanged();
     report();
     return {
       sizeBytes: disk.sizeBytes,
