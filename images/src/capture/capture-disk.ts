@@ -10,7 +10,7 @@ import { type PartitionTable, parsePartitionTable } from '../format/partition-ta
 import type { StoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
 import { claimSource } from './claim-source.ts';
-import { readVolumes } from './read-volumes.ts';
+import { findVolumes, readVolumes } from './read-volumes.ts';
 import { flattenUnused } from './unused-ranges.ts';
 
 /**
@@ -33,6 +33,8 @@ export interface CaptureDiskOptions {
   readonly store: StoreRef;
   /** Partition names or labels of data volumes. */
   readonly dataVolumes?: readonly string[];
+  /** `findHibernation` of another disk of the station said so: page files keep their contents. */
+  readonly hibernatedElsewhere?: boolean;
   /** Sector size of a disk kept in a file; a device says its own. */
   readonly sectorBytes?: number;
   readonly workers?: number;
@@ -90,7 +92,10 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
   try {
     using source = claimSource(disk.path);
     const table = parsePartitionTable(disk);
-    const found = await readVolumes(disk, table.partitions, options.dataVolumes ?? []);
+    const found = await readVolumes(disk, table.partitions, {
+      dataVolumes: options.dataVolumes ?? [],
+      hibernatedElsewhere: options.hibernatedElsewhere === true,
+    });
     const index = newDiskIndex(planChunkGrid(disk.sizeBytes, table.partitions), chunkBytes);
     const data: CaptureWorkerData = {
       disk: disk.path,
@@ -116,7 +121,10 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       volumes: found.map(({ volume }) => volume),
       index,
       fates: data.fates,
-      warnings: table.kind === 'gpt' ? table.problems : [],
+      warnings: [
+        ...(table.kind === 'gpt' ? table.problems : []),
+        ...found.flatMap(({ warnings }) => warnings),
+      ],
       stats: {
         chunks: index.ends.length,
         zeroChunks: readCount(state, 'zeroChunks'),
@@ -129,6 +137,17 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
   } finally {
     clearInterval(timer);
     options.signal?.removeEventListener('abort', stop);
+    disk.close();
+  }
+}
+
+/** Whether a volume of the disk holds a hibernated Windows: asked of every disk before any of them is captured. */
+export async function findHibernation(path: string, sectorBytes?: number): Promise<boolean> {
+  const disk = openDisk(path, sectorBytes === undefined ? {} : { sectorBytes });
+  try {
+    const volumes = await findVolumes(disk, parsePartitionTable(disk).partitions);
+    return volumes.some(({ state }) => state.hibernated);
+  } finally {
     disk.close();
   }
 }
