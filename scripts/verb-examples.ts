@@ -28,6 +28,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'driver-pack build': ['rekindle driver-pack build OS-SRV-1A', 'rekindle driver-pack build universal'],
   'driver-pack check': ['rekindle driver-pack check OS-SRV-1A'],
   'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'image capture': [
+    'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
+    'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [

@@ -42,6 +42,8 @@ export interface CaptureDiskOptions {
 export interface CapturedDisk
   extends Pick<ImageDisk, 'sizeBytes' | 'logicalSectorBytes' | 'partitionTable' | 'volumes'> {
   readonly index: DiskIndex;
+  /** A byte a chunk, by `chunkFate`. */
+  readonly fates: Uint8Array;
   /** What is odd about the disk, a sentence each: a damaged copy of the GPT, for example. */
   readonly warnings: readonly string[];
   readonly stats: {
@@ -97,6 +99,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       unused: flattenUnused(found.flatMap(({ unused }) => unused)),
       store: options.store,
       lanes: options.store.kind === 'http' ? 4 : 1,
+      fates: new Uint8Array(new SharedArrayBuffer(index.ends.length)),
       state,
     };
     assertNotInterrupted();
@@ -109,6 +112,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       partitionTable: describeTable(table),
       volumes: found.map(({ volume }) => volume),
       index,
+      fates: data.fates,
       warnings: table.kind === 'gpt' ? table.problems : [],
       stats: {
         chunks: index.ends.length,

@@ -9,7 +9,7 @@ import { chunkAt, chunkCount, type IndexChunk } from '../format/disk-index.ts';
 import { packChunk } from '../stores/chunk-file.ts';
 import type { ChunkStore } from '../stores/chunk-store.ts';
 import { openStore } from '../stores/open-store.ts';
-import { addCount, type CaptureWorkerData } from './capture-state.ts';
+import { addCount, type CaptureWorkerData, chunkFate } from './capture-state.ts';
 import { unusedWithin } from './unused-ranges.ts';
 
 /** One worker thread of a capture: read, zero test, SHA-256, zstd and store, chunk after chunk on its own. */
@@ -51,15 +51,17 @@ function readChunk(chunk: IndexChunk, buffer: Buffer): Buffer | null {
   return isAllZero(bytes) ? null : bytes;
 }
 
-async function store(id: ChunkId, plain: () => Uint8Array, into: ChunkStore): Promise<void> {
-  if (stored.has(id)) return;
+/** Whether the chunk is new in the store. */
+async function store(id: ChunkId, plain: () => Uint8Array, into: ChunkStore): Promise<boolean> {
+  if (stored.has(id)) return false;
   stored.add(id);
   const [missing] = await into.missing([id]);
-  if (missing === undefined) return;
+  if (missing === undefined) return false;
   const chunkFile = packChunk(plain());
   await into.put(id, chunkFile);
   addCount(state, 'newChunks', 1);
   addCount(state, 'storedBytes', chunkFile.length);
+  return true;
 }
 
 async function lane(into: ChunkStore): Promise<void> {
@@ -72,7 +74,8 @@ async function lane(into: ChunkStore): Promise<void> {
     const bytes = readChunk(chunk, buffer);
     const id = bytes === null ? zeroChunkId(chunk.sizeBytes) : chunkIdOf(bytes);
     if (bytes === null) addCount(state, 'zeroChunks', 1);
-    await store(id, () => bytes ?? new Uint8Array(chunk.sizeBytes), into);
+    const isNew = await store(id, () => bytes ?? new Uint8Array(chunk.sizeBytes), into);
+    if (isNew) data.fates[number] = chunkFate.isNew;
     index.ids.set(Buffer.from(id, 'hex'), number * 32);
     addCount(state, 'doneBytes', chunk.sizeBytes);
   }
