@@ -37,6 +37,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
   ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  'image mount': [
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --nbd /run/os-srv-1a.sock            for guestfish, QEMU, nbdcopy',
+  ],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',
