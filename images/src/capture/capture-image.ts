@@ -8,7 +8,7 @@ import type { HardwarePassport, PassportDisk } from '../passport/hardware-passpo
 import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
 import { continueChain, nameNextImage } from '../stores/next-image.ts';
 import { publishImage } from '../stores/publish-image.ts';
-import { type CapturedDisk, captureDisk } from './capture-disk.ts';
+import { type CapturedDisk, captureDisk, findHibernation } from './capture-disk.ts';
 import { type ImageChange, summariseChange } from './image-change.ts';
 import { planManifest } from './plan-manifest.ts';
 import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
@@ -68,12 +68,16 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
   assertStoreFolder(store);
   const startedAt = options.capturedAt ?? new Date();
   const disks: CapturedDisk[] = [];
+  let hibernatedElsewhere = false;
+  for (const { path, passportDisk } of options.disks)
+    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
   for (const [disk, { path, passportDisk }] of options.disks.entries()) {
     disks.push(
       await captureDisk({
         path,
         store: { kind: 'directory', path: store },
         dataVolumes: options.dataVolumes ?? [],
+        hibernatedElsewhere,
         sectorBytes: passportDisk.logicalSectorBytes,
         ...(options.workers === undefined ? {} : { workers: options.workers }),
         ...(signal === undefined ? {} : { signal }),
