@@ -32,7 +32,16 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
   ],
+  'image export': [
+    'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
+    'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  'image mount': [
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --nbd /run/os-srv-1a.sock            for guestfish, QEMU, nbdcopy',
+  ],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',

@@ -8,6 +8,7 @@ import { type ErrorCode, exitCodes, RekindleError } from './errors.ts';
  */
 export const workerEntries = {
   'capture-worker': 'images/src/capture/capture-worker.ts',
+  'chunk-reader-worker': 'images/src/mount/chunk-reader-worker.ts',
   'restore-worker': 'recovery-runtime/src/restore/restore-worker.ts',
 } as const;
 
