@@ -2,6 +2,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
+import { findFrameProblem } from './zstd-frame.ts';
 
 /** `.cacnk`: the plain bytes of a chunk as zstd. Codec only; who reads the file knows where it is. */
 
@@ -22,6 +23,9 @@ export function unpackChunk(
   where: string,
   digest: ChunkDigest = 'sha256',
 ): Uint8Array {
+  const problem = findFrameProblem(chunkFile, chunkSizeLimit);
+  if (problem !== null)
+    throw badChunk(id, where, `its ${chunkFile.length} bytes are no chunk file: ${problem}`);
   let plain: Uint8Array;
   try {
     plain = zstdDecompressSync(chunkFile, { chunkSize: outputBytes, maxOutputLength: chunkSizeLimit });

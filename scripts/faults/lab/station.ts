@@ -1,12 +1,11 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { planManifest } from '#images/capture/plan-manifest.ts';
-import type { ByteRange } from '#images/format/chunk-grid.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { formatImageRef, formatUtc } from '#images/format/image-name.ts';
 import { formatPublicKey, generateKeyPair, type SecretKey, signBytes } from '#images/format/minisign.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
-import { type CapturedDemo, captureDemoDisk, demoDisk } from '#test/support/restore-demo-disk.ts';
+import { type CapturedDemo, captureDemoDisk } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
 /** The demo station with a published, signed image in a directory store, as the campaigns break it. */
@@ -18,14 +17,6 @@ export interface FaultStation extends CapturedDemo {
 }
 
 export const stationName = 'FAULT-1A' as StationName;
-export const systemRanges: readonly ByteRange[] = [
-  { startByte: 0, sizeBytes: demoDisk.projects.startByte },
-  {
-    startByte: demoDisk.projects.startByte + demoDisk.projects.sizeBytes,
-    sizeBytes: demoDisk.sizeBytes - demoDisk.projects.startByte - demoDisk.projects.sizeBytes,
-  },
-];
-
 export async function makeStation(folder: string): Promise<FaultStation> {
   fs.mkdirSync(folder, { recursive: true });
   const demo = await captureDemoDisk(folder);
