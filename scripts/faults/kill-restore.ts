@@ -24,7 +24,7 @@ import {
 } from './campaign.ts';
 import { attachLoop } from './lab/loop-device.ts';
 import { type RestoreJob, restoreImage } from './lab/restore-child.ts';
-import { type FaultStation, makeStation } from './lab/station.ts';
+import { type FaultStation, makeStation, restoreJob } from './lab/station.ts';
 import { listCallPoints, runWithFault } from './lab/traced-run.ts';
 
 /**
@@ -131,11 +131,7 @@ async function runScenario(
   await using server = scenario.overHttp ? await disposableServer(station.store) : null;
   await using loop = scenario.onLoop ? await attachLoop(target) : null;
   const job: RestoreJob = {
-    store: station.store,
-    publicKeyFile: station.publicKeyFile,
-    ref: station.ref,
-    target: loop?.device ?? target,
-    workers: scenario.workers,
+    ...restoreJob(station, loop?.device ?? target, scenario.workers),
     ...(server === null ? {} : { source: { kind: 'http', url: server.url, token: 'job-token' } as const }),
   };
   const child = [restoreChild, JSON.stringify(job)];

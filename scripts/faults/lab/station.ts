@@ -7,6 +7,7 @@ import { formatPublicKey, generateKeyPair, type SecretKey, signBytes } from '#im
 import { publishImage } from '#images/stores/publish-image.ts';
 import { type CapturedDemo, captureDemoDisk } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
+import type { RestoreJob } from './restore-child.ts';
 
 /** The demo station with a published, signed image in a directory store, as the campaigns break it. */
 export interface FaultStation extends CapturedDemo {
@@ -55,4 +56,12 @@ export function publishDemo(
   const signature = signBytes(image.manifestBytes, secretKey, `rekindle image ${formatImageRef(name)}`);
   publishImage(store, name, { manifestBytes: image.manifestBytes, signature, files: image.files });
   return formatImageRef(name);
+}
+
+export function restoreJob(
+  { store, publicKeyFile, ref }: FaultStation,
+  target: string,
+  workers: number,
+): RestoreJob {
+  return { store, publicKeyFile, ref, target, workers };
 }
