@@ -24,7 +24,7 @@ interface Damage {
 const damages: readonly Damage[] = [
   { name: 'missing', make: () => null },
   { name: 'empty', make: () => Buffer.alloc(0) },
-  { name: 'without its last byte', make: (good) => good.subarray(0, -1) },
+  { name: 'without its last two bytes', make: (good) => good.subarray(0, -2) },
   { name: 'cut in half', make: (good) => good.subarray(0, good.length >> 1) },
   { name: 'twice in one file', make: (good) => Buffer.concat([good, good]) },
   { name: 'swapped with another', make: (_, other) => other },

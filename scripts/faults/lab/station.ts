@@ -25,16 +25,16 @@ export async function makeStation(folder: string): Promise<FaultStation> {
   const publicKeyFile = path.join(folder, 'site.pub');
   fs.writeFileSync(publicKeyFile, formatPublicKey(secretKey));
   fs.writeFileSync(path.join(folder, 'disk.json'), JSON.stringify(demo.disk));
-  const ref = publishDemo(demo, secretKey, new Date('2026-11-20T02:00:00Z'));
+  const ref = await publishDemo(demo, secretKey, new Date('2026-11-20T02:00:00Z'));
   return { ...demo, ref, secretKey, publicKeyFile };
 }
 
 /** Signs and publishes what was captured, the way the service does it after a capture. */
-export function publishDemo(
+export async function publishDemo(
   { captured, store }: Pick<CapturedDemo, 'captured' | 'store'>,
   secretKey: SecretKey,
   time: Date,
-): string {
+): Promise<string> {
   const passport = somePassport();
   const [passportDisk] = passport.disks;
   if (passportDisk === undefined) throw new Error('the passport has no disk');
@@ -54,7 +54,7 @@ export function publishDemo(
     disks: [{ captured, passportDisk }],
   });
   const signature = signBytes(image.manifestBytes, secretKey, `rekindle image ${formatImageRef(name)}`);
-  publishImage(store, name, { manifestBytes: image.manifestBytes, signature, files: image.files });
+  await publishImage(store, name, { manifestBytes: image.manifestBytes, signature, files: image.files });
   return formatImageRef(name);
 }
 
