@@ -18,6 +18,9 @@ export const captureSlot = {
   storedBytes: 4,
 } as const;
 
+/** What became of a chunk. */
+export const chunkFate = { wasStored: 0, isNew: 1 } as const;
+
 export function createCaptureState(): CaptureState {
   return {
     next: new Int32Array(new SharedArrayBuffer(4)),
@@ -44,5 +47,7 @@ export interface CaptureWorkerData {
   readonly unused: Float64Array;
   readonly store: StoreRef;
   readonly lanes: number;
+  /** Shared, a byte a chunk, by `chunkFate`; the workers fill it in. */
+  readonly fates: Uint8Array;
   readonly state: CaptureState;
 }

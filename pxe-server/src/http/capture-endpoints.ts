@@ -8,13 +8,13 @@ import { type ImageManifest, imageManifestSchema } from '#images/format/image-ma
 import {
   formatImageName,
   formatImageRef,
-  formatUtc,
   type ImageName,
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
-import { imageFolder, listImages, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
@@ -50,8 +50,8 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       for (const abandoned of abandonCaptures(state, name)) removeCapture(store, abandoned);
 
       const station = getStation(state, name);
-      const image = { station: name, utc: unusedUtc(store, name) };
-      const previous = previousImage(context, name);
+      const image = nameNextImage(store, name, new Date());
+      const previous = continueChain(store, name, context.signingKey);
       const imageName = formatImageName(image);
       const { how, technician } = grant;
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
@@ -138,7 +138,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...previousImage(context, name.station) };
+  const expected = { image: name, ...continueChain(store, name.station, context.signingKey) };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -168,19 +168,4 @@ function committedManifest(context: ServiceContext, job: Job): string | undefine
   const { manifestSha256 } = readManifest(context.store, name, context.signingKey);
   markCommitted(context.state, job.id, manifestSha256);
   return manifestSha256;
-}
-
-function previousImage({ store, signingKey }: ServiceContext, station: Parameters<typeof listImages>[1]) {
-  const last = listImages(store, station).at(-1);
-  if (last === undefined) return { sequence: 1, previousManifestSha256: null };
-  const { manifest, manifestSha256 } = readManifest(store, last, signingKey);
-  return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
-}
-
-/** Names are to the second; two captures within one get different ones. */
-function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): string {
-  const last = listImages(store, station).at(-1)?.utc ?? '';
-  let time = Date.now();
-  while (formatUtc(new Date(time)) <= last) time += 1000;
-  return formatUtc(new Date(time));
 }
