@@ -1,9 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { formatSecretKey, parsePublicKey } from '#images/format/minisign.ts';
+import { type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
 import { type Campaign, createTally, forEachPoint, spread } from './campaign.ts';
-import { type CaptureJob, captureImage } from './lab/capture-child.ts';
-import { makeStation } from './lab/station.ts';
+import { type CaptureJob, captureDemoImage, makeStation } from './lab/station.ts';
 import { judgeStore } from './lab/store-judge.ts';
 import { listCallPoints, runWithFault } from './lab/traced-run.ts';
 
@@ -31,10 +30,9 @@ export const killCapture: Campaign = {
   async run(context) {
     const station = await makeStation(path.join(context.folder, 'station'));
     const key = parsePublicKey(fs.readFileSync(station.publicKeyFile, 'utf8'));
-    const secretKeyFile = path.join(context.folder, 'site.key');
-    fs.writeFileSync(secretKeyFile, formatSecretKey(station.secretKey), { mode: 0o600 });
     const store = path.join(context.folder, 'captured-store');
-    const job: CaptureJob = { disk: station.station, store, secretKeyFile, workers: 1 };
+    const { station: disk, secretKeyFile } = station;
+    const job: CaptureJob = { disk, store, secretKeyFile, workers: 1 };
     const child = [captureChild, JSON.stringify(job)];
     const emptyStore = (): void => {
       fs.rmSync(store, { recursive: true, force: true });
@@ -64,17 +62,8 @@ export const killCapture: Campaign = {
         if (status === 0) return;
         if (killed.whole.length === 1)
           return tally.outcome('killed behind the last rename: the image is there, and whole');
-        const again = await captureImage(job).catch((error: unknown) => error);
-        const after = await judgeStore(store, key);
-        if (again instanceof Error || after.whole.length !== 1)
-          return tally.violation(`${where}: the next capture failed: ${String(again)}`);
-        if (after.broken.length + after.badChunks.length > 0)
-          tally.violation(`${where}: the store is damaged after the next capture`);
-        const { newChunks } = again as { newChunks: number };
-        if (newChunks !== complete.chunks - killed.chunks)
-          tally.violation(
-            `${where}: ${killed.chunks} chunks were stored, ${newChunks} were stored again or more`,
-          );
+        const problem = await captureAgain(job, key, complete.chunks - killed.chunks);
+        if (problem !== null) return tally.violation(`${where}: ${problem}`);
         reused += killed.chunks;
         tally.outcome(`killed at ${point.call}: no image, the next capture completes`);
       },
@@ -84,3 +73,18 @@ export const killCapture: Campaign = {
     return tally.result();
   },
 };
+
+/** @returns null, or why the capture after a kill is not what it has to be */
+async function captureAgain(job: CaptureJob, key: PublicKey, missingChunks: number): Promise<string | null> {
+  try {
+    const { change } = await captureDemoImage(job);
+    const { whole, broken, badChunks } = await judgeStore(job.store, key);
+    if (whole.length !== 1 || broken.length + badChunks.length > 0)
+      return 'the next capture left a damaged store';
+    return change.newChunks === missingChunks
+      ? null
+      : `${missingChunks} chunks were missing, ${change.newChunks} were stored`;
+  } catch (error) {
+    return `the next capture failed: ${String(error)}`;
+  }
+}

@@ -1,15 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { runTool } from '#base/run-tool.ts';
-import { formatSecretKey, type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
+import { type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
 import { seededRandom } from '#test/support/random.ts';
 import { MiB } from '#test/support/restore-demo-disk.ts';
 import { type Campaign, createTally, forEachPoint, spread, type Tally } from './campaign.ts';
-import { type CaptureJob, captureImage } from './lab/capture-child.ts';
 import { attachLoop } from './lab/loop-device.ts';
 import { logRun, randomCut } from './lab/power-cut.ts';
 import { runAlone } from './lab/run-alone.ts';
-import { type FaultStation, makeStation } from './lab/station.ts';
+import { type CaptureJob, captureDemoImage, makeStation } from './lab/station.ts';
 import { judgeStore } from './lab/store-judge.ts';
 import { makeCutDisk } from './lab/write-log.ts';
 
@@ -37,7 +36,8 @@ export const powerCutStore: Campaign = {
     ];
     fs.mkdirSync(mountPoint);
     await makeExt4(before);
-    const job = captureJob(station, inFolder('site.key'), path.join(mountPoint, 'store'));
+    const { station: disk, secretKeyFile } = station;
+    const job = { disk, store: path.join(mountPoint, 'store'), secretKeyFile, workers: 2 };
     const tally = createTally();
 
     const { entries, doneAfter, logFile } = await logRun(inFolder('logged'), before, async (device, done) => {
@@ -72,11 +72,6 @@ export const powerCutStore: Campaign = {
   },
 };
 
-function captureJob(station: FaultStation, secretKeyFile: string, store: string): CaptureJob {
-  fs.writeFileSync(secretKeyFile, formatSecretKey(station.secretKey), { mode: 0o600 });
-  return { disk: station.station, store, secretKeyFile, workers: 2 };
-}
-
 async function judgeCut(
   store: string,
   key: PublicKey,
@@ -97,7 +92,7 @@ async function judgeCut(
 async function captureAgain(job: CaptureJob, key: PublicKey, where: string, tally: Tally): Promise<void> {
   fs.mkdirSync(job.store, { recursive: true });
   try {
-    await captureImage(job);
+    await captureDemoImage(job);
     const { whole } = await judgeStore(job.store, key);
     if (whole.length !== 1) tally.violation(`${where}: the next capture made no whole image`);
   } catch (error) {
