@@ -4,6 +4,7 @@ import { damagedStore } from './damaged-store.ts';
 import { failingCalls } from './failing-calls.ts';
 import { killCapture } from './kill-capture.ts';
 import { killRestore } from './kill-restore.ts';
+import { killedServer } from './killed-server.ts';
 import { powerCutStore } from './power-cut-store.ts';
 import { powerCutTarget } from './power-cut-target.ts';
 
@@ -14,6 +15,7 @@ export const campaigns: readonly Campaign[] = [
   powerCutTarget,
   powerCutStore,
   failingCalls,
+  killedServer,
   bitFlips,
   damagedStore,
 ];
