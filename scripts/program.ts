@@ -3,6 +3,7 @@ import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
 import { imageCommand } from './commands/image.ts';
 import { initCommand } from './commands/init.ts';
+import { mediaCommand } from './commands/media.ts';
 import { passportCommand } from './commands/passport.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { reportCommand } from './commands/report.ts';
@@ -45,6 +46,7 @@ export function program(): Command {
     passportCommand(),
     driverPackCommand(),
     imageCommand(),
+    mediaCommand(),
     reportCommand(),
     rehearseCommand(),
   ]) {

@@ -32,12 +32,26 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
   ],
+  'image export': [
+    'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
+    'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  'image mount': [
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --nbd /run/os-srv-1a.sock            for guestfish, QEMU, nbdcopy',
+  ],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',
     'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
   ],
+  'media build': [
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
+  ],
+  'media check': ['rekindle media check OS-SRV-1A.iso'],
   'report show': ['rekindle report show report.json'],
   'report verify': [
     'rekindle report verify report.json',

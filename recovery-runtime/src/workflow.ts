@@ -17,6 +17,7 @@ import {
   openCapture,
 } from './steps/capture.ts';
 import { assertIdentity } from './steps/check-identity.ts';
+import { checkMedium, checkTicketOfMedium } from './steps/check-medium.ts';
 import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
@@ -40,6 +41,8 @@ export interface Workshop {
   readonly run: Run;
   readonly events: EventPost;
   readonly findings: Findings;
+  /** Set as soon as there is one, for whoever ends the run to close. */
+  server?: ServerClient;
   /** Set as soon as there is a job: where events and the report go. */
   openJob?: OpenJob;
 }
@@ -65,14 +68,21 @@ export async function runWorkflow(shop: Workshop): Promise<Ending> {
 }
 
 /** Drivers, network, hardware, service: everything that both purposes need first. */
-async function startMachine({ run, machine, boot, findings }: Workshop): Promise<Started> {
+async function startMachine(shop: Workshop): Promise<Started> {
+  const { run, machine, boot, findings } = shop;
   const site = await run.step(readSite, { machine });
   const drivers = await run.step(loadDrivers, { machine });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  const ticket = await run.step(checkTicketOfMedium, { machine, site, passport: inventory.passport });
+  if (ticket !== undefined) {
+    const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    await run.step(checkMedium, { machine, ticket, onUnverified });
+  }
   await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
-  const client = createServerClient({ url: boot.server, ca: site.ca, serverName });
-  const server = await run.step(findServer, { server: client });
+  const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
+  shop.server = server;
+  await run.step(findServer, { server });
   return { site, inventory, server };
 }
 

@@ -72,8 +72,10 @@ async function leave({ port, result }: Sitting): Promise<number> {
 }
 function latestReport() {
   const reports = path.join(service.context.paths.reports, station);
-  const newest = readdirSync(reports).sort().at(-1) ?? '';
-  return runReportSchema.parse(JSON.parse(readFileSync(path.join(reports, newest, 'report.json'), 'utf8')));
+  // Two runs may begin in one second, and then their folders' names do not tell which was later.
+  const files = readdirSync(reports).map((folder) => path.join(reports, folder, 'report.json'));
+  const newest = files.toSorted((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs).at(-1) ?? '';
+  return runReportSchema.parse(JSON.parse(readFileSync(newest, 'utf8')));
 }
 
 beforeAll(async () => {

@@ -23,6 +23,8 @@ export const titles = {
   'load-drivers': 'Loading drivers',
   'bring-up-network': 'Bringing up the network card that this machine booted from',
   'take-passport': "Reading this machine's hardware",
+  'check-ticket': 'Asking which station this medium is for',
+  'check-medium': 'Reading the whole medium',
   'reach-server': 'Reaching the recovery service',
   'ask-armed': 'Asking whether this station is armed',
   'log-on': 'Logging on',
@@ -63,6 +65,11 @@ export const texts = {
   networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
   machine: (what: string, cards: number, disks: number) =>
     `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  noMedium: 'Started from the network.',
+  mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
+  mediumWhole: (files: number, bytes: number) =>
+    `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
+  mediumGone: 'The medium is not there any more; its files were not checked.',
   serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
   serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
 

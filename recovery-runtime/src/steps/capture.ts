@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RekindleError } from '#base/errors.ts';
+import { version } from '#base/version.ts';
 import type { CaptureJob } from '#contract/api.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { type PlannedImage, planManifest } from '#images/capture/plan-manifest.ts';
@@ -140,7 +141,7 @@ export const captureDisks = readingStep<
       capturedAt: capturedAt(job.imageName),
       // Started from the network: nothing of the station's own system ran.
       consistency: 'offline',
-      tools: { node: process.version, runtime: 'rekindle' },
+      tools: { node: process.version, rekindle: version },
       bootEntries: [...entries],
       bootOrder: [...order],
       passport,

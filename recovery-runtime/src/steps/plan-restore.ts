@@ -32,7 +32,7 @@ export const planRestoreOfDisks = readingStep<
       const { devicePath, passportDisk } = target.disk;
       const found = readTargetDisk(
         devicePath,
-        target.recognisedBy !== 'slot',
+        target.recognisedBy === 'wwn' || target.recognisedBy === 'serial',
         passportDisk.logicalSectorBytes,
       );
       const plan = planRestore(target.image, index, found);
