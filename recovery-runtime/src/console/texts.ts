@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { ImageChange } from '#images/capture/image-change.ts';
 import { formatDuration } from './quantities.ts';
 
 /**
@@ -140,8 +141,12 @@ export const texts = {
   enrolled: (station: string) => `This machine is ${station} now.`,
   captureOpened: (image: string) => `The image will be ${image}.`,
   captureSource: 'These disks are read. Nothing on them is changed.',
-  captured: (read: number, stored: number) =>
-    `${formatBytes(read)} read, ${formatBytes(stored)} new in the store.`,
+  captured: (read: number, { newBytes, contentBytes, share, storedBytes }: ImageChange) =>
+    `${formatBytes(read)} read. New since the last image: ${formatBytes(newBytes)} of ${formatBytes(contentBytes)} ` +
+    `(${(share * 100).toFixed(1)} %), ${formatBytes(storedBytes)} in the store.`,
+  captureHeldToRate: (bytesPerSecond: number) =>
+    `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
+  captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,
   captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
   captureDisk: (disk: string) => `Capturing ${disk}`,
   dataVolumes: (disk: string, names: readonly string[]) =>
