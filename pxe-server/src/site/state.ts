@@ -86,6 +86,19 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX journal_by_machine ON journal (machine, id);
   `,
+  `
+  CREATE TABLE leases (
+    address TEXT PRIMARY KEY,
+    mac TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE dhcp_servers (
+    address TEXT PRIMARY KEY,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    how TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**
