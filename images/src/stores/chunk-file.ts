@@ -3,6 +3,7 @@ import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
 import { openCompressor, openDecompressor, type ZstdContext } from './zstd-context.ts';
+import { findFrameProblem } from './zstd-frame.ts';
 
 /** `.cacnk`: the plain bytes of a chunk as zstd. Codec only; who reads the file knows where it is. */
 
@@ -41,6 +42,9 @@ export function unpackChunk(
   digest: ChunkDigest = 'sha256',
   into?: Uint8Array,
 ): Uint8Array {
+  const problem = findFrameProblem(chunkFile, chunkSizeLimit);
+  if (problem !== null)
+    throw badChunk(id, where, `its ${chunkFile.length} bytes are no chunk file: ${problem}`);
   if (into !== undefined) {
     if (decompressor === undefined) decompressor = openDecompressor();
     const length = decompressor?.run(chunkFile, into) ?? null;

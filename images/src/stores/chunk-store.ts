@@ -27,7 +27,12 @@ export interface ChunkStore extends ChunkSource {
 }
 
 export type StoreRef =
-  | { readonly kind: 'directory'; readonly path: string }
+  | {
+      readonly kind: 'directory';
+      readonly path: string;
+      /** What messages call it, when the path says little: `//server/share`. */
+      readonly description?: string;
+    }
   | {
       readonly kind: 'http';
       /** Base URL; chunks are below `<url>/chunks.castr/`. */

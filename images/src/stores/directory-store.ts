@@ -15,11 +15,19 @@ const chunkFileLimit = packedBound(chunkSizeLimit);
  * A store in a folder: local disk, or a mounted share. Calls are synchronous inside, because worker threads
  * make them; a service that reads through this store in its main thread would block.
  */
-export function openDirectoryStore(folder: string, digest: ChunkDigest = 'sha256'): ChunkStore {
+export function openDirectoryStore(
+  folder: string,
+  digest: ChunkDigest = 'sha256',
+  description = folder,
+): ChunkStore {
   if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new RekindleError('store-unreachable', `Opening image store ${folder}: there is no such folder`, {
-      next: 'Check the path, and that the share or disk is mounted.',
-    });
+    throw new RekindleError(
+      'store-unreachable',
+      `Opening image store ${description}: there is no such folder`,
+      {
+        next: 'Check the path, and that the share or disk is mounted.',
+      },
+    );
   }
   const chunks = path.join(folder, chunksFolder);
   const fileOf = (id: ChunkId): string => path.join(chunks, chunkPath(id));
@@ -27,7 +35,7 @@ export function openDirectoryStore(folder: string, digest: ChunkDigest = 'sha256
   let memory = new Uint8Array(0);
 
   return {
-    description: folder,
+    description,
 
     async get(id, into) {
       const file = fileOf(id);
@@ -38,10 +46,10 @@ export function openDirectoryStore(folder: string, digest: ChunkDigest = 'sha256
           return memory;
         });
       } catch (cause) {
-        throw readFailed(id, folder, cause);
+        throw readFailed(id, description, cause);
       }
       try {
-        return unpackChunk(id, bytes, folder, digest, into);
+        return unpackChunk(id, bytes, description, digest, into);
       } catch (error) {
         setAside(file);
         throw error;
@@ -59,7 +67,7 @@ export function openDirectoryStore(folder: string, digest: ChunkDigest = 'sha256
         makeFolderDurably(path.dirname(file));
         writeFileDurably(file, chunkFile);
       } catch (cause) {
-        throw new RekindleError('store-unreachable', `Writing chunk ${id} to image store ${folder}`, {
+        throw new RekindleError('store-unreachable', `Writing chunk ${id} to image store ${description}`, {
           cause,
           next: isCode(cause, 'ENOSPC')
             ? 'Free some space in the store, then start again: what is stored is reused.'
