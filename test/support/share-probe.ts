@@ -13,6 +13,8 @@ import { formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import type { DiskDevice } from '#runtime/inventory/disks.ts';
+import { takeInventory } from '#runtime/inventory/inventory.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
 import { type MountedShare, mountShare } from '#runtime/shares/mount-share.ts';
@@ -20,8 +22,8 @@ import { explainShareFailure } from '#runtime/shares/share-failure.ts';
 
 export type Order =
   | { readonly do: 'mount'; readonly share: Share }
-  | { readonly do: 'restore'; readonly share: Share; readonly device: string; readonly sayAt?: number }
-  | { readonly do: 'capture'; readonly share: Share; readonly device: string }
+  | { readonly do: 'restore'; readonly share: Share; readonly disk: string; readonly sayAt?: number }
+  | { readonly do: 'capture'; readonly share: Share; readonly disk: string }
   | { readonly do: 'end' };
 
 const say = (what: string, value: unknown): void => {
@@ -39,12 +41,16 @@ async function obey(order: Order): Promise<unknown> {
     }
     case 'restore': {
       await using mounted = await mountShare(order.share, 'read');
-      return await inWords(mounted, () => restore(mounted, order.device, order.sayAt));
+      return await inWords(mounted, () => restore(mounted, pathOf(order.disk), order.sayAt));
     }
     case 'capture': {
       await using mounted = await mountShare(order.share, 'write');
       return await inWords(mounted, async () => {
-        const captured = await captureDisk({ path: order.device, store: storeOf(mounted), dataVolumes: [] });
+        const captured = await captureDisk({
+          path: pathOf(order.disk),
+          store: storeOf(mounted),
+          dataVolumes: [],
+        });
         writeFileSync(`${mounted.folder}/captured.caibx`, formatDiskIndex(captured.index));
         return captured.stats;
       });
@@ -102,9 +108,19 @@ function betrayers(share: Share): string[] {
   });
 }
 
+let disks: readonly DiskDevice[] = [];
+
+/** By serial number: which of two disks is sda is different from boot to boot. */
+function pathOf(serial: string): string {
+  const found = disks.find(({ passportDisk }) => passportDisk.serial === serial);
+  if (found === undefined) throw new Error(`no disk has the serial number ${serial}`);
+  return found.devicePath;
+}
+
 async function main(): Promise<void> {
   execFileSync('busybox', ['stty', '-echo'], { stdio: 'inherit' });
   await loadDriverPack();
+  ({ disks } = await takeInventory());
   const address = /probe=(\S+)/.exec(readFileSync('/proc/cmdline', 'utf8'))?.[1] ?? '';
   const card = readdirSync('/sys/class/net').find((name) => name !== 'lo') ?? '';
   execFileSync('busybox', ['ip', 'address', 'add', address, 'dev', card]);
