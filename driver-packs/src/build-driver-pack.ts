@@ -38,13 +38,16 @@ interface BuildOptions {
 export async function buildDriverPack({
   passport,
   station,
+  also = [],
   ...options
 }: BuildOptions & {
   readonly passport: HardwarePassport;
   readonly station: string;
+  /** Modules that no device of the station asks for, by name: those of the medium that it boots from. */
+  readonly also?: readonly string[];
 }): Promise<BuiltDriverPack> {
   const index = await readModuleIndex(options.kernel);
-  return await writePack(planDriverPack(passport, index), index, { station, load: 'all' }, options);
+  return await writePack(planDriverPack(passport, index, also), index, { station, load: 'all' }, options);
 }
 
 /** Builds the pack of the enrolment window: drivers for what an unknown machine may have. */
