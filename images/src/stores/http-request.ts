@@ -12,9 +12,16 @@ export interface HttpReply {
   readonly body: Buffer;
 }
 
+export interface RequestOptions {
+  readonly body?: Uint8Array;
+  readonly type?: string;
+  /** Memory for the reply's body, which is a part of it where that fits. */
+  readonly into?: Uint8Array;
+}
+
 export interface HttpClient {
   /** @throws RekindleError `store-unreachable` when the server does not answer for `patienceMs`. */
-  request(method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply>;
+  request(method: string, path: string, options?: RequestOptions): Promise<HttpReply>;
   close(): void;
 }
 
@@ -50,7 +57,7 @@ export function createHttpClient(
     : new http.Agent(agentOptions);
   const pinned = ref.tls === undefined ? {} : { ca: ref.tls.ca, servername: ref.tls.serverName };
 
-  const once = (method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply> =>
+  const once = (method: string, path: string, { body, type, into }: RequestOptions): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
       const options = {
         method,
@@ -63,15 +70,12 @@ export function createHttpClient(
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
-        const parts: Buffer[] = [];
-        let length = 0;
+        const body = collectBody(Number(reply.headers['content-length'] ?? Number.NaN), into);
         reply.on('data', (part: Buffer) => {
-          length += part.length;
-          if (length > bodyLimit) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
-          else parts.push(part);
+          if (!body.add(part)) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(parts) }));
+        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: body.whole() }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -84,12 +88,12 @@ export function createHttpClient(
     });
 
   return {
-    async request(method, path, body, type) {
+    async request(method, path, options = {}) {
       const giveUpAt = performance.now() + patience;
       for (let pause = 50; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
         try {
-          const reply = await once(method, path, body, type);
+          const reply = await once(method, path, options);
           if (!transientStatus.has(reply.status)) return reply;
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
@@ -103,6 +107,32 @@ export function createHttpClient(
       }
     },
     close: () => agent.destroy(),
+  };
+}
+
+interface Body {
+  /** False when it gets too long. */
+  add(part: Buffer): boolean;
+  whole(): Buffer;
+}
+
+/** Straight into the caller's memory when the length is known and fits: parts that are kept are garbage later. */
+function collectBody(announced: number, into: Uint8Array | undefined): Body {
+  const memory =
+    into !== undefined && announced <= into.length
+      ? Buffer.from(into.buffer, into.byteOffset, announced)
+      : undefined;
+  const parts: Buffer[] = [];
+  let length = 0;
+  return {
+    add(part) {
+      // Node's parser lets no body grow beyond what was announced.
+      if (memory !== undefined) part.copy(memory, length);
+      else parts.push(part);
+      length += part.length;
+      return length <= bodyLimit;
+    },
+    whole: () => memory?.subarray(0, length) ?? Buffer.concat(parts),
   };
 }
 
