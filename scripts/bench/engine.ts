@@ -22,23 +22,23 @@ run(process.argv.slice(2)).then(
   },
 );
 
-function run([task, first = '', second = '', third = '']: readonly string[]): Promise<Record<string, number>> {
+function run([task, first = '', second = '', third = '']: readonly string[]): Promise<
+  Record<string, number>
+> {
   return task === 'capture' ? capture(first, second, third) : restore(first, second, third);
 }
 
 async function capture(disk: string, store: string, indexFile: string): Promise<Record<string, number>> {
   fs.mkdirSync(store, { recursive: true });
-  const {
-    index,
-    stats,
-    warnings: _,
-    ...described
-  } = await captureDisk({
+  const { index, stats, sizeBytes, logicalSectorBytes, partitionTable, volumes } = await captureDisk({
     path: disk,
     store: { kind: 'directory', path: store },
   });
   fs.writeFileSync(indexFile, formatDiskIndex(index));
-  fs.writeFileSync(`${indexFile}.json`, JSON.stringify(described));
+  fs.writeFileSync(
+    `${indexFile}.json`,
+    JSON.stringify({ sizeBytes, logicalSectorBytes, partitionTable, volumes }),
+  );
   return { ...stats };
 }
 
