@@ -45,7 +45,7 @@ async function restore(store: string, indexFile: string, target: string): Promis
   };
   const index = parseDiskIndex(fs.readFileSync(indexFile), indexFile);
   const plan = planRestore(disk, index, readTargetDisk(target, false));
-  if (plan.kind === 'refused') throw new Error(plan.sentence);
+  if (plan.kind !== 'restore') throw new Error(plan.sentence);
   let readBackFrom: number | undefined;
   const result = await restoreDisk({
     plan,

@@ -57,7 +57,8 @@ export const chooseCaptureDisks = readingStep<{ readonly inventory: Inventory },
       });
     }
     for (const { devicePath, passportDisk } of disks) {
-      if (readTargetDisk(devicePath, true, passportDisk.logicalSectorBytes).interrupted === null) continue;
+      const found = readTargetDisk(devicePath, true, passportDisk.logicalSectorBytes);
+      if (found.interrupted === null && found.halfRestored.length === 0) continue;
       throw new RekindleError('target-unfit', `looking at ${describeDisk(passportDisk)} before its capture`, {
         cause: new Error('a restore of this disk did not come to its end'),
         next: 'Finish the restore first: close the enrolment window, press F12 and restore this station again.',
