@@ -3,14 +3,17 @@ import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
+import { chunkSizeLimit } from '../format/disk-index.ts';
 import { openJournal } from './announcement.ts';
-import { isForeignCompression, unpackChunk } from './chunk-file.ts';
-import type { ChunkSource, ChunkStore } from './chunk-store.ts';
+import { isForeignCompression, packedBound, unpackChunk } from './chunk-file.ts';
+import type { ChunkSource, ChunkStore, DirectoryStoreRef, WritableStoreRef } from './chunk-store.ts';
 import { takeBack } from './condemned-chunk.ts';
 import { makeFolderDurably, writeFileDurably } from './durable-write.ts';
 import { isStoreFull } from './store-full.ts';
 
 export const chunksFolder = 'chunks.castr';
+
+const chunkFileLimit = packedBound(chunkSizeLimit);
 
 export const chunkFilePath = (store: string, id: ChunkId): string =>
   path.join(store, chunksFolder, chunkPath(id));
@@ -23,20 +26,20 @@ const looksAtOnce = 16;
  * them in its main thread. `get` reads, decompresses and hashes in one go, because worker threads make it and have
  * nothing else to do meanwhile.
  */
-export function openDirectorySource(folder: string, digest: ChunkDigest = 'sha256'): ChunkSource {
-  assertFolder(folder);
-  return directorySource(folder, digest);
+export function openDirectorySource(ref: DirectoryStoreRef, digest: ChunkDigest = 'sha256'): ChunkSource {
+  assertFolder(ref);
+  return directorySource(ref, digest);
 }
 
-/** @param announcement of the capture that writes, begun before */
+/** @param ref with the announcement of the capture that writes, begun before */
 export function openDirectoryStore(
-  folder: string,
-  announcement: string,
+  ref: Extract<WritableStoreRef, { kind: 'directory' }>,
   digest: ChunkDigest = 'sha256',
 ): ChunkStore {
-  assertFolder(folder);
-  const source = directorySource(folder, digest);
-  const journal = openJournal(folder, announcement);
+  assertFolder(ref);
+  const folder = ref.path;
+  const source = directorySource(ref, digest);
+  const journal = openJournal(folder, ref.announcement);
   return {
     ...source,
 
@@ -53,7 +56,7 @@ export function openDirectoryStore(
         await makeFolderDurably(path.dirname(file));
         await writeFileDurably(file, chunkFile);
       } catch (cause) {
-        throw writeFailed(id, folder, cause);
+        throw writeFailed(id, source.description, cause);
       }
     },
 
@@ -63,28 +66,49 @@ export function openDirectoryStore(
   };
 }
 
-function directorySource(folder: string, digest: ChunkDigest): ChunkSource {
-  const read = async (id: ChunkId): Promise<{ chunkFile: Uint8Array; plain: Uint8Array }> => {
+function directorySource(
+  { path: folder, description = folder }: DirectoryStoreRef,
+  digest: ChunkDigest,
+): ChunkSource {
+  /** Kept from chunk to chunk: what is read into it is unpacked before anything else is read. */
+  let memory = new Uint8Array(0);
+  const memoryFor = (size: number): Uint8Array => {
+    if (memory.length < size) memory = new Uint8Array(size);
+    return memory;
+  };
+  /** @returns a chunk file in the kept memory: to be used, or copied, before anything is waited for */
+  const read = async (id: ChunkId): Promise<Uint8Array> => {
     const file = chunkFilePath(folder, id);
-    const chunkFile = await readChunkFile(id, folder, file);
     try {
-      return { chunkFile, plain: unpackChunk(id, chunkFile, folder, digest) };
+      return readWhole(file, memoryFor);
+    } catch (first) {
+      if (!isCode(first, 'ENOENT') || !(await takeBack(file))) throw readFailed(id, description, first);
+    }
+    try {
+      return readWhole(file, memoryFor);
+    } catch (cause) {
+      throw readFailed(id, description, cause);
+    }
+  };
+  const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
+    try {
+      return unpackChunk(id, chunkFile, description, digest, into);
     } catch (error) {
       // What another program packed in its own way is not damaged.
-      if (!isForeignCompression(chunkFile)) setAside(file);
+      if (!isForeignCompression(chunkFile)) setAside(chunkFilePath(folder, id));
       throw error;
     }
   };
   return {
-    description: folder,
+    description,
 
-    async get(id) {
-      return (await read(id)).plain;
+    async get(id, into) {
+      return unpack(id, await read(id), into);
     },
 
     async getChunkFile(id) {
-      const { chunkFile, plain } = await read(id);
-      return { chunkFile, plainBytes: plain.length };
+      const chunkFile = Uint8Array.from(await read(id));
+      return { chunkFile, plainBytes: unpack(id, chunkFile).length };
     },
 
     async missing(ids) {
@@ -115,25 +139,29 @@ export async function readChunkFileAside(store: string, id: ChunkId): Promise<Ui
   }
 }
 
-async function readChunkFile(id: ChunkId, folder: string, file: string): Promise<Uint8Array> {
+/** A file's bytes, in memory that `memoryFor` a size gives. */
+function readWhole(file: string, memoryFor: (size: number) => Uint8Array): Uint8Array {
+  const fd = fs.openSync(file, 'r');
   try {
-    return fs.readFileSync(file);
-  } catch (first) {
-    if (!isCode(first, 'ENOENT')) throw readFailed(id, folder, first);
-    try {
-      await takeBack(file);
-      return fs.readFileSync(file);
-    } catch (cause) {
-      throw readFailed(id, folder, cause);
-    }
+    const { size } = fs.fstatSync(fd);
+    if (size > chunkFileLimit) throw new Error(`it has ${size} bytes, more than any chunk`);
+    const bytes = memoryFor(size).subarray(0, size);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < size; length += count)
+      count = fs.readSync(fd, bytes, length, size - length, length);
+    return bytes.subarray(0, length);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
-function assertFolder(folder: string): void {
+function assertFolder({ path: folder, description = folder }: DirectoryStoreRef): void {
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new RekindleError('store-unreachable', `Opening image store ${folder}: there is no such folder`, {
-    next: 'Check the path, and that the share or disk is mounted.',
-  });
+  throw new RekindleError(
+    'store-unreachable',
+    `Opening image store ${description}: there is no such folder`,
+    { next: 'Check the path, and that the share or disk is mounted.' },
+  );
 }
 
 /** Nothing there, or no answer: a store that fails says so when the chunk is written. */

@@ -1,6 +1,7 @@
 import { RekindleError } from '#base/errors.ts';
+import { chunkBytes } from '../format/chunk-grid.ts';
 import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
-import { unpackChunk } from './chunk-file.ts';
+import { packedBound, unpackChunk } from './chunk-file.ts';
 import type { ChunkStore, HttpStoreRef } from './chunk-store.ts';
 import { chunksFolder } from './directory-store.ts';
 import { refusedByStore } from './http-refusal.ts';
@@ -22,6 +23,8 @@ export function openHttpStore(
   patienceMs?: number,
 ): ChunkStore {
   const client = createHttpClient(ref, patienceMs);
+  /** For chunk files; a request takes one and gives it back. */
+  const kept: Uint8Array[] = [];
   const pathOf = (id: ChunkId): string => `/${chunksFolder}/${chunkPath(id)}`;
   async function missingByHead(ids: readonly ChunkId[]): Promise<ChunkId[]> {
     const absent = new Set<ChunkId>();
@@ -37,8 +40,9 @@ export function openHttpStore(
     return ids.filter((id) => absent.has(id));
   }
 
-  async function read(id: ChunkId): Promise<{ chunkFile: Uint8Array; plain: Uint8Array }> {
-    const reply = await client.request('GET', pathOf(id));
+  async function read(id: ChunkId, into?: Uint8Array) {
+    const memory = kept.pop() ?? new Uint8Array(packedBound(chunkBytes));
+    const reply = await client.request('GET', pathOf(id), { into: memory });
     if (reply.status === 404) {
       throw new RekindleError('not-found', `Reading chunk ${id}: image store ${ref.url} does not hold it`, {
         next: 'Copy it from a second store, or choose another image.',
@@ -46,19 +50,17 @@ export function openHttpStore(
       });
     }
     if (reply.status !== 200) throw refusedByStore(`Reading chunk ${id}`, ref, reply);
-    return { chunkFile: reply.body, plain: unpackChunk(id, reply.body, ref.url, digest) };
+    return { plain: unpackChunk(id, reply.body, ref.url, digest, into), chunkFile: reply.body, memory };
   }
 
   async function missing(ids: readonly ChunkId[]): Promise<ChunkId[]> {
     const absent: ChunkId[] = [];
     for (let at = 0; at < ids.length; at += questionSize) {
       const chunks = ids.slice(at, at + questionSize);
-      const reply = await client.request(
-        'POST',
-        '/missing',
-        Buffer.from(JSON.stringify({ chunks })),
-        'application/json',
-      );
+      const reply = await client.request('POST', '/missing', {
+        body: Buffer.from(JSON.stringify({ chunks })),
+        type: 'application/json',
+      });
       if ([404, 405, 501].includes(reply.status)) return missingByHead(ids);
       if (reply.status !== 200) throw refusedByStore('Asking which chunks are missing', ref, reply);
       const answer = new Set(parseMissing(reply, ref.url));
@@ -70,12 +72,15 @@ export function openHttpStore(
   return {
     description: ref.url,
 
-    async get(id) {
-      return (await read(id)).plain;
+    async get(id, into) {
+      const { plain, memory } = await read(id, into);
+      kept.push(memory);
+      return plain;
     },
 
+    // The chunk file is the caller's: its memory is not taken again.
     async getChunkFile(id) {
-      const { chunkFile, plain } = await read(id);
+      const { plain, chunkFile } = await read(id);
       return { chunkFile, plainBytes: plain.length };
     },
 
@@ -84,7 +89,10 @@ export function openHttpStore(
     need: missing,
 
     async put(id, chunkFile) {
-      const reply = await client.request('PUT', pathOf(id), chunkFile, 'application/octet-stream');
+      const reply = await client.request('PUT', pathOf(id), {
+        body: chunkFile,
+        type: 'application/octet-stream',
+      });
       if (![200, 201, 204].includes(reply.status)) throw refusedByStore(`Writing chunk ${id}`, ref, reply);
     },
 

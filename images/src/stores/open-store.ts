@@ -6,13 +6,11 @@ import { openHttpStore } from './http-store.ts';
 
 /** @param digest of the disk index whose chunks are read; ours are SHA-256 */
 export function openStore(ref: StoreRef, digest: ChunkDigest = 'sha256'): ChunkSource {
-  return ref.kind === 'directory' ? openDirectorySource(ref.path, digest) : openHttpStore(ref, digest);
+  return ref.kind === 'directory' ? openDirectorySource(ref, digest) : openHttpStore(ref, digest);
 }
 
 export function openStoreForWriting(ref: WritableStoreRef, digest: ChunkDigest = 'sha256'): ChunkStore {
-  return ref.kind === 'directory'
-    ? openDirectoryStore(ref.path, ref.announcement, digest)
-    : openHttpStore(ref, digest);
+  return ref.kind === 'directory' ? openDirectoryStore(ref, digest) : openHttpStore(ref, digest);
 }
 
 /** A store as people name it: a path or a URL. */

@@ -8,20 +8,21 @@ import { type ImageManifest, imageManifestSchema } from '#images/format/image-ma
 import {
   formatImageName,
   formatImageRef,
-  formatUtc,
   type ImageName,
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
 import { beginAnnouncement, keepAlive } from '#images/stores/announcement.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
-import { imageFolder, listImages, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
+import { captureLimits } from '../stations/capture-limits.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
@@ -48,8 +49,8 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
       const station = getStation(state, name);
-      const image = { station: name, utc: await unusedUtc(store, name) };
-      const previous = await previousImage(context, name);
+      const image = await nameNextImage(store, name, new Date());
+      const previous = await continueChain(store, name, context.signingKey);
       const imageName = formatImageName(image);
       const { how, technician } = grant;
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
@@ -80,6 +81,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         stationRole: station.role,
         ...previous,
         dataVolumes: configuration.volumes.data,
+        limits: captureLimits(station, configuration.captures),
         imageName,
       });
     },
@@ -143,7 +145,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...(await previousImage(context, name.station)) };
+  const expected = { image: name, ...(await continueChain(store, name.station, context.signingKey)) };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -173,22 +175,4 @@ async function committedManifest(context: ServiceContext, job: Job): Promise<str
   const { manifestSha256 } = await readManifest(context.store, name, context.signingKey);
   markCommitted(context.state, job.id, manifestSha256);
   return manifestSha256;
-}
-
-async function previousImage(
-  { store, signingKey }: ServiceContext,
-  station: Parameters<typeof listImages>[1],
-) {
-  const last = (await listImages(store, station)).at(-1);
-  if (last === undefined) return { sequence: 1, previousManifestSha256: null };
-  const { manifest, manifestSha256 } = await readManifest(store, last, signingKey);
-  return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
-}
-
-/** Names are to the second; two captures within one get different ones. */
-async function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): Promise<string> {
-  const last = (await listImages(store, station)).at(-1)?.utc ?? '';
-  let time = Date.now();
-  while (formatUtc(new Date(time)) <= last) time += 1000;
-  return formatUtc(new Date(time));
 }

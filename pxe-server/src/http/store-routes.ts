@@ -5,6 +5,7 @@ import { missingReplySchema, missingRequestSchema } from '#contract/api.ts';
 import { type ChunkId, chunkPath, isChunkId } from '#images/format/chunk-id.ts';
 import { chunkSizeLimit } from '#images/format/disk-index.ts';
 import { formatImageName, parseImageName } from '#images/format/image-name.ts';
+import { isChunk } from '#images/stores/check-chunks.ts';
 import type { ChunkStore } from '#images/stores/chunk-store.ts';
 import { takeBack } from '#images/stores/condemned-chunk.ts';
 import { chunkFilePath, chunksFolder } from '#images/stores/directory-store.ts';
@@ -13,12 +14,12 @@ import { imageFolder } from '#images/stores/image-folder.ts';
 import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
 import { isStoreFull } from '#images/stores/store-full.ts';
 import { captureFolder } from '../jobs/capture-folder.ts';
-import { isChunk } from '../jobs/check-capture.ts';
 import type { ChunksOfImages } from '../jobs/chunks-of-images.ts';
 import { findJob, type Job } from '../jobs/job-store.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
 /** zstd makes what it cannot compress a little longer. */
@@ -77,7 +78,9 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     }
     const file = chunkFilePath(store, id);
     if (job.kind === 'restore' && !(await isThere(file))) await takeBack(file);
-    sendFile(response, file);
+    // A file that is not there: sendFile finds that too, and answers.
+    const sent = await sendChunk(request, response, file).catch(() => false);
+    if (!sent) sendFile(response, file);
   });
 
   const readChunk = express.raw({ type: () => true, limit: largestChunkFile });
