@@ -13,6 +13,7 @@ import { type ImageChange, summariseChange } from './image-change.ts';
 import { planManifest } from './plan-manifest.ts';
 import type { CaptureLimits } from './throttle.ts';
 import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
+import { type WaitForTurnOptions, waitForTurn } from './wait-for-turn.ts';
 
 /**
  * From disks to an image in a directory store that is published, signed and verified. Until the last step
@@ -48,6 +49,8 @@ export interface CaptureImageOptions
   readonly capturedAt?: Date;
   readonly workers?: number;
   readonly limits?: CaptureLimits;
+  /** Whose turn it has to be in this store; absent: nobody else is asked. */
+  readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -68,6 +71,10 @@ export interface CapturedImage {
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
+  using _turn =
+    options.turn === undefined
+      ? null
+      : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
   const startedAt = options.capturedAt ?? new Date();
   const disks: CapturedDisk[] = [];
   let hibernatedElsewhere = false;

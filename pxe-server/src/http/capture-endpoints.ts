@@ -19,9 +19,10 @@ import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn, takeJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
-import { captureLimits } from '../stations/capture-limits.ts';
+import { captureLimits } from '../stations/capture-policy.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
@@ -48,13 +49,26 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
       // A capture that was interrupted ends here; its chunks are in the store and are reused.
-      for (const abandoned of abandonCaptures(state, name)) removeCapture(store, abandoned);
+      for (const abandoned of abandonCaptures(state, name)) {
+        const job = findJob(state, abandoned);
+        if (job !== undefined) releaseJobTurn(context, job, 'given-up');
+        removeCapture(store, abandoned);
+      }
 
       const station = getStation(state, name);
       const image = nameNextImage(store, name, new Date());
       const previous = continueChain(store, name, context.signingKey);
       const imageName = formatImageName(image);
       const { how, technician } = grant;
+      const turn = takeJobTurn(context, { imageName, station: name, technician });
+      if (turn.kind === 'busy') {
+        return refuse(409, {
+          code: 'another-capture',
+          message: `Only one capture at a time writes into the image store: ${turn.sentence}.`,
+          next: 'Wait until it has ended, then start again.',
+          retryAfterSeconds: turn.retrySeconds,
+        });
+      }
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
       const jobId = openJob(state, { kind: 'capture', ...asked });
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
@@ -95,6 +109,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const job = findJob(state, parameters['jobId'] ?? '');
       const name = job === undefined ? null : parseImageName(job.imageName);
       if (job === undefined || name === null) return notAllowed();
+      beatJobTurn(context, job);
       // The reply to the first request may have been lost.
       const committed = committedManifest(context, job);
       if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
@@ -155,6 +170,7 @@ async function commitCapture(
   const files = await readCaptureFiles(store, job.id, manifest);
   publishImage(store, name, { manifestBytes: bytes, signature, files });
   removeCapture(store, job.id);
+  releaseJobTurn(context, job, 'ended');
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });

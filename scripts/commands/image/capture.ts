@@ -9,14 +9,14 @@ import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import { captureLimits, turnPolicy } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
-import { openSite } from '../../site-option.ts';
+import { openSite, operatorName } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
@@ -26,6 +26,7 @@ type Options = StoreOption & {
   readonly passport?: string;
   readonly limitRate?: number;
   readonly maxLoad?: number;
+  readonly wait: boolean;
   readonly json?: boolean;
 };
 
@@ -43,6 +44,7 @@ export function captureCommand(): Command {
     .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
     .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
     .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
+    .option('--no-wait', 'stop, instead of waiting, while another capture has its turn in the store')
     .option('--json', 'the result as JSON')
     .action(capture);
 }
@@ -69,6 +71,12 @@ async function capture(options: Options): Promise<void> {
     tools: { node: process.version, rekindle: 'capture' },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
+    turn: {
+      who: operatorName(),
+      policy: turnPolicy(site.configuration.captures),
+      once: !options.wait,
+      onWait: (sentence) => console.error(`Waiting: ${sentence}.`),
+    },
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
