@@ -105,9 +105,10 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
 
   // Named only now: another image of the station may have appeared in the meantime.
   const name = nameNextImage(store, station, startedAt);
+  const { chain, unreadable } = continueChain(store, station, signingKey);
   const image = planManifest({
     ...options,
-    ...continueChain(store, station, signingKey),
+    ...chain,
     capturedAt: timeOf(name).toISOString(),
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
@@ -124,9 +125,14 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     disks,
     change: summariseChange(disks),
     verified,
-    warnings: disks.flatMap((disk, number) =>
-      disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
-    ),
+    warnings: [
+      ...disks.flatMap((disk, number) =>
+        disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
+      ),
+      ...unreadable.map(
+        (each) => `the older image ${formatImageRef(each)} is damaged and cannot be restored`,
+      ),
+    ],
   };
 }
 

@@ -57,7 +57,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
 
       const station = getStation(state, name);
       const image = nameNextImage(store, name, new Date());
-      const previous = continueChain(store, name, context.signingKey);
+      const { chain, unreadable } = continueChain(store, name, context.signingKey);
+      if (unreadable.length > 0)
+        log.error({ images: unreadable.map(formatImageRef) }, 'images of the station are damaged');
       const imageName = formatImageName(image);
       const { how, technician } = grant;
       const turn = takeJobTurn(context, { imageName, station: name, technician });
@@ -90,7 +92,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         storePath,
         computerName: station.computerName,
         stationRole: station.role,
-        ...previous,
+        ...chain,
         dataVolumes: configuration.volumes.data,
         limits: captureLimits(station, configuration.captures),
         imageName,
@@ -155,7 +157,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...continueChain(store, name.station, context.signingKey) };
+  const expected = { image: name, ...continueChain(store, name.station, context.signingKey).chain };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
