@@ -20,9 +20,10 @@ import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn, takeJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
-import { captureLimits } from '../stations/capture-limits.ts';
+import { captureLimits } from '../stations/capture-policy.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
@@ -50,13 +51,29 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       }
       const station = getStation(state, name);
       const image = await nameNextImage(store, name, new Date());
-      const previous = await continueChain(store, name, context.signingKey);
+      const { chain, unreadable } = await continueChain(store, name, context.signingKey);
+      if (unreadable.length > 0)
+        log.error({ images: unreadable.map(formatImageRef) }, 'images of the station are damaged');
       const imageName = formatImageName(image);
       const { how, technician } = grant;
-      const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
       // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
       // between this and the new job: of two that ask at once, one stays.
       const abandoned = abandonCaptures(state, name);
+      for (const id of abandoned) {
+        const job = findJob(state, id);
+        if (job !== undefined) releaseJobTurn(context, job, 'given-up');
+      }
+      const turn = takeJobTurn(context, { imageName, station: name, technician });
+      if (turn.kind === 'busy') {
+        for (const job of abandoned) await removeCapture(store, job);
+        return refuse(409, {
+          code: 'another-capture',
+          message: `Only one capture at a time writes into the image store: ${turn.sentence}.`,
+          next: 'Wait until it has ended, then start again.',
+          retryAfterSeconds: turn.retrySeconds,
+        });
+      }
+      const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
       const jobId = openJob(state, { kind: 'capture', ...asked });
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
       const token = mintToken(state, {
@@ -79,7 +96,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         storePath,
         computerName: station.computerName,
         stationRole: station.role,
-        ...previous,
+        ...chain,
         dataVolumes: configuration.volumes.data,
         limits: captureLimits(station, configuration.captures),
         imageName,
@@ -100,6 +117,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (job === undefined || name === null) return notAllowed();
       // Checking a large image takes long, and `gc` must not take the capture for dead.
       await keepAlive(store, job.id).catch(() => {});
+      beatJobTurn(context, job);
       // The reply to the first request may have been lost.
       const committed = await committedManifest(context, job);
       if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
@@ -145,7 +163,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...(await continueChain(store, name.station, context.signingKey)) };
+  const expected = { image: name, ...(await continueChain(store, name.station, context.signingKey)).chain };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -160,6 +178,7 @@ async function commitCapture(
   const files = await readCaptureFiles(store, job.id, manifest);
   await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
   await removeCapture(store, job.id);
+  releaseJobTurn(context, job, 'ended');
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });

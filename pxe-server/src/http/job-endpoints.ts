@@ -7,6 +7,7 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
 import { addJobEvents, findJob, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { findArmed } from '../stations/arming.ts';
@@ -89,6 +90,8 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     reply: nothing,
     async handle({ parameters, body: { events } }) {
       addJobEvents(state, parameters['jobId'] ?? '', events);
+      const job = findJob(state, parameters['jobId'] ?? '');
+      if (job !== undefined) beatJobTurn(context, job);
       return ok(undefined);
     },
   });
@@ -111,6 +114,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
+      releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });
