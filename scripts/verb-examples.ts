@@ -18,6 +18,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
+    'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
     "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
@@ -36,6 +37,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
   ],
+  'image import': [
+    'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
   'image mount': [
     'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
@@ -46,6 +51,15 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',
     'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
+  ],
+  'media build': [
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
+  ],
+  'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'hook sql': [
+    "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
+    'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
   ],
   'report show': ['rekindle report show report.json'],
   'report verify': [

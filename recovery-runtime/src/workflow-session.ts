@@ -58,7 +58,7 @@ async function runOnce({ boot, machine, terminal, firstLineUptimeSeconds }: Sess
   terminal.print(endingScreen(ending, shop));
   await sendReport(shop, identity, ending);
   events.stop();
-  shop.openJob?.server.close();
+  shop.server?.close();
   return ending;
 }
 

@@ -7,6 +7,8 @@ import type { EventPost } from './engine/event-post.ts';
 import type { Ending, Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import { planAndConfirm } from './plan-and-confirm.ts';
+import { byRule } from './restore/restore-scope.ts';
 import { postEvents } from './server-client/calls.ts';
 import { createServerClient, type ServerClient } from './server-client/server-client.ts';
 import {
@@ -17,15 +19,13 @@ import {
   openCapture,
 } from './steps/capture.ts';
 import { assertIdentity } from './steps/check-identity.ts';
+import { checkMedium, checkTicketOfMedium } from './steps/check-medium.ts';
 import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
-import { confirmByArming, confirmByName, showPlan } from './steps/confirm.ts';
 import { enrolThisStation, nameStation } from './steps/enrol.ts';
 import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
 import { checkImage, openJob } from './steps/open-job.ts';
-import { planRestoreOfDisks } from './steps/plan-restore.ts';
-import { preFlight } from './steps/pre-flight.ts';
 import { recheckDisks } from './steps/recheck-disks.ts';
 import { repairBootEntries } from './steps/repair-boot-entries.ts';
 import { restoreDisks } from './steps/restore-disks.ts';
@@ -40,6 +40,8 @@ export interface Workshop {
   readonly run: Run;
   readonly events: EventPost;
   readonly findings: Findings;
+  /** Set as soon as there is one, for whoever ends the run to close. */
+  server?: ServerClient;
   /** Set as soon as there is a job: where events and the report go. */
   openJob?: OpenJob;
 }
@@ -65,14 +67,21 @@ export async function runWorkflow(shop: Workshop): Promise<Ending> {
 }
 
 /** Drivers, network, hardware, service: everything that both purposes need first. */
-async function startMachine({ run, machine, boot, findings }: Workshop): Promise<Started> {
+async function startMachine(shop: Workshop): Promise<Started> {
+  const { run, machine, boot, findings } = shop;
   const site = await run.step(readSite, { machine });
   const drivers = await run.step(loadDrivers, { machine });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  const ticket = await run.step(checkTicketOfMedium, { machine, site, passport: inventory.passport });
+  if (ticket !== undefined) {
+    const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    await run.step(checkMedium, { machine, ticket, onUnverified });
+  }
   await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
-  const client = createServerClient({ url: boot.server, ca: site.ca, serverName });
-  const server = await run.step(findServer, { server: client });
+  const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
+  shop.server = server;
+  await run.step(findServer, { server });
   return { site, inventory, server };
 }
 
@@ -102,18 +111,14 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
     imageDisks: image.manifest.disks,
     present: inventory.disks,
   });
-  const planned = await run.step(planRestoreOfDisks, { image, disks });
-  await run.step(preFlight, { source: image.source, planned });
-
-  const shown = { terminal, station, identity, planned };
-  if (boot.dryRun) {
-    showPlan(shown);
-    return { kind: 'dry-run' };
-  }
-  const confirmed =
+  const by =
     order.armedBy === undefined
-      ? await run.step(confirmByName, { ...shown, technician: order.technician })
-      : await run.step(confirmByArming, { ...shown, armedBy: order.armedBy });
+      ? { how: 'typed' as const, name: order.technician }
+      : { how: 'armed' as const, name: order.armedBy };
+  const { dryRun } = boot;
+  const planning = await planAndConfirm({ run, terminal, image, identity, disks, scope: byRule, dryRun, by });
+  if (planning.kind === 'dry-run') return { kind: 'dry-run' };
+  const { planned, confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
   await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
 

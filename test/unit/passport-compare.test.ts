@@ -188,7 +188,6 @@ describe('storage', () => {
   const blank = { ...disk, serial: 'SSD-9999', wwn: 'naa.5000000000009999' };
   test.each<[string, HardwarePassport['disks']]>([
     ['replaced-part disk 0000:00:1f.2/ata1', [blank]],
-    ['replaced-part disk 0000:00:1f.2/ata1', [{ ...blank, slot: '0000:00:1f.2/ata3' }]],
     ['replaced-part disk 0000:00:1f.2/ata1', [{ ...blank, sizeBytes: 1_000_000_000 }]],
     ['fatal disk 0000:00:1f.2/ata1', [{ ...blank, logicalSectorBytes: 4096 }]],
     ['fatal disk 0000:00:1f.2/ata1', []],
@@ -207,15 +206,5 @@ describe('storage', () => {
     expect(differencesAfter((f) => Object.assign(f, { disks: [stick] }))).toEqual([
       'fatal disk 0000:00:1f.2/ata1',
     ]);
-  });
-
-  test('with two new disks on the controller and none in place, nobody guesses', () => {
-    const disks = ['ata3', 'ata4'].map((port) => ({
-      ...blank,
-      slot: `0000:00:1f.2/${port}`,
-      serial: port,
-      wwn: `naa.${port}`,
-    }));
-    expect(differencesAfter((f) => Object.assign(f, { disks }))[0]).toBe('fatal disk 0000:00:1f.2/ata1');
   });
 });

@@ -64,7 +64,7 @@ describe('the disk that is written', () => {
   });
   test('a new one in its place is a replaced part', () => {
     const fresh = passportDisk({ serial: 'NEW', wwn: 'naa.5000000000000009' });
-    expect(choose([first], [device(fresh, '/dev/sda')])).toEqual(['/dev/sda by slot']);
+    expect(choose([first], [device(fresh, '/dev/sda')])).toEqual(['/dev/sda by replaced']);
   });
   test('one that was replaced and confirmed before is the registered one', () => {
     const fresh = passportDisk({ serial: 'NEW', wwn: 'naa.5000000000000009' });
@@ -94,7 +94,9 @@ describe('refused', () => {
     const misplaced = { ...second, slot: first.slot };
     const found = choose([first, second], [device(misplaced, '/dev/sda')]);
     expect(found).toEqual([
-      expect.stringMatching(/in its place 0000:00:1f.2\/ata1 is disk 1 of the image. Put the disks back/),
+      expect.stringMatching(
+        /in its place 0000:00:1f.2\/ata1 is the disk that belongs to 0000:00:1f.2\/ata2; put the disks back/,
+      ),
     ]);
   });
   test('a registered disk that is not in the image, in the place of one that is', () => {

@@ -58,7 +58,10 @@ export function choosePassportDisks(
     free.delete(passportDisk);
     return { source, passportDisk };
   });
-  return { chosen, warnings: chosen.flatMap(({ source, passportDisk }) => sizeWarning(source, passportDisk)) };
+  return {
+    chosen,
+    warnings: chosen.flatMap(({ source, passportDisk }) => sizeWarning(source, passportDisk)),
+  };
 }
 
 function sizeWarning(

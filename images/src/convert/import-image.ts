@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
-import { type CapturedImage, type CaptureImageOptions, captureImage } from '../capture/capture-image.ts';
 import { readFully } from '../block-device/disk-handle.ts';
+import { type CapturedImage, type CaptureImageOptions, captureImage } from '../capture/capture-image.ts';
 import { type ChosenDisk, choosePassportDisks } from './choose-passport-disk.ts';
 import type { VirtualDisk } from './inspect-virtual-disk.ts';
 import { openVirtualDisk } from './open-virtual-disk.ts';

@@ -122,7 +122,9 @@ function readFacts(file: string, sizeBytes: number) {
 async function detect(file: string, refuse: Refuse): Promise<ImportFormat> {
   const { format } = await readInfo(file, undefined, refuse);
   const found = importFormats.find((each) => qemuName[each] === format);
-  return found ?? refuse(`its format is ${format}`, `Known are ${importFormats.join(', ')}: convert it first.`);
+  return (
+    found ?? refuse(`its format is ${format}`, `Known are ${importFormats.join(', ')}: convert it first.`)
+  );
 }
 
 async function readInfo(file: string, format: ImportFormat | undefined, refuse: Refuse) {

@@ -83,7 +83,11 @@ function findEntry(
   shortCount = false,
 ): number | null {
   const count = shortCount ? table.readUInt16LE(countAt) : table.readUInt32LE(countAt);
-  for (let at = firstAt; at < firstAt + count * entryBytes && at + entryBytes <= table.length; at += entryBytes)
+  for (
+    let at = firstAt;
+    at < firstAt + count * entryBytes && at + entryBytes <= table.length;
+    at += entryBytes
+  )
     if (table.toString('hex', at, at + 16) === guid) return at;
   return null;
 }

@@ -1,38 +1,24 @@
 import type { Difference } from './difference.ts';
 import type { PassportDisk } from './hardware-passport.ts';
+import { type DiskMatch, matchDisks } from './match-disks.ts';
 
 /**
- * Disks: the same one is found by WWN or serial, wherever it is attached. One that is gone may have been
- * replaced by another on the same controller with the same sector size; whether its size is enough is for
- * the restore plan, which knows the last block in use. Sticks and other removable media come and go.
+ * Disks, known again by the rule of `matchDisks`. One that is gone may have been replaced by another in its place
+ * with the same sector size; whether its size is enough is for the restore plan, which knows the last block in
+ * use. Sticks and other removable media come and go.
  */
 export function compareDisks(
   expected: readonly PassportDisk[],
   found: readonly PassportDisk[],
 ): Difference[] {
   const fixed = expected.filter(({ removable }) => !removable);
-  const free = new Set(found.filter(({ removable }) => !removable));
-  const same = new Map<PassportDisk, PassportDisk>();
-  for (const disk of fixed) {
-    const candidates = [...free].filter((other) => isSameDisk(disk, other));
-    const other = candidates.find(({ slot }) => slot === disk.slot) ?? candidates[0];
-    if (other === undefined) continue;
-    same.set(disk, other);
-    free.delete(other);
-  }
-
-  const differences: Difference[] = [];
-  for (const disk of fixed) {
-    const other = same.get(disk);
-    if (other !== undefined) {
-      differences.push(...compareSameDisk(disk, other));
-      continue;
-    }
-    const replacement = findReplacement(disk, [...free]);
-    if (replacement !== undefined) free.delete(replacement);
-    differences.push(describeReplacement(disk, replacement));
-  }
-  for (const disk of free) {
+  const matches = matchDisks(
+    fixed.map((disk) => [disk]),
+    found,
+  );
+  const known = new Set(matches.flatMap(disksOf));
+  const differences = fixed.flatMap((disk, at) => compareDisk(disk, matches[at] as DiskMatch));
+  for (const disk of found.filter((each) => !each.removable && !known.has(each))) {
     differences.push({
       field: `disk ${disk.slot}`,
       severity: 'note',
@@ -44,12 +30,39 @@ export function compareDisks(
   return differences;
 }
 
-function isSameDisk(a: PassportDisk, b: PassportDisk): boolean {
-  if (a.wwn !== undefined && a.wwn === b.wwn) return true;
-  if (a.serial !== undefined && b.serial !== undefined) return a.serial === b.serial && a.model === b.model;
-  // Nothing names it (some virtual disks): its place, model and size have to do.
-  const nameless = [a, b].every(({ wwn, serial }) => wwn === undefined && serial === undefined);
-  return nameless && a.slot === b.slot && a.model === b.model && a.sizeBytes === b.sizeBytes;
+function disksOf(match: DiskMatch): readonly PassportDisk[] {
+  if (match.kind === 'missing') return [];
+  return match.kind === 'twice' ? match.disks : [match.disk];
+}
+
+function compareDisk(disk: PassportDisk, match: DiskMatch): Difference[] {
+  const field = `disk ${disk.slot}`;
+  switch (match.kind) {
+    case 'same':
+      return compareSameDisk(disk, match.disk);
+    case 'replaced':
+      return [describeReplacement(disk, match.disk)];
+    case 'twice':
+      return [
+        {
+          field,
+          severity: 'note',
+          expected: describe(disk),
+          found: match.disks.map(({ slot }) => slot).join(', '),
+          sentence: `Disk ${describe(disk)} is there ${match.disks.length} times, at ${match.disks.map(({ slot }) => slot).join(' and ')}: neither can be written.`,
+        },
+      ];
+    case 'missing':
+      return [
+        {
+          field,
+          severity: 'fatal',
+          expected: describe(disk),
+          found: 'no disk',
+          sentence: `Disk ${describe(disk)} is missing, and ${match.why}.`,
+        },
+      ];
+  }
 }
 
 function compareSameDisk(disk: PassportDisk, other: PassportDisk): Difference[] {
@@ -86,25 +99,8 @@ function compareSameDisk(disk: PassportDisk, other: PassportDisk): Difference[] 
   return differences;
 }
 
-/** One in the same place, else the only one left on the same controller. */
-function findReplacement(disk: PassportDisk, free: readonly PassportDisk[]): PassportDisk | undefined {
-  const inPlace = free.find(({ slot }) => slot === disk.slot);
-  if (inPlace !== undefined) return inPlace;
-  const onController = free.filter(({ slot }) => controllerOf(slot) === controllerOf(disk.slot));
-  return onController.length === 1 ? onController[0] : undefined;
-}
-
-function describeReplacement(disk: PassportDisk, other: PassportDisk | undefined): Difference {
+function describeReplacement(disk: PassportDisk, other: PassportDisk): Difference {
   const field = `disk ${disk.slot}`;
-  if (other === undefined) {
-    return {
-      field,
-      severity: 'fatal',
-      expected: describe(disk),
-      found: 'no disk',
-      sentence: `Disk ${describe(disk)} at ${disk.slot} is missing, and no single disk on its controller can take its place.`,
-    };
-  }
   if (other.logicalSectorBytes !== disk.logicalSectorBytes) {
     return {
       field,
@@ -123,10 +119,6 @@ function describeReplacement(disk: PassportDisk, other: PassportDisk | undefined
     found: describe(other),
     sentence: `The disk at ${disk.slot} was replaced: ${describe(other)} instead of ${describe(disk)}.${smaller}`,
   };
-}
-
-function controllerOf(slot: string): string {
-  return slot.split('/')[0] ?? slot;
 }
 
 function describe({ model, serial, wwn, sizeBytes }: PassportDisk): string {

@@ -13,7 +13,10 @@ export interface HttpReply {
 }
 
 export interface HttpClient {
-  /** @throws RekindleError `store-unreachable` when the server does not answer for `patienceMs`. */
+  /**
+   * What of a GET has arrived before the connection broke is kept, and only the rest is asked for (RFC 9110, 14.2).
+   * @throws RekindleError `store-unreachable` when nothing comes from the server for `patienceMs`.
+   */
   request(method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply>;
   close(): void;
 }
@@ -22,6 +25,7 @@ export interface HttpClient {
 const patienceMs = 60_000;
 /** No byte for so long is a dead connection, not a slow one. */
 const silenceMs = 15_000;
+const shortestPauseMs = 50;
 const longestPauseMs = 2_000;
 const bodyLimit = 256 << 20;
 
@@ -50,7 +54,13 @@ export function createHttpClient(
     : new http.Agent(agentOptions);
   const pinned = ref.tls === undefined ? {} : { ca: ref.tls.ca, servername: ref.tls.serverName };
 
-  const once = (method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply> =>
+  const once = (
+    method: string,
+    path: string,
+    arrived: Arrived,
+    body?: Uint8Array,
+    type?: string,
+  ): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
       const options = {
         method,
@@ -59,19 +69,27 @@ export function createHttpClient(
         headers: {
           ...(ref.token === undefined ? {} : { authorization: `Bearer ${ref.token}` }),
           ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': type }),
+          ...rangeHeaders(arrived),
         },
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
-        const parts: Buffer[] = [];
-        let length = 0;
+        const status = reply.statusCode ?? 0;
+        const goesOn = status === 206 && startOf(reply) === arrived.bytes;
+        if (!goesOn && (status === 200 || status === 206 || status === 416)) forget(arrived);
+        // Another part than the missing one, or none of that file any more: everything is asked for again.
+        if (status === 416 || (status === 206 && !goesOn)) reply.destroy(lostPart());
+        const validator = reply.headers.etag ?? reply.headers['last-modified'];
+        if (status === 200 && validator !== undefined) arrived.validator = validator;
+        const into = goesOn || status === 200 ? arrived : nothingArrived();
         reply.on('data', (part: Buffer) => {
-          length += part.length;
-          if (length > bodyLimit) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
-          else parts.push(part);
+          into.bytes += part.length;
+          if (into.bytes > bodyLimit)
+            request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
+          else into.parts.push(part);
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(parts) }));
+        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: Buffer.concat(into.parts) }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -85,16 +103,23 @@ export function createHttpClient(
 
   return {
     async request(method, path, body, type) {
-      const giveUpAt = performance.now() + patience;
-      for (let pause = 50; ; pause = Math.min(pause * 2, longestPauseMs)) {
+      let giveUpAt = performance.now() + patience;
+      const arrived = nothingArrived();
+      for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
+        const before = arrived.bytes;
         try {
-          const reply = await once(method, path, body, type);
+          const reply = await once(method, path, arrived, body, type);
           if (!transientStatus.has(reply.status)) return reply;
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
           if (!isTransient(error)) throw unreachable(method, `${base}${path}`, 'failed', error);
+          if (method !== 'GET') forget(arrived);
           reason = error;
+        }
+        if (arrived.bytes > before) {
+          giveUpAt = performance.now() + patience;
+          pause = shortestPauseMs;
         }
         if (performance.now() + pause > giveUpAt) {
           throw unreachable(method, `${base}${path}`, `failed for ${Math.round(patience / 1000)} s`, reason);
@@ -105,6 +130,36 @@ export function createHttpClient(
     close: () => agent.destroy(),
   };
 }
+
+/** What of a reply's body has come, over all the connections that it took. */
+interface Arrived {
+  parts: Buffer[];
+  bytes: number;
+  /** ETag or Last-Modified: the rest is asked for only of the same file. */
+  validator?: string;
+}
+
+const nothingArrived = (): Arrived => ({ parts: [], bytes: 0 });
+
+function forget(arrived: Arrived): void {
+  arrived.parts = [];
+  arrived.bytes = 0;
+  delete arrived.validator;
+}
+
+function rangeHeaders({ bytes, validator }: Arrived): Record<string, string> {
+  if (bytes === 0) return {};
+  return { range: `bytes=${bytes}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
+}
+
+/** First byte of a part (RFC 9110, 14.4); -1 when the server does not say. */
+function startOf(reply: http.IncomingMessage): number {
+  const match = /^bytes (\d+)-/.exec(reply.headers['content-range'] ?? '');
+  return match === null ? -1 : Number(match[1]);
+}
+
+const lostPart = (): Error =>
+  Object.assign(new Error('the server sent another part than the missing one'), { code: 'ECONNABORTED' });
 
 function isTransient(error: unknown): boolean {
   return (

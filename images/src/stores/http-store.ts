@@ -52,7 +52,7 @@ export function openHttpStore(
   return {
     description: ref.url,
 
-    async get(id) {
+    async get(id, into) {
       const reply = await client.request('GET', pathOf(id));
       if (reply.status === 404) {
         throw new RekindleError('not-found', `Reading chunk ${id}: image store ${ref.url} does not hold it`, {
@@ -61,7 +61,7 @@ export function openHttpStore(
         });
       }
       if (reply.status !== 200) throw refused(`Reading chunk ${id}`, reply);
-      return unpackChunk(id, reply.body, ref.url, digest);
+      return unpackChunk(id, reply.body, ref.url, digest, into);
     },
 
     async missing(ids) {

@@ -1,6 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
-import type { PassportDisk } from '#images/passport/hardware-passport.ts';
+import { type DiskMatch, type KnownDisk, matchDisks } from '#images/passport/match-disks.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import type { DiskDevice } from '../inventory/disks.ts';
@@ -11,8 +11,8 @@ declare const targetBrand: unique symbol;
 export interface TargetDisk {
   readonly image: ImageDisk;
   readonly disk: DiskDevice;
-  /** `slot`: another disk where the image's was, a replaced part. */
-  readonly recognisedBy: 'wwn' | 'serial' | 'slot';
+  /** `place`: nothing names it, but it is alike. `replaced`: another disk where the image's was. */
+  readonly recognisedBy: 'wwn' | 'serial' | 'place' | 'replaced';
 }
 
 /** The disks that may be written, one for each disk of the image. Only `chooseDisks` makes one. */
@@ -26,87 +26,50 @@ export type DiskChoice =
   | { readonly kind: 'unfit'; readonly sentences: readonly string[] };
 
 /**
- * Finds each disk of the image in the machine: by WWN, else by serial number and model, else, as a replaced
- * part of the same class, in the slot where the image's disk was. Never by name, by order or by size; whatever
- * fits twice is refused. The identity is asked for because a disk may only be chosen on the right machine.
+ * Finds each disk of the image in the machine by the rule of `matchDisks`; whatever fits twice is refused. The
+ * identity is asked for because a disk may only be chosen on the right machine.
  */
 export function chooseDisks(
   { registeredPassport }: IdentityAccepted,
   imageDisks: readonly ImageDisk[],
   present: readonly DiskDevice[],
 ): DiskChoice {
-  const found = imageDisks.map((image) => findDisk(image, imageDisks, registeredPassport.disks, present));
-  const sentences = found.flatMap((each) => (typeof each === 'string' ? [each] : []));
-  const targets = found.flatMap((each) => (typeof each === 'string' ? [] : [each]));
-  for (const [at, target] of targets.entries()) {
-    const twin = targets.slice(0, at).find(({ disk }) => disk.devicePath === target.disk.devicePath);
-    if (twin === undefined) continue;
-    sentences.push(
-      `${describeDisk(target.disk.passportDisk)} would be both disk ${twin.image.number} and disk ${target.image.number} of the image.`,
-    );
+  const registered = registeredPassport.disks;
+  const places = new Set(imageDisks.map(({ slot }) => slot));
+  const matches = matchDisks(
+    // What was in the slot when the image was taken, and what was put there and confirmed since.
+    imageDisks.map((image) => [image, ...registered.filter(({ slot }) => slot === image.slot)]),
+    present.map(({ passportDisk }) => passportDisk),
+    registered.filter(({ slot }) => !places.has(slot)),
+  );
+  const sentences: string[] = [];
+  const targets: TargetDisk[] = [];
+  for (const [at, image] of imageDisks.entries()) {
+    const match = matches[at] as DiskMatch;
+    if (match.kind === 'missing') {
+      sentences.push(
+        `Disk ${image.number} of the image (${describeDisk(image)}) is not in this machine, and ${match.why}.`,
+      );
+    } else if (match.kind === 'twice') {
+      sentences.push(
+        `Disk ${image.number} of the image is there ${match.disks.length} times: ${match.disks.map(describeDisk).join('; ')}.`,
+      );
+    } else {
+      const disk = present.find(({ passportDisk }) => passportDisk === match.disk) as DiskDevice;
+      const twin = targets.find((other) => other.disk === disk);
+      if (twin !== undefined) {
+        sentences.push(
+          `${describeDisk(match.disk)} would be both disk ${twin.image.number} and disk ${image.number} of the image.`,
+        );
+      }
+      targets.push({ image, disk, recognisedBy: match.kind === 'same' ? match.by : 'replaced' });
+    }
   }
   if (sentences.length > 0) return { kind: 'unfit', sentences };
   return { kind: 'chosen', disks: { targets } as unknown as TargetDisks };
 }
 
-interface DiskIdentity {
-  readonly wwn?: string | undefined;
-  readonly serial?: string | undefined;
-  readonly model: string;
-}
-
-function findDisk(
-  image: ImageDisk,
-  imageDisks: readonly ImageDisk[],
-  registered: readonly PassportDisk[],
-  present: readonly DiskDevice[],
-): TargetDisk | string {
-  // What was in the slot when the image was taken, and what was put there and confirmed since.
-  const identities: DiskIdentity[] = [image, ...registered.filter(({ slot }) => slot === image.slot)];
-  for (const recognisedBy of ['wwn', 'serial'] as const) {
-    const same = present.filter(({ passportDisk }) =>
-      identities.some((each) => isSameBy(recognisedBy, each, passportDisk)),
-    );
-    const [disk, second] = same;
-    if (second !== undefined) {
-      return `Disk ${image.number} of the image is there ${same.length} times: ${same.map(({ passportDisk }) => describeDisk(passportDisk)).join('; ')}.`;
-    }
-    if (disk !== undefined) return { image, disk, recognisedBy };
-  }
-
-  const inSlot = present.filter(({ passportDisk }) => passportDisk.slot === image.slot);
-  const [disk, second] = inSlot;
-  const missing = `Disk ${image.number} of the image (${describeDisk(image)}) is not in this machine`;
-  if (disk === undefined) return `${missing}, and its place ${image.slot} is empty.`;
-  if (second !== undefined) return `${missing}, and ${inSlot.length} disks are in its place ${image.slot}.`;
-  const belongsTo = imageDisks.find(
-    (other) =>
-      other !== image &&
-      (isSameBy('wwn', other, disk.passportDisk) || isSameBy('serial', other, disk.passportDisk)),
-  );
-  if (belongsTo !== undefined) {
-    return `${missing}; in its place ${image.slot} is disk ${belongsTo.number} of the image. Put the disks back where they were.`;
-  }
-  const movedHere = registered.find(
-    (other) =>
-      other.slot !== image.slot &&
-      (isSameBy('wwn', other, disk.passportDisk) || isSameBy('serial', other, disk.passportDisk)),
-  );
-  if (movedHere !== undefined) {
-    return `${missing}; in its place ${image.slot} is the disk that belongs to ${movedHere.slot}. Put the disks back where they were.`;
-  }
-  if (disk.passportDisk.removable) return `${missing}, and what is in its place ${image.slot} is removable.`;
-  return { image, disk, recognisedBy: 'slot' };
-}
-
-/** Serial numbers are unique only within a maker's model. */
-function isSameBy(by: 'wwn' | 'serial', known: DiskIdentity, facts: PassportDisk): boolean {
-  const value = known[by];
-  if (value === undefined || value === '' || value !== facts[by]) return false;
-  return by === 'wwn' || known.model === facts.model;
-}
-
-export function describeDisk(disk: DiskIdentity): string {
+export function describeDisk(disk: Pick<KnownDisk, 'model' | 'serial'>): string {
   return [disk.model, disk.serial === undefined ? 'no serial number' : `serial ${disk.serial}`].join(', ');
 }
 
@@ -139,5 +102,6 @@ export const chooseTargetDisks = readingStep<
 export const recognition = {
   wwn: 'recognised by its WWN',
   serial: 'recognised by its serial number',
-  slot: 'new in its place',
+  place: 'recognised by its place, model and size; nothing names it',
+  replaced: 'new in its place',
 } as const;

@@ -1,14 +1,18 @@
 import { type Command, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { importImage } from '#images/convert/import-image.ts';
-import { type ImportFormat, importFormats, inspectVirtualDisk } from '#images/convert/inspect-virtual-disk.ts';
+import {
+  type ImportFormat,
+  importFormats,
+  inspectVirtualDisk,
+} from '#images/convert/inspect-virtual-disk.ts';
 import { type ImageManifest, imageManifestSchema } from '#images/format/image-manifest.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
-import { printImage, summaryOf } from './captured-image.ts';
+import { printImage, summaryOf } from './capture.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 

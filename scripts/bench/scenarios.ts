@@ -1,0 +1,6 @@
+import type { Scenario } from './scenario.ts';
+import { captureScenario } from './scenarios/capture.ts';
+import { restoreScenario } from './scenarios/restore.ts';
+
+/** In the order in which they run: the first makes what the others use. */
+export const scenarios: readonly Scenario[] = [captureScenario, restoreScenario];
