@@ -8,7 +8,7 @@ import { formatImageRef } from '#images/format/image-name.ts';
 import { isMounted } from '#images/mount/fuse-file.ts';
 import { type MountedImage, type MountOptions, mountImage } from '#images/mount/mount-image.ts';
 import { makeCliSite, startCli } from '#test/support/cli-site.ts';
-import { damageFile, type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
 import { deletedFiles, hashesOf, makeContent, realFileSystems } from '#test/support/real-file-systems.ts';
 import {
   demoDisk,
@@ -178,22 +178,20 @@ describe('files of an image', () => {
   });
 
   test('a damaged chunk is an error in its file, is named, and other files are read', async () => {
-    using damaged = await storeDisk(makeDemoDisk);
     const place = run(
       'debugfs',
       '-R',
       'blocks system',
-      `${damaged.expected}?offset=${demoDisk.root.startByte}`,
+      `${stored.expected}?offset=${demoDisk.root.startByte}`,
     );
     const blocks = place.trim().split(/\s+/).map(Number);
     const middle = blocks[blocks.length >>> 1] ?? Number.NaN;
     const blockBytes = Number(
       /Block size:\s+(\d+)/.exec(
-        run('dumpe2fs', '-h', `${damaged.expected}?offset=${demoDisk.root.startByte}`),
+        run('dumpe2fs', '-h', `${stored.expected}?offset=${demoDisk.root.startByte}`),
       )?.[1],
     );
-    const chunkFile = damaged.chunkFileAt(demoDisk.root.startByte + middle * blockBytes);
-    damageFile(chunkFile);
+    const damaged = stored.damagedAt(demoDisk.root.startByte + middle * blockBytes);
     const unreadable: string[] = [];
     const folder = newFolder('damaged');
     const mounted = await mount({
@@ -204,7 +202,7 @@ describe('files of an image', () => {
     });
     await expect(readFile(path.join(folder, 'system'))).rejects.toThrow('EIO');
     expect(unreadable).toHaveLength(1);
-    expect(unreadable[0]).toContain(chunkFile.slice(-70, -6));
+    expect(unreadable[0]).toContain(damaged.chunk);
     expect(await textOf(folder, 'hostname')).toBe('OS-SRV-1A\n');
     expect(await textOf(folder, 'text')).toHaveLength(3_000_000);
     await mounted.unmount(never);
