@@ -107,9 +107,8 @@ describe('files of an image', () => {
   test('every file system that is known gives its files, by the kernel or by FUSE', async () => {
     const content = stored.inFolder('content');
     makeContent(content, MiB);
-    const kinds = realFileSystems.filter(({ type }, at) =>
-      realFileSystems.slice(0, at).every((each) => each.type !== type),
-    );
+    // ext2 and ext3 are read by the same driver as ext4, all FATs by one.
+    const kinds = realFileSystems.filter(({ name }) => !/^(ext[23]|FAT1[26])$/.test(name));
     using all = await storeDisk((folder) => {
       const total = kinds.reduce((sum, { sizeBytes }) => sum + sizeBytes, 8 * MiB);
       const disk = makeBlankDisk(path.join(folder, 'all.img'), total);

@@ -16,7 +16,7 @@ export interface ChosenDisk {
  */
 export function choosePassportDisks(
   sources: readonly VirtualDisk[],
-  slots: readonly string[],
+  { slots, acceptSize }: { readonly slots: readonly string[]; readonly acceptSize: boolean },
   passport: Pick<HardwarePassport, 'disks'>,
 ): { readonly chosen: readonly ChosenDisk[]; readonly warnings: readonly string[] } {
   const free = new Set(passport.disks.filter(({ removable }) => !removable));
@@ -58,13 +58,15 @@ export function choosePassportDisks(
     free.delete(passportDisk);
     return { source, passportDisk };
   });
-  return {
-    chosen,
-    warnings: chosen.flatMap(({ source, passportDisk }) => sizeWarning(source, passportDisk)),
-  };
+  const warnings = chosen.flatMap(({ source, passportDisk }) => sizeDifference(source, passportDisk));
+  if (warnings.length > 0 && !acceptSize)
+    throw new RekindleError('target-unfit', `Comparing sizes with the passport: ${warnings.join('; ')}`, {
+      next: 'A file of Windows Server Backup holds one volume and no disk (docs/windows-capture.md). If the file is the whole disk: --accept-size.',
+    });
+  return { chosen, warnings };
 }
 
-function sizeWarning(
+function sizeDifference(
   { path, sizeBytes }: VirtualDisk,
   { slot, model, sizeBytes: own }: PassportDisk,
 ): string[] {

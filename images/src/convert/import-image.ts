@@ -13,6 +13,8 @@ export interface ImportImageOptions extends Omit<CaptureImageOptions, 'disks' | 
   readonly sources: readonly VirtualDisk[];
   /** Slots of the passport's disks, in the order of the files; none where they are found without. */
   readonly slots: readonly string[];
+  /** Files may be larger or smaller than the station's disks. */
+  readonly acceptSize?: boolean;
   readonly tools?: CaptureImageOptions['tools'];
   /** When the content was as it is; else when the newest file was written last. */
   readonly capturedAt?: Date;
@@ -24,7 +26,11 @@ export interface ImportImageOptions extends Omit<CaptureImageOptions, 'disks' | 
  * @throws RekindleError `target-unfit` (a file does not fit the passport), and as `captureImage`
  */
 export async function importImage(options: ImportImageOptions): Promise<CapturedImage> {
-  const { chosen, warnings } = choosePassportDisks(options.sources, options.slots, options.passport);
+  const { chosen, warnings } = choosePassportDisks(
+    options.sources,
+    { slots: options.slots, acceptSize: options.acceptSize ?? false },
+    options.passport,
+  );
   const writtenAt = Math.max(...options.sources.map((source) => source.writtenAt.getTime()));
   await using stack = new AsyncDisposableStack();
   const disks: { path: string; passportDisk: ChosenDisk['passportDisk'] }[] = [];

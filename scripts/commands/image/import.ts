@@ -20,6 +20,7 @@ type Options = StoreOption & {
   readonly station: string;
   readonly passport?: string;
   readonly diskSlot: readonly string[];
+  readonly acceptSize?: boolean;
   readonly format?: ImportFormat;
   readonly consistency: ImageManifest['consistency'];
   readonly capturedAt?: string;
@@ -40,6 +41,7 @@ export function importCommand(): Command {
       (value: string, before: readonly string[] = []) => [...before, value],
       [],
     )
+    .option('--accept-size', "a file may be larger or smaller than the station's disk")
     .addOption(
       new Option('--format <format>', "when the file's name says another than its content").choices(
         importFormats,
@@ -70,6 +72,7 @@ async function runImport(files: readonly string[], options: Options): Promise<vo
     ...facts,
     sources,
     slots: options.diskSlot,
+    acceptSize: options.acceptSize ?? false,
     station,
     store: storeOf(site, options),
     signingKey: await readSigningKey(site.paths),
