@@ -97,7 +97,7 @@ export const confirmCapture = readingStep<
 /** Chunks go straight into the store; what comes out is the image, without its signature. */
 export const captureDisks = readingStep<
   {
-    readonly server: ServerClient;
+    readonly store: StoreRef;
     readonly job: CaptureJob;
     readonly disks: readonly DiskDevice[];
     readonly passport: HardwarePassport;
@@ -107,14 +107,7 @@ export const captureDisks = readingStep<
 >({
   id: 'capture-disks',
   title: titles['capture-disks'],
-  async run({ server, job, disks, passport, firmware }, { say, progress }) {
-    const { ca, serverName, url } = server.address;
-    const store: StoreRef = {
-      kind: 'http',
-      url: new URL(job.storePath, url).href,
-      token: job.token,
-      tls: { ca, serverName },
-    };
+  async run({ store, job, disks, passport, firmware }, { say, progress }) {
     const captured: Parameters<typeof planManifest>[0]['disks'][number][] = [];
     const { bytesPerSecond, loadPercent } = job.limits;
     if (bytesPerSecond !== undefined) say(texts.captureHeldToRate(bytesPerSecond));
