@@ -24,6 +24,8 @@ export interface SitePaths {
   readonly shareRecord: string;
   /** Driver packs, `<STATION>.img` and `universal.img`. */
   readonly packs: string;
+  /** Files of the other systems in the boot menu, named in `rekindle.yaml`. */
+  readonly boot: string;
   /** Run reports, `<STATION>/<UTC time>_<job>/report.json`. */
   readonly reports: string;
 }
@@ -46,6 +48,7 @@ export function sitePaths(folder: string): SitePaths {
     kernelRecord: join(folder, 'runtime', 'kernel.json'),
     shareRecord: join(folder, 'runtime', 'share.json'),
     packs: join(folder, 'packs'),
+    boot: join(folder, 'boot'),
     reports: join(folder, 'reports'),
   };
 }
