@@ -136,7 +136,11 @@ export async function findShare({
     return refuse(503, {
       code: 'share-not-usable',
       message: 'The service cannot hand over the share that holds the images; its log says why.',
-      ...(error.next === undefined ? {} : { next: error.next }),
+      // Where the server keeps its secrets is nothing for a station.
+      next:
+        error.code === 'store-unreachable' && error.next !== undefined
+          ? error.next
+          : 'Put the password file of the share right on the Rekindle server, then try again.',
     });
   }
 }
