@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
+import { hookCommand } from './commands/hook.ts';
 import { imageCommand } from './commands/image.ts';
 import { initCommand } from './commands/init.ts';
+import { mediaCommand } from './commands/media.ts';
 import { passportCommand } from './commands/passport.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { reportCommand } from './commands/report.ts';
@@ -45,6 +47,8 @@ export function program(): Command {
     passportCommand(),
     driverPackCommand(),
     imageCommand(),
+    mediaCommand(),
+    hookCommand(),
     reportCommand(),
     rehearseCommand(),
   ]) {

@@ -18,6 +18,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
+    'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
     "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
@@ -28,11 +29,33 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'driver-pack build': ['rekindle driver-pack build OS-SRV-1A', 'rekindle driver-pack build universal'],
   'driver-pack check': ['rekindle driver-pack check OS-SRV-1A'],
   'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'image capture': [
+    'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
+    'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
+  ],
+  'image export': [
+    'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
+    'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  'image mount': [
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',
+    'rekindle image mount OS-SRV-1A@latest --disk 0 --nbd /run/os-srv-1a.sock            for guestfish, QEMU, nbdcopy',
+  ],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',
     'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
+  ],
+  'media build': [
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
+  ],
+  'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'hook sql': [
+    "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
+    'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
   ],
   'report show': ['rekindle report show report.json'],
   'report verify': [

@@ -10,10 +10,12 @@ import type { PackManifest, PackModule } from './pack-manifest.ts';
 import { packManifestSchema } from './pack-manifest.ts';
 import { type DriverPackPlan, planDriverPack } from './plan-driver-pack.ts';
 import type { RequiredDevice } from './required-devices.ts';
+import { planSharePack, type ShareKind } from './share-pack.ts';
 import { planUniversalPack } from './universal-pack.ts';
 
-/** Where the runtime finds its pack. */
+/** Where the runtime finds its packs: the station's, and the site's for the share that holds the images. */
 export const packDirectory = 'rekindle/pack';
+export const sharePackDirectory = 'rekindle/share-pack';
 
 export interface BuiltDriverPack {
   readonly manifest: PackManifest;
@@ -36,13 +38,16 @@ interface BuildOptions {
 export async function buildDriverPack({
   passport,
   station,
+  also = [],
   ...options
 }: BuildOptions & {
   readonly passport: HardwarePassport;
   readonly station: string;
+  /** Modules that no device of the station asks for, by name: those of the medium that it boots from. */
+  readonly also?: readonly string[];
 }): Promise<BuiltDriverPack> {
   const index = await readModuleIndex(options.kernel);
-  return await writePack(planDriverPack(passport, index), index, { station, load: 'all' }, options);
+  return await writePack(planDriverPack(passport, index, also), index, { station, load: 'all' }, options);
 }
 
 /** Builds the pack of the enrolment window: drivers for what an unknown machine may have. */
@@ -51,12 +56,43 @@ export async function buildUniversalPack(options: BuildOptions): Promise<BuiltDr
   return await writePack(planUniversalPack(index), index, { station: null, load: 'matching' }, options);
 }
 
+/** The modules that mount the site's share, as entries of the site's part of the runtime. */
+export async function sharePackEntries(
+  kernel: UnpackedKernel,
+  kinds: readonly ShareKind[],
+): Promise<CpioEntry[]> {
+  const index = await readModuleIndex(kernel);
+  const pack = { station: null, load: 'all' } as const;
+  const { entries } = await packEntries(sharePackDirectory, planSharePack(kinds, index), index, pack, kernel);
+  return entries;
+}
+
+type PackKind = Pick<PackManifest, 'station' | 'load'>;
+
 async function writePack(
   plan: DriverPackPlan,
   index: ModuleIndex,
-  kind: Pick<PackManifest, 'station' | 'load'>,
+  kind: PackKind,
   { kernel, output, firmwareDirectories = [] }: BuildOptions,
 ): Promise<BuiltDriverPack> {
+  const pack = await packEntries(packDirectory, plan, index, kind, kernel, firmwareDirectories);
+  const file = await writeWhole(output, await compressInitrd(formatCpio(pack.entries), 19));
+  const { manifest, missingFirmware } = pack;
+  return { manifest, file, uncovered: plan.uncovered, missingFirmware };
+}
+
+async function packEntries(
+  directory: string,
+  plan: DriverPackPlan,
+  index: ModuleIndex,
+  kind: PackKind,
+  kernel: UnpackedKernel,
+  firmwareDirectories: readonly string[] = [],
+): Promise<{
+  readonly entries: CpioEntry[];
+  readonly manifest: PackManifest;
+  readonly missingFirmware: readonly MissingFirmware[];
+}> {
   const entries: CpioEntry[] = [];
   const inPack = new Set(plan.modules.map(({ name }) => name));
   const modules: PackModule[] = [];
@@ -64,7 +100,7 @@ async function writePack(
     // As it is: stripping would take the signature off, and Secure Boot would refuse the module.
     const bytes = await readFile(join(kernel.modulesDirectory, module.path));
     const file = `modules/${module.path.slice(module.path.lastIndexOf('/') + 1)}`;
-    entries.push({ kind: 'file', path: `${packDirectory}/${file}`, mode: 0o644, bytes });
+    entries.push({ kind: 'file', path: `${directory}/${file}`, mode: 0o644, bytes });
     modules.push({
       name: module.name,
       file,
@@ -76,7 +112,7 @@ async function writePack(
   }
   const firmware = await findFirmware(absolutePaths(plan.modules, kernel), firmwareDirectories);
   for (const { name, bytes } of firmware.found) {
-    entries.push({ kind: 'file', path: `${packDirectory}/firmware/${name}`, mode: 0o644, bytes });
+    entries.push({ kind: 'file', path: `${directory}/firmware/${name}`, mode: 0o644, bytes });
   }
   const manifest = packManifestSchema.parse({
     formatVersion: 1,
@@ -92,12 +128,11 @@ async function writePack(
   } satisfies PackManifest);
   entries.push({
     kind: 'file',
-    path: `${packDirectory}/pack.json`,
+    path: `${directory}/pack.json`,
     mode: 0o644,
     bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
   });
-  const file = await writeWhole(output, await compressInitrd(formatCpio(entries), 19));
-  return { manifest, file, uncovered: plan.uncovered, missingFirmware: firmware.missing };
+  return { entries, manifest, missingFirmware: firmware.missing };
 }
 
 function absolutePaths(modules: readonly IndexedModule[], kernel: UnpackedKernel): string[] {

@@ -16,8 +16,12 @@ export interface DriverPackPlan {
 export const scsiDiskModalias = 'scsi:t-0x00';
 
 /** Chooses the modules that one station's recovery needs. */
-export function planDriverPack(passport: HardwarePassport, index: ModuleIndex): DriverPackPlan {
-  const wanted: string[] = [];
+export function planDriverPack(
+  passport: HardwarePassport,
+  index: ModuleIndex,
+  also: readonly string[] = [],
+): DriverPackPlan {
+  const wanted = [...also];
   const covers: PackManifest['covers'] = [];
   const uncovered: RequiredDevice[] = [];
   for (const device of requiredDevices(passport)) {

@@ -5,6 +5,8 @@ import { RekindleError } from '#base/errors.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import { takeInventory } from './inventory/inventory.ts';
+import { checkMediumFiles } from './medium/check-files.ts';
+import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
 import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
@@ -21,6 +23,8 @@ export const linuxMachine: Machine = {
   async readSiteKeys() {
     return { ca: await readSiteFile('ca.pem'), imageSigner: await readSiteFile('image-signer.pub') };
   },
+  readTicket: () => readSignedTicket(),
+  checkMedium: checkMediumFiles,
   loadDrivers: () => loadDriverPack(),
   bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
   takeInventory: () => takeInventory(),

@@ -1,8 +1,11 @@
+import type { StationTicket } from '#contract/station-ticket.ts';
 import type { BootEntry } from '#images/format/image-manifest.ts';
 import type { PackLoad } from './drivers/load-driver-pack.ts';
 import type { RunClock } from './engine/run.ts';
 import type { BootVariables } from './firmware/boot-entries.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import type { MediumCheck } from './medium/check-files.ts';
+import type { SignedTicket } from './medium/station-ticket.ts';
 import type { NetworkUp } from './network/bring-up.ts';
 
 /** What the site's administrator put into the runtime: public, and the root of all trust here. */
@@ -23,6 +26,12 @@ export interface FirmwareBootEntries {
 /** Everything of the machine itself that the workflow touches, apart from reading and writing its disks. */
 export interface Machine extends RunClock {
   readSiteKeys(): Promise<SiteKeys>;
+  /** Only when the machine booted from a recovery medium. */
+  readTicket(): Promise<SignedTicket | undefined>;
+  checkMedium(
+    ticket: StationTicket,
+    progress: (doneBytes: number, totalBytes: number) => void,
+  ): Promise<MediumCheck>;
   loadDrivers(): Promise<PackLoad>;
   bringUpBootCard(bootMac: string, say: (sentence: string) => void): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;

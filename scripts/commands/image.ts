@@ -1,10 +1,21 @@
 import { Command } from 'commander';
+import { captureCommand } from './image/capture.ts';
+import { exportCommand } from './image/export.ts';
 import { listCommand } from './image/list.ts';
+import { mountCommand } from './image/mount.ts';
 import { showCommand } from './image/show.ts';
 import { verifyCommand } from './image/verify.ts';
 
 export function imageCommand(): Command {
   const command = new Command('image').description('images in the store');
-  for (const verb of [listCommand(), showCommand(), verifyCommand()]) command.addCommand(verb);
+  for (const verb of [
+    captureCommand(),
+    exportCommand(),
+    listCommand(),
+    mountCommand(),
+    showCommand(),
+    verifyCommand(),
+  ])
+    command.addCommand(verb);
   return command;
 }

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { RekindleError } from '#base/errors.ts';
 import { missingTool } from '#base/run-tool.ts';
 import { chooseAccelerator } from './kvm-probe.ts';
-import type { MachineFirmware, MachineHardware } from './machine-hardware.ts';
+import type { InsertedMedium, MachineFirmware, MachineHardware } from './machine-hardware.ts';
 import {
   type Accelerator,
   consoleDescriptor,
@@ -34,6 +34,7 @@ export interface MachineStart {
   /** Network namespace with the tap interfaces of the NICs. */
   readonly namespace?: string;
   readonly directKernel?: DirectKernel;
+  readonly medium?: InsertedMedium;
 }
 
 export interface MachineExit {
@@ -75,6 +76,7 @@ export async function startMachine(start: MachineStart): Promise<EmulatedMachine
     bootFirst: start.bootFrom,
     onReboot: start.onReboot ?? 'restart',
     ...(start.directKernel === undefined ? {} : { directKernel: start.directKernel }),
+    ...(start.medium === undefined ? {} : { medium: start.medium }),
   });
   await mkdir(directory, { recursive: true });
   const log = path.join(directory, `${name}-qemu.log`);

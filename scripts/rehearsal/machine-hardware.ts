@@ -59,4 +59,17 @@ export interface MachineHardware {
 /** The firmware a machine starts with; a UEFI machine keeps its variables in `variableStore`. */
 export type MachineFirmware =
   | { readonly kind: 'bios' }
-  | { readonly kind: 'uefi'; readonly code: string; readonly variableStore: string };
+  | {
+      readonly kind: 'uefi';
+      readonly code: string;
+      readonly variableStore: string;
+      /** The firmware guards its variables itself, and starts what their keys signed. */
+      readonly secureBoot?: boolean;
+    };
+
+/** A recovery medium in the drive or in a USB port; no part of the station. */
+export interface InsertedMedium {
+  readonly kind: 'cd' | 'usb-stick';
+  /** ISO image. */
+  readonly file: string;
+}

@@ -1,5 +1,11 @@
 import { RekindleError } from '#base/errors.ts';
-import type { EmulatedDisk, EmulatedNic, MachineFirmware, MachineHardware } from './machine-hardware.ts';
+import type {
+  EmulatedDisk,
+  EmulatedNic,
+  InsertedMedium,
+  MachineFirmware,
+  MachineHardware,
+} from './machine-hardware.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
@@ -19,6 +25,8 @@ export interface QemuPlan {
   /** `stop`: QEMU ends where the machine would start again. */
   readonly onReboot: 'restart' | 'stop';
   readonly directKernel?: DirectKernel;
+  /** The firmware tries it before everything else. */
+  readonly medium?: InsertedMedium;
 }
 
 /** File descriptors that QEMU inherits: sockets, so nothing has to be named in the file system. */
@@ -57,8 +65,7 @@ export function planQemuArguments(plan: QemuPlan): string[] {
   return [
     ...['-name', quote(plan.name)],
     ...['-no-user-config', '-nodefaults', '-S'],
-    // Without "graphics" SeaBIOS shows its screen, and with it iPXE's, on the serial line as well.
-    ...['-machine', firmware.kind === 'bios' ? 'q35,graphics=off' : 'q35'],
+    ...['-machine', chipset(firmware)],
     ...['-accel', plan.accelerator],
     ...['-cpu', plan.accelerator === 'kvm' ? 'host' : emulatedCpu],
     ...['-m', `${hardware.memoryMiB}`],
@@ -70,6 +77,7 @@ export function planQemuArguments(plan: QemuPlan): string[] {
     ...firmwareArguments(firmware),
     ...hardware.nics.flatMap((nic, index) => nicArguments(nic, index, plan)),
     ...hardware.disks.flatMap(diskArguments),
+    ...mediumArguments(plan.medium),
     ...(plan.onReboot === 'stop' ? ['-no-reboot'] : []),
     ...directKernelArguments(plan.directKernel),
   ];
@@ -81,9 +89,17 @@ function smbiosArguments({ smbios }: MachineHardware): string[] {
   return ['-smbios', system, '-smbios', board];
 }
 
+function chipset(firmware: MachineFirmware): string {
+  // Without "graphics" SeaBIOS shows its screen, and with it iPXE's, on the serial line as well.
+  if (firmware.kind === 'bios') return 'q35,graphics=off';
+  return firmware.secureBoot === true ? 'q35,smm=on' : 'q35';
+}
+
 function firmwareArguments(firmware: MachineFirmware): string[] {
   if (firmware.kind === 'bios') return [];
   return [
+    // Only code in system management mode writes the variables, so that no system can take the keys away.
+    ...(firmware.secureBoot === true ? ['-global', 'driver=cfi.pflash01,property=secure,value=on'] : []),
     ...['-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${quote(firmware.code)}`],
     ...['-drive', `if=pflash,unit=1,format=raw,file=${quote(firmware.variableStore)}`],
   ];
@@ -132,6 +148,23 @@ function diskDevice(disk: EmulatedDisk, index: number): string {
     case 'nvme':
       return `nvme,${serial}`;
   }
+}
+
+function mediumArguments(medium: InsertedMedium | undefined): string[] {
+  if (medium === undefined) return [];
+  const drive = `if=none,id=medium,file=${quote(medium.file)},format=raw,readonly=on`;
+  // The last port: a station's disks count from the first.
+  if (medium.kind === 'cd')
+    return [
+      '-drive',
+      `${drive},media=cdrom`,
+      '-device',
+      `ide-cd,bus=ide.${sataPorts - 1},drive=medium,bootindex=0`,
+    ];
+  return [
+    ...['-drive', drive, '-device', 'qemu-xhci,id=usb,bus=pcie.0,addr=0x1d'],
+    ...['-device', 'usb-storage,bus=usb.0,drive=medium,removable=on,serial=LAB-STICK,bootindex=0'],
+  ];
 }
 
 function directKernelArguments(kernel: DirectKernel | undefined): string[] {

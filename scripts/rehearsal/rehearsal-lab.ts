@@ -3,10 +3,16 @@ import path from 'node:path';
 import { buildDemoStation, copyDemoStation, type DemoStation } from './build-demo-station.ts';
 import { demoStationHardware } from './demo-station/hardware.ts';
 import { diskBytes } from './demo-station/partition-layout.ts';
-import { type EmulatedMachine, startMachine } from './emulated-machine.ts';
+import { type EmulatedMachine, type MachineStart, startMachine } from './emulated-machine.ts';
 import { createLabNetwork, type LabNetwork } from './lab-network.ts';
 import { type LabSite, type LabSiteConfiguration, openLabSite } from './lab-site.ts';
-import type { EmulatedDisk, FirmwareKind, MachineFirmware, MachineHardware } from './machine-hardware.ts';
+import type {
+  EmulatedDisk,
+  FirmwareKind,
+  InsertedMedium,
+  MachineFirmware,
+  MachineHardware,
+} from './machine-hardware.ts';
 import { openUefiFirmware } from './uefi-firmware.ts';
 
 /** Everything a rehearsal stands on: the plant network, a served site, and the demo station's parts. */
@@ -28,6 +34,14 @@ export interface RehearsalLab extends AsyncDisposable {
   forgetFirmwareVariables(): Promise<void>;
   /** Switches a machine on; with `network` as with a finger on F12. It ends when it wants to start again. */
   switchOn(name: string, hardware: MachineHardware, bootFrom: 'network' | 'disk'): Promise<EmulatedMachine>;
+  /** Switches a machine on that finds a medium before its disk. */
+  switchOnWithMedium(
+    name: string,
+    hardware: MachineHardware,
+    medium: InsertedMedium,
+    /** Default: the lab's own. */
+    firmware?: MachineFirmware,
+  ): Promise<EmulatedMachine>;
 }
 
 export interface RehearsalLabRequest {
@@ -67,6 +81,20 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
     firmware === 'bios' ? { kind: 'bios' } : openUefiFirmware(variableStore);
 
   const hardwareWith = (disk: string): MachineHardware => demoStationHardware({ disk, tap });
+  const start = async (
+    name: string,
+    hardware: MachineHardware,
+    how: Pick<MachineStart, 'bootFrom' | 'medium'> & Partial<Pick<MachineStart, 'firmware'>>,
+  ): Promise<EmulatedMachine> =>
+    startMachine({
+      name,
+      hardware,
+      firmware: how.firmware ?? (await machineFirmware()),
+      ...how,
+      onReboot: 'stop',
+      directory: evidence,
+      namespace: network.namespace,
+    });
   const held = stack.move();
   return {
     firmware,
@@ -79,15 +107,12 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
     hardwareWithNewDisk: (disk) => replaceDisk(hardwareWith(disk)),
     blankDisk: (name, bytes = diskBytes) => createSparseFile(path.join(directory, `${name}.raw`), bytes),
     forgetFirmwareVariables: () => rm(variableStore, { force: true }),
-    switchOn: async (name, hardware, bootFrom) =>
-      startMachine({
-        name,
-        hardware,
-        firmware: await machineFirmware(),
-        bootFrom,
-        onReboot: 'stop',
-        directory: evidence,
-        namespace: network.namespace,
+    switchOn: (name, hardware, bootFrom) => start(name, hardware, { bootFrom }),
+    switchOnWithMedium: (name, hardware, medium, special) =>
+      start(name, hardware, {
+        bootFrom: 'disk',
+        medium,
+        ...(special === undefined ? {} : { firmware: special }),
       }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

@@ -23,19 +23,25 @@ export function siteInitrd({ caPem, imageSignerPublicKey }: SiteTrust): Buffer {
   ]);
 }
 
-/** Joins the base initrd and the site's part into the one file that the service hands out. */
+/** Joins the base initrd and the site's parts into the one file that the service hands out. */
 export async function writeSiteRuntime({
   base,
   site,
+  share,
   output,
 }: {
   /** Path of the base initrd. */
   readonly base: string;
   readonly site: SiteTrust;
+  /** What mounts the site's share (share-part.ts), where images lie on one. */
+  readonly share?: Uint8Array;
   readonly output: string;
 }): Promise<WrittenFile> {
   const compressed = await readFile(base);
   // The kernel looks for an uncompressed archive at multiples of four only, and skips zeros before it.
   const gap = new Uint8Array((4 - (compressed.length % 4)) % 4);
-  return await writeWhole(output, Buffer.concat([compressed, gap, siteInitrd(site)]));
+  return await writeWhole(
+    output,
+    Buffer.concat([compressed, gap, siteInitrd(site), ...(share === undefined ? [] : [share])]),
+  );
 }

@@ -6,8 +6,10 @@ import type { CpioEntry } from '#driver-packs/cpio.ts';
 import { partclonePrograms } from '#images/capture/used-blocks.ts';
 import { nodeBinary } from './single-executable.ts';
 
-/** Programs of Debian that the runtime calls, and the package each comes from. */
-const tools: readonly (readonly [path: string, debianPackage: string])[] = [
+/** A program of Debian that the runtime calls, and the package it comes from. */
+export type RuntimeProgram = readonly [path: string, debianPackage: string];
+
+const tools: readonly RuntimeProgram[] = [
   ['/usr/sbin/blkid', 'util-linux'],
   ...[...new Set(Object.values(partclonePrograms))].map(
     (name) => [`/usr/sbin/${name}`, 'partclone'] as const,
@@ -33,11 +35,35 @@ export async function toolFiles(): Promise<CpioEntry[]> {
     if (applet === 'busybox' || own.has(applet)) continue;
     entries.push({ kind: 'symlink', path: `bin/${applet}`, target: 'busybox' });
   }
-  for (const [path, debianPackage] of tools) {
+  entries.push(...(await programEntries(tools)), ...(await libraryEntries(await baseLibraries())));
+  return entries;
+}
+
+/** More programs, for an archive beside the base: with those libraries that the base does not have. */
+export async function programFiles(programs: readonly RuntimeProgram[]): Promise<CpioEntry[]> {
+  if (programs.length === 0) return [];
+  const base = new Set(await baseLibraries());
+  const needed = await sharedLibraries(programs.map(([path]) => path));
+  const more = needed.filter((library) => !base.has(library));
+  return [...(await programEntries(programs)), ...(await libraryEntries(more))];
+}
+
+function baseLibraries(): Promise<string[]> {
+  return sharedLibraries([nodeBinary, ...tools.map(([path]) => path)]);
+}
+
+async function programEntries(programs: readonly RuntimeProgram[]): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [];
+  for (const [path, debianPackage] of programs) {
     const bytes = await readTool(path, debianPackage);
     entries.push({ kind: 'file', path: `bin/${basename(path)}`, mode: 0o755, bytes });
   }
-  for (const library of await sharedLibraries([nodeBinary, ...tools.map(([path]) => path)])) {
+  return entries;
+}
+
+async function libraryEntries(libraries: readonly string[]): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [];
+  for (const library of libraries) {
     const bytes = await readFile(await realpath(library));
     entries.push({ kind: 'file', path: withoutUsr(library), mode: 0o755, bytes });
   }

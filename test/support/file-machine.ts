@@ -21,6 +21,8 @@ export function fileMachine({ site, passport, disks, firmware }: FileMachinePart
     now: () => new Date(),
     uptimeSeconds,
     readSiteKeys: async () => site,
+    readTicket: async () => undefined,
+    checkMedium: async () => ({ kind: 'not-found' }),
     loadDrivers: async () => ({
       kind: 'loaded',
       station: null,

@@ -13,6 +13,8 @@ export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For its standard input, which is /dev/null otherwise. */
   readonly input?: Uint8Array;
+  /** Ends the tool with SIGTERM. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ToolResult {
@@ -33,7 +35,7 @@ export function callTool(
   doing: string,
   tool: Tool,
   args: readonly string[],
-  { cwd, env = process.env as Record<string, string>, input }: ToolOptions = {},
+  { cwd, env = process.env as Record<string, string>, input, signal }: ToolOptions = {},
 ): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(tool.command, args, {
@@ -42,13 +44,17 @@ export function callTool(
       env: { ...env, LC_ALL: 'C.UTF-8' },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     });
+    const end = (): void => void child.kill('SIGTERM');
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted === true) end();
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout?.on('data', (part: Buffer) => stdout.push(part));
     child.stderr?.on('data', (part: Buffer) => stderr.push(part));
     child.once('error', (cause) => reject(missingTool(doing, tool, cause)));
-    child.once('close', (status, signal) => {
-      const ending = signal === null ? '' : `\nended by ${signal}`;
+    child.once('close', (status, endedBy) => {
+      signal?.removeEventListener('abort', end);
+      const ending = endedBy === null ? '' : `\nended by ${endedBy}`;
       resolve({
         status: status ?? -1,
         stdout: Buffer.concat(stdout),

@@ -1,5 +1,5 @@
 import sea from 'node:sea';
-import { Worker } from 'node:worker_threads';
+import { parentPort, Worker } from 'node:worker_threads';
 import { type ErrorCode, exitCodes, RekindleError } from './errors.ts';
 
 /**
@@ -8,6 +8,7 @@ import { type ErrorCode, exitCodes, RekindleError } from './errors.ts';
  */
 export const workerEntries = {
   'capture-worker': 'images/src/capture/capture-worker.ts',
+  'chunk-reader-worker': 'images/src/mount/chunk-reader-worker.ts',
   'restore-worker': 'recovery-runtime/src/restore/restore-worker.ts',
 } as const;
 
@@ -55,43 +56,85 @@ export function fromPlainError(plain: PlainError): Error {
   return plain.code === undefined ? error : Object.assign(error, { code: plain.code });
 }
 
-/** Last message of every worker thread that `runWorkers` started. */
+/** What a worker thread answers to a task. */
 export type WorkerOutcome<T> = { readonly done: T } | { readonly failed: PlainError };
 
-/**
- * Runs `count` workers on the same data until all have ended. The first failure is thrown after the others
- * stopped: `onFailure` must make them stop (a flag in shared memory).
- */
+/** Worker threads that stay for several tasks: starting one costs more than it does in a hundred milliseconds. */
+export interface WorkerTeam<Task, Result> extends AsyncDisposable {
+  /** Gives each of them the task; the first failure is thrown after all have answered or ended. */
+  run(task: Task): Promise<Result[]>;
+}
+
+/** @param onFailure must make the other workers stop (a flag in shared memory) */
+export function startTeam<Task, Result>(
+  name: WorkerName,
+  count: number,
+  workerData: unknown,
+  onFailure: () => void,
+): WorkerTeam<Task, Result> {
+  const members = Array.from({ length: count }, () => {
+    const worker = startWorker(name, workerData);
+    const member = { worker, answer: (_outcome: WorkerOutcome<Result>): void => {}, ended: false };
+    const fail = (error: Error): void => member.answer({ failed: toPlainError(error) });
+    worker.on('message', (outcome: WorkerOutcome<Result>) => member.answer(outcome));
+    worker.on('error', fail);
+    worker.on('exit', (code) => {
+      member.ended = true;
+      fail(noResult(name, `ended with code ${code}`));
+    });
+    return member;
+  });
+
+  return {
+    async run(task) {
+      const results: Result[] = [];
+      const failures: Error[] = [];
+      const ask = (member: (typeof members)[number]): Promise<void> =>
+        new Promise((resolve) => {
+          member.answer = (outcome) => {
+            member.answer = () => {};
+            if ('done' in outcome) results.push(outcome.done);
+            else {
+              failures.push(fromPlainError(outcome.failed));
+              onFailure();
+            }
+            resolve();
+          };
+          if (member.ended) member.answer({ failed: toPlainError(noResult(name, 'had ended before')) });
+          else member.worker.postMessage(task);
+        });
+      await Promise.all(members.map(ask));
+      const [first] = failures;
+      if (first !== undefined) throw first;
+      return results;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(members.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+function noResult(name: WorkerName, how: string): Error {
+  return new Error(`worker thread ${name} ${how} and gave no result`);
+}
+
+/** One task for `count` workers on the same data, until all have answered. */
 export async function runWorkers<T>(
   name: WorkerName,
   count: number,
   workerData: unknown,
   onFailure: () => void,
 ): Promise<T[]> {
-  const failures: Error[] = [];
-  const fail = (error: Error): void => {
-    failures.push(error);
-    onFailure();
-  };
-  const results: T[] = [];
-  const run = (): Promise<void> =>
-    new Promise((resolve) => {
-      const worker = startWorker(name, workerData);
-      let spoke = false;
-      worker.on('message', (outcome: WorkerOutcome<T>) => {
-        spoke = true;
-        if ('done' in outcome) results.push(outcome.done);
-        else fail(fromPlainError(outcome.failed));
-      });
-      worker.on('error', fail);
-      worker.on('exit', (code) => {
-        if (!spoke && failures.length === 0)
-          fail(new Error(`worker thread ${name} ended with code ${code} and no result`));
-        resolve();
-      });
-    });
-  await Promise.all(Array.from({ length: count }, run));
-  const [first] = failures;
-  if (first !== undefined) throw first;
-  return results;
+  await using team = startTeam<null, T>(name, count, workerData, onFailure);
+  return await team.run(null);
+}
+
+/** The worker's side: does each task it is given, and answers. */
+export function answerTasks<Task, Result>(work: (task: Task) => Promise<Result>): void {
+  parentPort?.on('message', (task: Task) => {
+    work(task).then(
+      (done) => parentPort?.postMessage({ done } satisfies WorkerOutcome<Result>),
+      (error) => parentPort?.postMessage({ failed: toPlainError(error) } satisfies WorkerOutcome<Result>),
+    );
+  });
 }

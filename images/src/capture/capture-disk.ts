@@ -9,7 +9,9 @@ import type { ImageDisk } from '../format/image-manifest.ts';
 import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
 import type { StoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
-import { readVolumes } from './read-volumes.ts';
+import { claimSource } from './claim-source.ts';
+import { findVolumes, readVolumes } from './read-volumes.ts';
+import { type CaptureLimits, createThrottleData, workedSeconds } from './throttle.ts';
 import { flattenUnused } from './unused-ranges.ts';
 
 /**
@@ -32,9 +34,12 @@ export interface CaptureDiskOptions {
   readonly store: StoreRef;
   /** Partition names or labels of data volumes. */
   readonly dataVolumes?: readonly string[];
+  /** `findHibernation` of another disk of the station said so: page files keep their contents. */
+  readonly hibernatedElsewhere?: boolean;
   /** Sector size of a disk kept in a file; a device says its own. */
   readonly sectorBytes?: number;
   readonly workers?: number;
+  readonly limits?: CaptureLimits;
   readonly onProgress?: (progress: CaptureProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -42,6 +47,8 @@ export interface CaptureDiskOptions {
 export interface CapturedDisk
   extends Pick<ImageDisk, 'sizeBytes' | 'logicalSectorBytes' | 'partitionTable' | 'volumes'> {
   readonly index: DiskIndex;
+  /** A byte a chunk, by `chunkFate`. */
+  readonly fates: Uint8Array;
   /** What is odd about the disk, a sentence each: a damaged copy of the GPT, for example. */
   readonly warnings: readonly string[];
   readonly stats: {
@@ -51,12 +58,14 @@ export interface CapturedDisk
     readonly readBytes: number;
     readonly storedBytes: number;
     readonly seconds: number;
+    /** That the workers worked, all of them together: without the rests that limits demand. */
+    readonly workedSeconds: number;
   };
 }
 
 const progressEveryMs = 250;
 
-/** @throws RekindleError `target-unfit` (the disk), `store-unreachable`, `interrupted` */
+/** @throws RekindleError `not-found`, `target-unfit` (in use, unreadable), `store-unreachable`, `interrupted` */
 export async function captureDisk(options: CaptureDiskOptions): Promise<CapturedDisk> {
   const startedAt = performance.now();
   const disk = openDisk(options.path, {
@@ -85,8 +94,12 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
   options.signal?.addEventListener('abort', stop);
   const timer = setInterval(report, progressEveryMs);
   try {
+    using source = claimSource(disk.path);
     const table = parsePartitionTable(disk);
-    const found = await readVolumes(disk, table.partitions, options.dataVolumes ?? []);
+    const found = await readVolumes(disk, table.partitions, {
+      dataVolumes: options.dataVolumes ?? [],
+      hibernatedElsewhere: options.hibernatedElsewhere === true,
+    });
     const index = newDiskIndex(planChunkGrid(disk.sizeBytes, table.partitions), chunkBytes);
     const data: CaptureWorkerData = {
       disk: disk.path,
@@ -96,12 +109,16 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       index,
       unused: flattenUnused(found.flatMap(({ unused }) => unused)),
       store: options.store,
-      lanes: options.store.kind === 'http' ? 4 : 1,
+      // A worker's share of the time is measured on one lane.
+      lanes: options.store.kind === 'http' && (options.limits?.loadPercent ?? 100) === 100 ? 4 : 1,
+      throttle: createThrottleData(options.limits ?? {}),
+      fates: new Uint8Array(new SharedArrayBuffer(index.ends.length)),
       state,
     };
     assertNotInterrupted();
     await runWorkers('capture-worker', options.workers ?? Math.min(8, os.availableParallelism()), data, stop);
     assertNotInterrupted();
+    source.assertUnchanged();
     report();
     return {
       sizeBytes: disk.sizeBytes,
@@ -109,7 +126,8 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       partitionTable: describeTable(table),
       volumes: found.map(({ volume }) => volume),
       index,
-      warnings: table.kind === 'gpt' ? table.problems : [],
+      fates: data.fates,
+      warnings: [...table.problems, ...found.flatMap(({ warnings }) => warnings)],
       stats: {
         chunks: index.ends.length,
         zeroChunks: readCount(state, 'zeroChunks'),
@@ -117,11 +135,23 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
         readBytes: readCount(state, 'readBytes'),
         storedBytes: readCount(state, 'storedBytes'),
         seconds: (performance.now() - startedAt) / 1000,
+        workedSeconds: workedSeconds(data.throttle),
       },
     };
   } finally {
     clearInterval(timer);
     options.signal?.removeEventListener('abort', stop);
+    disk.close();
+  }
+}
+
+/** Whether a volume of the disk holds a hibernated Windows: asked of every disk before any of them is captured. */
+export async function findHibernation(path: string, sectorBytes?: number): Promise<boolean> {
+  const disk = openDisk(path, sectorBytes === undefined ? {} : { sectorBytes });
+  try {
+    const volumes = await findVolumes(disk, parsePartitionTable(disk).partitions);
+    return volumes.some(({ state }) => state.hibernated);
+  } finally {
     disk.close();
   }
 }

@@ -1,5 +1,6 @@
 import type { DiskIndex } from '../format/disk-index.ts';
 import type { StoreRef } from '../stores/chunk-store.ts';
+import type { ThrottleData } from './throttle.ts';
 
 /** What the worker threads of a capture share with the main thread. */
 export interface CaptureState {
@@ -17,6 +18,9 @@ export const captureSlot = {
   newChunks: 3,
   storedBytes: 4,
 } as const;
+
+/** What became of a chunk. */
+export const chunkFate = { wasStored: 0, isNew: 1 } as const;
 
 export function createCaptureState(): CaptureState {
   return {
@@ -44,5 +48,8 @@ export interface CaptureWorkerData {
   readonly unused: Float64Array;
   readonly store: StoreRef;
   readonly lanes: number;
+  /** Shared, a byte a chunk, by `chunkFate`; the workers fill it in. */
+  readonly fates: Uint8Array;
+  readonly throttle: ThrottleData;
   readonly state: CaptureState;
 }

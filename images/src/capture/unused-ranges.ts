@@ -1,12 +1,18 @@
 import { type ByteRange, endOf } from '../format/chunk-grid.ts';
 
-/** Unused ranges of a whole disk as flat pairs of start and end on shared memory, ascending. */
+/** Unused ranges of a whole disk as flat pairs of start and end on shared memory, ascending, what touches joined. */
 export function flattenUnused(ranges: readonly ByteRange[]): Float64Array {
   const sorted = [...ranges].sort((a, b) => a.startByte - b.startByte);
-  const flat = new Float64Array(new SharedArrayBuffer(sorted.length * 16));
-  for (const [number, range] of sorted.entries()) {
-    flat[number * 2] = range.startByte;
-    flat[number * 2 + 1] = endOf(range);
+  const joined: { start: number; end: number }[] = [];
+  for (const range of sorted) {
+    const last = joined.at(-1);
+    if (last !== undefined && range.startByte <= last.end) last.end = Math.max(last.end, endOf(range));
+    else joined.push({ start: range.startByte, end: endOf(range) });
+  }
+  const flat = new Float64Array(new SharedArrayBuffer(joined.length * 16));
+  for (const [number, { start, end }] of joined.entries()) {
+    flat[number * 2] = start;
+    flat[number * 2 + 1] = end;
   }
   return flat;
 }

@@ -14,7 +14,12 @@ export const partclonePrograms: Readonly<Record<string, string>> = {
   exfat: 'partclone.exfat',
   xfs: 'partclone.xfs',
   btrfs: 'partclone.btrfs',
-  f2fs: 'partclone.f2fs',
+};
+
+/** Why the used blocks of what blkid calls so are not known; what is not here is just not known. */
+const unreadable: Readonly<Record<string, string>> = {
+  BitLocker: 'it is encrypted by BitLocker',
+  crypto_LUKS: 'it is encrypted by LUKS',
 };
 
 /** Which blocks of a volume its file system does not use, or why all of them have to be read. */
@@ -31,7 +36,10 @@ export async function findUsedBlocks(
   if (fileSystem === undefined) return { kind: 'all-blocks', reason: 'no file system was recognised' };
   const program = partclonePrograms[fileSystem];
   if (program === undefined)
-    return { kind: 'all-blocks', reason: `the used blocks of ${fileSystem} are not known` };
+    return {
+      kind: 'all-blocks',
+      reason: unreadable[fileSystem] ?? `the used blocks of ${fileSystem} are not known`,
+    };
   const result = await withPartitionNode(disk, partition, (node) =>
     callTool(
       `Reading the used blocks of partition ${partition.number} of ${disk.path}`,

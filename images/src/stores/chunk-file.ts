@@ -2,26 +2,56 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
+import { openCompressor, openDecompressor, type ZstdContext } from './zstd-context.ts';
+import { findFrameProblem } from './zstd-frame.ts';
 
 /** `.cacnk`: the plain bytes of a chunk as zstd. Codec only; who reads the file knows where it is. */
 
 /** One output buffer for a whole chunk and a little more, else Node goes round once again for nothing. */
 export const outputBytes = (1 << 20) + 4096;
+const level = 3;
 
-export function packChunk(plain: Uint8Array): Uint8Array {
+/** One of each a thread, made at the first chunk; null where this Node has none. */
+let compressor: ZstdContext | null | undefined;
+let decompressor: ZstdContext | null | undefined;
+
+/** zstd's own bound: what cannot be compressed gets a little longer. */
+export const packedBound = (plainBytes: number): number => plainBytes + (plainBytes >> 8) + 1024;
+
+/** @param into memory for the result, `packedBound` bytes; the result is a part of it or a buffer of its own */
+export function packChunk(plain: Uint8Array, into?: Uint8Array): Uint8Array {
+  if (into !== undefined) {
+    if (compressor === undefined) compressor = openCompressor(level);
+    const length = compressor?.run(plain, into) ?? null;
+    if (length !== null && length < into.length) return into.subarray(0, length);
+  }
   return zstdCompressSync(plain, {
     chunkSize: outputBytes,
-    params: { [constants.ZSTD_c_compressionLevel]: 3 },
+    params: { [constants.ZSTD_c_compressionLevel]: level },
   });
 }
 
-/** @throws RekindleError `verification-failed`: not zstd, cut off, or other bytes than the id says */
+/**
+ * @param into memory for the result, where it fits; the result is a part of it or a buffer of its own
+ * @throws RekindleError `verification-failed`: not zstd, cut off, or other bytes than the id says
+ */
 export function unpackChunk(
   id: ChunkId,
   chunkFile: Uint8Array,
   where: string,
   digest: ChunkDigest = 'sha256',
+  into?: Uint8Array,
 ): Uint8Array {
+  const problem = findFrameProblem(chunkFile, chunkSizeLimit);
+  if (problem !== null)
+    throw badChunk(id, where, `its ${chunkFile.length} bytes are no chunk file: ${problem}`);
+  if (into !== undefined) {
+    if (decompressor === undefined) decompressor = openDecompressor();
+    const length = decompressor?.run(chunkFile, into) ?? null;
+    const plain = length === null ? undefined : into.subarray(0, length);
+    // Anything but the right bytes takes the slow way, which says what is wrong.
+    if (plain !== undefined && chunkIdOf(plain, digest) === id) return plain;
+  }
   let plain: Uint8Array;
   try {
     plain = zstdDecompressSync(chunkFile, { chunkSize: outputBytes, maxOutputLength: chunkSizeLimit });

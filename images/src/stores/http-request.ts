@@ -3,6 +3,7 @@ import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cipherOrder } from '#base/cipher-order.ts';
 import { RekindleError } from '#base/errors.ts';
+import { type ArrivedBody, bodyLimit, createArrivedBody } from './arrived-body.ts';
 import type { StoreRef } from './chunk-store.ts';
 
 /** One HTTP request after another to one server, kept alive, repeated while the server may come back. */
@@ -12,9 +13,19 @@ export interface HttpReply {
   readonly body: Buffer;
 }
 
+export interface RequestOptions {
+  readonly body?: Uint8Array;
+  readonly type?: string;
+  /** Memory for the reply's body, which is a part of it where that fits. */
+  readonly into?: Uint8Array;
+}
+
 export interface HttpClient {
-  /** @throws RekindleError `store-unreachable` when the server does not answer for `patienceMs`. */
-  request(method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply>;
+  /**
+   * What of a GET has arrived before the connection broke is kept, and only the rest is asked for (RFC 9110, 14.2).
+   * @throws RekindleError `store-unreachable` when nothing comes from the server for `patienceMs`.
+   */
+  request(method: string, path: string, options?: RequestOptions): Promise<HttpReply>;
   close(): void;
 }
 
@@ -22,8 +33,8 @@ export interface HttpClient {
 const patienceMs = 60_000;
 /** No byte for so long is a dead connection, not a slow one. */
 const silenceMs = 15_000;
+const shortestPauseMs = 50;
 const longestPauseMs = 2_000;
-const bodyLimit = 256 << 20;
 
 const transientCodes = new Set([
   'ECONNREFUSED',
@@ -50,7 +61,12 @@ export function createHttpClient(
     : new http.Agent(agentOptions);
   const pinned = ref.tls === undefined ? {} : { ca: ref.tls.ca, servername: ref.tls.serverName };
 
-  const once = (method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply> =>
+  const once = (
+    method: string,
+    path: string,
+    arrived: ArrivedBody,
+    { body, type }: RequestOptions,
+  ): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
       const options = {
         method,
@@ -59,19 +75,23 @@ export function createHttpClient(
         headers: {
           ...(ref.token === undefined ? {} : { authorization: `Bearer ${ref.token}` }),
           ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': type }),
+          ...arrived.rangeHeaders,
         },
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
-        const parts: Buffer[] = [];
-        let length = 0;
+        const status = reply.statusCode ?? 0;
+        const goesOn = arrived.goesOnWith(reply);
+        if (!goesOn && (status === 200 || status === 206 || status === 416)) arrived.forget();
+        // Another part than the missing one, or none of that file any more: everything is asked for again.
+        if (status === 416 || (status === 206 && !goesOn)) reply.destroy(lostPart());
+        if (status === 200) arrived.identify(reply);
+        const taker = goesOn || status === 200 ? arrived : createArrivedBody();
         reply.on('data', (part: Buffer) => {
-          length += part.length;
-          if (length > bodyLimit) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
-          else parts.push(part);
+          if (!taker.add(part)) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(parts) }));
+        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: taker.whole() }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -84,17 +104,24 @@ export function createHttpClient(
     });
 
   return {
-    async request(method, path, body, type) {
-      const giveUpAt = performance.now() + patience;
-      for (let pause = 50; ; pause = Math.min(pause * 2, longestPauseMs)) {
+    async request(method, path, options = {}) {
+      let giveUpAt = performance.now() + patience;
+      const arrived = createArrivedBody(options.into);
+      for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
+        const before = arrived.bytes;
         try {
-          const reply = await once(method, path, body, type);
+          const reply = await once(method, path, arrived, options);
           if (!transientStatus.has(reply.status)) return reply;
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
           if (!isTransient(error)) throw unreachable(method, `${base}${path}`, 'failed', error);
+          if (method !== 'GET') arrived.forget();
           reason = error;
+        }
+        if (arrived.bytes > before) {
+          giveUpAt = performance.now() + patience;
+          pause = shortestPauseMs;
         }
         if (performance.now() + pause > giveUpAt) {
           throw unreachable(method, `${base}${path}`, `failed for ${Math.round(patience / 1000)} s`, reason);
@@ -105,6 +132,9 @@ export function createHttpClient(
     close: () => agent.destroy(),
   };
 }
+
+const lostPart = (): Error =>
+  Object.assign(new Error('the server sent another part than the missing one'), { code: 'ECONNABORTED' });
 
 function isTransient(error: unknown): boolean {
   return (

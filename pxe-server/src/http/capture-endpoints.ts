@@ -8,19 +8,20 @@ import { type ImageManifest, imageManifestSchema } from '#images/format/image-ma
 import {
   formatImageName,
   formatImageRef,
-  formatUtc,
   type ImageName,
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
-import { imageFolder, listImages, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
+import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
+import { captureLimits } from '../stations/capture-limits.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
@@ -50,8 +51,8 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       for (const abandoned of abandonCaptures(state, name)) removeCapture(store, abandoned);
 
       const station = getStation(state, name);
-      const image = { station: name, utc: unusedUtc(store, name) };
-      const previous = previousImage(context, name);
+      const image = nameNextImage(store, name, new Date());
+      const previous = continueChain(store, name, context.signingKey);
       const imageName = formatImageName(image);
       const { how, technician } = grant;
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
@@ -77,6 +78,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         stationRole: station.role,
         ...previous,
         dataVolumes: configuration.volumes.data,
+        limits: captureLimits(station, configuration.captures),
         imageName,
       });
     },
@@ -138,7 +140,7 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...previousImage(context, name.station) };
+  const expected = { image: name, ...continueChain(store, name.station, context.signingKey) };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -168,19 +170,4 @@ function committedManifest(context: ServiceContext, job: Job): string | undefine
   const { manifestSha256 } = readManifest(context.store, name, context.signingKey);
   markCommitted(context.state, job.id, manifestSha256);
   return manifestSha256;
-}
-
-function previousImage({ store, signingKey }: ServiceContext, station: Parameters<typeof listImages>[1]) {
-  const last = listImages(store, station).at(-1);
-  if (last === undefined) return { sequence: 1, previousManifestSha256: null };
-  const { manifest, manifestSha256 } = readManifest(store, last, signingKey);
-  return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
-}
-
-/** Names are to the second; two captures within one get different ones. */
-function unusedUtc(store: string, station: Parameters<typeof listImages>[1]): string {
-  const last = listImages(store, station).at(-1)?.utc ?? '';
-  let time = Date.now();
-  while (formatUtc(new Date(time)) <= last) time += 1000;
-  return formatUtc(new Date(time));
 }

@@ -3,18 +3,13 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import { RekindleError } from '#base/errors.ts';
-import { type ChunkId, chunkIdOf, chunkPath } from '#images/format/chunk-id.ts';
-import { chunkSizeLimit, diskBytes, distinctChunkIds, parseDiskIndex } from '#images/format/disk-index.ts';
+import type { ChunkId } from '#images/format/chunk-id.ts';
+import { diskBytes, distinctChunkIds, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 import { formatUtc, type ImageName } from '#images/format/image-name.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
-import { outputBytes } from '#images/stores/chunk-file.ts';
-import { chunksFolder } from '#images/stores/directory-store.ts';
-
-const decompress = promisify(zstdDecompress);
+import { checkChunks } from '#images/stores/check-chunks.ts';
 
 /** What a capture job promised, and the manifest must keep. */
 export interface ExpectedImage {
@@ -22,9 +17,6 @@ export interface ExpectedImage {
   readonly sequence: number;
   readonly previousManifestSha256: string | null;
 }
-
-/** Reads that are on their way at once: decompression runs beside the service's own thread. */
-const lanes = 4;
 
 /**
  * Everything that makes an image worth a signature: the manifest is about this job, every file is there with
@@ -97,43 +89,6 @@ async function checkPassport(folder: string): Promise<string[]> {
     return [];
   } catch {
     return ['passport.json is no hardware passport'];
-  }
-}
-
-async function checkChunks(store: string, ids: ReadonlySet<ChunkId>): Promise<string[]> {
-  const problems: string[] = [];
-  const queue = ids.values();
-  const lane = async () => {
-    for (const id of queue) {
-      const problem = await checkChunk(store, id);
-      if (problem !== undefined) problems.push(problem);
-      // One broken disk must not become a list of a million sentences.
-      if (problems.length >= 20) return;
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return problems;
-}
-
-async function checkChunk(store: string, id: ChunkId): Promise<string | undefined> {
-  try {
-    return (await isChunk(id, await readFile(join(store, chunksFolder, chunkPath(id)))))
-      ? undefined
-      : `chunk ${id} is damaged in the store`;
-  } catch (error) {
-    return `chunk ${id} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-  }
-}
-
-/** Whether a chunk file's plain bytes are those that its id says; without blocking the service. */
-export async function isChunk(id: ChunkId, chunkFile: Uint8Array): Promise<boolean> {
-  try {
-    return (
-      chunkIdOf(await decompress(chunkFile, { chunkSize: outputBytes, maxOutputLength: chunkSizeLimit })) ===
-      id
-    );
-  } catch {
-    return false;
   }
 }
 

@@ -12,6 +12,7 @@ import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import { readServedKernel } from '../site/served-kernel.ts';
 import type { SitePaths } from '../site/site-paths.ts';
+import type { Station } from './station.ts';
 
 /** Driver packs below the site's `packs` folder: one a station, and one for machines not enrolled yet. */
 export const universalPack = 'universal';
@@ -48,6 +49,25 @@ export async function buildStationPack(
     }),
   );
 }
+
+/** The station's pack and the modules that read the medium it boots from, in a file of its own. */
+export async function buildMediumPack(
+  paths: SitePaths,
+  { name, passport }: Station,
+  output: string,
+): Promise<BuiltDriverPack> {
+  return buildDriverPack({
+    kernel: await readServedKernel(paths),
+    output,
+    firmwareDirectories: firmwareDirectories(paths),
+    station: name,
+    passport,
+    also: mediumModules,
+  });
+}
+
+/** USB sticks (two protocols), CD drives, and the file system on both. */
+const mediumModules: readonly string[] = ['usb_storage', 'uas', 'sr_mod', 'isofs'];
 
 export async function buildSiteUniversalPack(
   paths: SitePaths,

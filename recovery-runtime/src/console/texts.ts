@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { ImageChange } from '#images/capture/image-change.ts';
 import { formatDuration } from './quantities.ts';
 
 /**
@@ -26,6 +27,8 @@ export const titles = {
   'load-drivers': 'Loading drivers',
   'bring-up-network': 'Bringing up the network card that this machine booted from',
   'take-passport': "Reading this machine's hardware",
+  'check-ticket': 'Asking which station this medium is for',
+  'check-medium': 'Reading the whole medium',
   'reach-server': 'Reaching the recovery service',
   'ask-armed': 'Asking whether this station is armed',
   'log-on': 'Logging on',
@@ -67,6 +70,10 @@ export const texts = {
   networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
   machine: (what: string, cards: number, disks: number) =>
     `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
+  mediumWhole: (files: number, bytes: number) =>
+    `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
+  mediumGone: 'The medium is not there any more; its files were not checked.',
   serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
   serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
 
@@ -149,8 +156,12 @@ export const texts = {
   enrolled: (station: string) => `This machine is ${station} now.`,
   captureOpened: (image: string) => `The image will be ${image}.`,
   captureSource: 'These disks are read. Nothing on them is changed.',
-  captured: (read: number, stored: number) =>
-    `${formatBytes(read)} read, ${formatBytes(stored)} new in the store.`,
+  captured: (read: number, { newBytes, contentBytes, share, storedBytes }: ImageChange) =>
+    `${formatBytes(read)} read. New since the last image: ${formatBytes(newBytes)} of ${formatBytes(contentBytes)} ` +
+    `(${(share * 100).toFixed(1)} %), ${formatBytes(storedBytes)} in the store.`,
+  captureHeldToRate: (bytesPerSecond: number) =>
+    `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
+  captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,
   captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
   captureDisk: (disk: string) => `Capturing ${disk}`,
   dataVolumes: (disk: string, names: readonly string[]) =>

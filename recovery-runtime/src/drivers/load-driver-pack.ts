@@ -91,14 +91,15 @@ export async function loadDriverPack({
 }
 
 /** All files are verified before the first one is loaded. */
-async function loadModules(
+export async function loadModules(
   sysfs: Sysfs,
   modules: readonly PackModule[],
   insert: InsertModules,
+  directory = packDirectory,
 ): Promise<ModuleOutcome[]> {
   const paths = new Map<string, string>();
   for (const module of modules) {
-    const path = await verifiedFile(sysfs.root, module);
+    const path = await verifiedFile(sysfs.root, module, directory);
     const present = (await listDirectory(sysfs, `sys/module/${module.name}`)).includes('initstate');
     if (!present) paths.set(module.name, path);
   }

@@ -5,15 +5,20 @@ import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
 
-/** Where the second initrd puts the pack, below the root. */
+/** Where the second initrd puts the station's pack, below the root. */
 export const packDirectory = 'rekindle/pack';
+/** Where the site's part of the runtime puts the modules that mount the site's share. */
+export const sharePackDirectory = 'rekindle/share-pack';
 
 /**
- * Reads the manifest of the pack in this initrd; undefined when there is none.
+ * Reads the manifest of a pack in this initrd; undefined when there is none.
  * @throws RekindleError `verification-failed` when it is damaged.
  */
-export async function readPackManifest(root: string): Promise<PackManifest | undefined> {
-  const path = join(root, packDirectory, 'pack.json');
+export async function readPackManifest(
+  root: string,
+  directory = packDirectory,
+): Promise<PackManifest | undefined> {
+  const path = join(root, directory, 'pack.json');
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -40,8 +45,9 @@ export async function readPackManifest(root: string): Promise<PackManifest | und
 export async function verifiedFile(
   root: string,
   { file, sha256, bytes }: { readonly file: string; readonly sha256: string; readonly bytes: number },
+  directory = packDirectory,
 ): Promise<string> {
-  const base = resolve(root, packDirectory);
+  const base = resolve(root, directory);
   const path = resolve(base, file);
   const fail = (what: string, cause?: unknown) =>
     new RekindleError('verification-failed', `driver pack: ${file} ${what}; nothing of it was loaded`, {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
 import { type DiskHandle, dropCaches, readFully, writeFully } from '#images/block-device/disk-handle.ts';
+import { type ByteRange, endOf } from '#images/format/chunk-grid.ts';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import type { HeldBack, Piece } from './held-back.ts';
 import { formatInterruptedRestore, noteBytes, noteOffset } from './interrupted-restore.ts';
@@ -28,18 +29,26 @@ function writeFlushed(disk: DiskHandle, position: Position, pieces: readonly Pie
       try {
         writeFully(fd, piece.bytes, piece.startByte);
       } catch (cause) {
-        throw diskFailed('Writing', position, piece.startByte, cause);
+        throw diskFailed('Writing', position, placeOf(piece), cause);
       }
     }
-    flush(fd, position, pieces[0]?.startByte ?? 0);
+    flush(fd, position, spanOf(pieces));
   });
 }
 
-export function flush(fd: number, position: Position, startByte: number): void {
+const placeOf = ({ startByte, bytes }: Piece): ByteRange => ({ startByte, sizeBytes: bytes.length });
+
+function spanOf(pieces: readonly Piece[]): ByteRange {
+  const startByte = Math.min(...pieces.map((piece) => piece.startByte));
+  return { startByte, sizeBytes: Math.max(...pieces.map((piece) => endOf(placeOf(piece)))) - startByte };
+}
+
+/** @param written since the last flush: what is lost if this one fails */
+export function flush(fd: number, position: Position, written: ByteRange): void {
   try {
     fs.fsyncSync(fd);
   } catch (cause) {
-    throw diskFailed('Flushing', position, startByte, cause);
+    throw diskFailed('Flushing', position, written, cause);
   }
 }
 
@@ -154,6 +163,6 @@ function readFromMedium(disk: DiskHandle, piece: Piece, position: Position): Buf
     readFully(disk.fd, buffer, from);
     return buffer.subarray(piece.startByte - from, piece.startByte - from + piece.bytes.length);
   } catch (cause) {
-    throw diskFailed('Reading', position, piece.startByte, cause);
+    throw diskFailed('Reading', position, placeOf(piece), cause);
   }
 }

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
-import { runWorkers } from '#base/worker-threads.ts';
+import { startTeam, type WorkerTeam } from '#base/worker-threads.ts';
 import type { DiskResult } from '#contract/run-report.ts';
 import { type DiskHandle, dropCaches, openDisk } from '#images/block-device/disk-handle.ts';
 import { chunkAt } from '#images/format/disk-index.ts';
@@ -18,7 +18,7 @@ import {
   readChunks,
   requestStop,
 } from './restore-state.ts';
-import type { RestoreWorkerData } from './restore-worker.ts';
+import type { RestoreTask, RestoreWorkerData } from './restore-worker.ts';
 
 /**
  * Restores one disk by its plan.
@@ -59,7 +59,7 @@ interface Run {
   readonly plan: RestorePlan;
   readonly disk: DiskHandle;
   readonly source: StoreRef;
-  readonly workers: number;
+  readonly team: WorkerTeam<RestoreTask, void>;
   readonly state: RestoreState;
   readonly report: (phase: RestoreProgress['phase'], totalBytes: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -82,11 +82,12 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
   try {
     assertSameTarget(plan, disk);
     const state = createRestoreState(plan.chunks.length);
+    await using team = startWorkers(options, disk, state);
     const run: Run = {
       plan,
       disk,
       source: options.source,
-      workers: options.workers ?? Math.min(8, os.availableParallelism()),
+      team,
       state,
       signal: options.signal,
       report: (phase, totalBytes) =>
@@ -107,6 +108,27 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
   }
 }
 
+/** Before the first blocks are fetched: they start while that goes on. */
+function startWorkers(
+  { plan, source, workers = Math.min(8, os.availableParallelism()) }: RestoreDiskOptions,
+  disk: DiskHandle,
+  state: RestoreState,
+): WorkerTeam<RestoreTask, void> {
+  const data: RestoreWorkerData = {
+    device: disk.path,
+    fd: disk.fd,
+    direct: disk.direct,
+    sizeBytes: disk.sizeBytes,
+    sectorBytes: disk.sectorBytes,
+    index: plan.index,
+    chunks: plan.chunks,
+    source,
+    lanes: lanesOf(source),
+    state,
+  };
+  return startTeam('restore-worker', workers, data, () => requestStop(state));
+}
+
 async function fetchHeldBack(run: Run): Promise<HeldBack> {
   const store = openStore(run.source, run.plan.index.digest);
   try {
@@ -117,8 +139,8 @@ async function fetchHeldBack(run: Run): Promise<HeldBack> {
 }
 
 async function writeChunks(run: Run): Promise<DiskWritten> {
-  await runPass(run, 'restoring', 'write', run.plan.totalBytes);
-  flush(run.disk.fd, position(run), 0);
+  await runPass(run, 'restoring', { kind: 'write', totalBytes: run.plan.totalBytes });
+  flush(run.disk.fd, position(run), { startByte: 0, sizeBytes: run.plan.target.sizeBytes });
   if (!run.disk.direct) dropCaches();
   return run as DiskWritten;
 }
@@ -127,7 +149,7 @@ async function verifyChunks(run: DiskWritten): Promise<DiskVerified> {
   Atomics.store(run.state.next, 0, 0);
   Atomics.store(run.state.bytes, 0, 0n);
   const writtenBytes = readBytes(run.state, 'written');
-  if (writtenBytes > 0) await runPass(run, 'verifying', 'read-back', writtenBytes);
+  if (writtenBytes > 0) await runPass(run, 'verifying', { kind: 'read-back', totalBytes: writtenBytes });
   return run as Run as DiskVerified;
 }
 
@@ -159,35 +181,16 @@ function finish(run: DiskVerified, held: HeldBack): RestoredDisk {
   };
 }
 
-async function runPass(
-  run: Run,
-  phase: RestoreProgress['phase'],
-  task: RestoreWorkerData['task'],
-  totalBytes: number,
-): Promise<void> {
-  const { disk, state } = run;
-  const data: RestoreWorkerData = {
-    task,
-    device: disk.path,
-    fd: disk.fd,
-    direct: disk.direct,
-    sizeBytes: disk.sizeBytes,
-    sectorBytes: disk.sectorBytes,
-    index: run.plan.index,
-    chunks: run.plan.chunks,
-    source: run.source,
-    lanes: task === 'write' ? lanesOf(run.source) : 1,
-    totalBytes,
-    state,
-  };
-  const stop = (): void => requestStop(state);
+async function runPass(run: Run, phase: RestoreProgress['phase'], task: RestoreTask): Promise<void> {
+  const stop = (): void => requestStop(run.state);
   run.signal?.addEventListener('abort', stop);
-  const timer = setInterval(() => run.report(phase, totalBytes), progressEveryMs);
+  const timer = setInterval(() => run.report(phase, task.totalBytes), progressEveryMs);
   try {
     assertNotInterrupted(run);
-    await runWorkers('restore-worker', run.workers, data, stop);
+    run.report(phase, task.totalBytes);
+    await run.team.run(task);
     assertNotInterrupted(run);
-    run.report(phase, totalBytes);
+    run.report(phase, task.totalBytes);
   } finally {
     clearInterval(timer);
     run.signal?.removeEventListener('abort', stop);

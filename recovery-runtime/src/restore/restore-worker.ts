@@ -1,6 +1,6 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { isAllZero } from '#base/bytes.ts';
-import { toPlainError, type WorkerOutcome } from '#base/worker-threads.ts';
+import { answerTasks } from '#base/worker-threads.ts';
 import { allocateDirectBuffer, isErrno } from '#images/block-device/direct-buffer.ts';
 import { readFully, writeFully } from '#images/block-device/disk-handle.ts';
 import { chunkIdOf, zeroChunkId } from '#images/format/chunk-id.ts';
@@ -23,7 +23,6 @@ import {
  * for a remote store; disk and CPU work is synchronous, on a buffer that the lane owns.
  */
 export interface RestoreWorkerData {
-  readonly task: 'write' | 'read-back';
   readonly device: string;
   readonly fd: number;
   readonly direct: boolean;
@@ -34,19 +33,27 @@ export interface RestoreWorkerData {
   readonly chunks: Uint32Array;
   readonly source: StoreRef;
   readonly lanes: number;
-  readonly totalBytes: number;
   readonly state: RestoreState;
+}
+
+export interface RestoreTask {
+  readonly kind: 'write' | 'read-back';
+  readonly totalBytes: number;
 }
 
 const data = workerData as RestoreWorkerData;
 const { state, index } = data;
+/** Opened by the first task: that one can say what is wrong with it. */
+let source: ChunkSource | undefined;
+/** One for each lane. */
+const buffers: Buffer[] = [];
 
-function position(): Position {
+function position(totalBytes: number): Position {
   return {
     device: data.device,
     sectorBytes: data.sectorBytes,
     doneBytes: readBytes(state, 'done'),
-    totalBytes: data.totalBytes,
+    totalBytes,
   };
 }
 
@@ -58,13 +65,13 @@ function allocate(): Buffer {
 }
 
 /** False when the sector cannot be read: writing it may heal it, and reading back decides. */
-function readChunk(chunk: IndexChunk, into: Buffer): boolean {
+function readChunk(chunk: IndexChunk, into: Buffer, task: RestoreTask): boolean {
   try {
     readFully(data.fd, into, chunk.startByte);
     return true;
   } catch (cause) {
-    if (data.task === 'write' && isErrno(cause, 'EIO')) return false;
-    throw diskFailed('Reading', position(), chunk.startByte, cause);
+    if (task.kind === 'write' && isErrno(cause, 'EIO')) return false;
+    throw diskFailed('Reading', position(task.totalBytes), chunk, cause);
   }
 }
 
@@ -76,82 +83,74 @@ function isRight(chunk: IndexChunk, bytes: Buffer): boolean {
   return chunkIdOf(bytes, index.digest) === chunk.id;
 }
 
-async function fill(chunk: IndexChunk, bytes: Buffer, source: ChunkSource): Promise<void> {
+async function fill(chunk: IndexChunk, bytes: Buffer): Promise<void> {
   if (chunk.id === zeroChunkId(chunk.sizeBytes, index.digest)) {
     bytes.fill(0);
     return;
   }
-  const plain = await source.get(chunk.id);
+  source ??= openStore(data.source, index.digest);
+  const plain = await source.get(chunk.id, bytes);
   if (plain.length !== chunk.sizeBytes) throw wrongChunkSize(chunk, plain.length, source.description);
   addBytes(state, 'fetched', plain.length);
-  bytes.set(plain);
+  if (plain.buffer !== bytes.buffer) bytes.set(plain);
 }
 
 async function restoreChunk(
   slot: number,
   chunk: IndexChunk,
   bytes: Buffer,
-  source: ChunkSource,
+  task: RestoreTask,
 ): Promise<void> {
-  if (readChunk(chunk, bytes) && isRight(chunk, bytes)) {
+  if (readChunk(chunk, bytes, task) && isRight(chunk, bytes)) {
     addChunk(state, 'alreadyRight');
     addChunk(state, 'verified');
     addBytes(state, 'verified', chunk.sizeBytes);
     return;
   }
-  await fill(chunk, bytes, source);
+  await fill(chunk, bytes);
   try {
     writeFully(data.fd, bytes, chunk.startByte);
   } catch (cause) {
-    throw diskFailed('Writing', position(), chunk.startByte, cause);
+    throw diskFailed('Writing', position(task.totalBytes), chunk, cause);
   }
   state.written[slot] = 1;
   addChunk(state, 'written');
   addBytes(state, 'written', chunk.sizeBytes);
 }
 
-function readBackChunk(chunk: IndexChunk, bytes: Buffer): void {
-  readChunk(chunk, bytes);
-  if (!isRight(chunk, bytes)) throw readBackDiffers(position(), chunk, chunkIdOf(bytes, index.digest));
+function readBackChunk(chunk: IndexChunk, bytes: Buffer, task: RestoreTask): void {
+  readChunk(chunk, bytes, task);
+  if (!isRight(chunk, bytes))
+    throw readBackDiffers(position(task.totalBytes), chunk, chunkIdOf(bytes, index.digest));
   addChunk(state, 'verified');
   addBytes(state, 'verified', chunk.sizeBytes);
 }
 
-async function lane(source: ChunkSource): Promise<void> {
-  const buffer = allocate();
+async function lane(buffer: Buffer, task: RestoreTask): Promise<void> {
   while (!shouldStop(state)) {
     const slot = Atomics.add(state.next, 0, 1);
     const number = data.chunks[slot];
     if (number === undefined) return;
     const chunk = chunkAt(index, number);
     const bytes = buffer.subarray(0, chunk.sizeBytes);
-    if (data.task === 'write') await restoreChunk(slot, chunk, bytes, source);
-    else if (state.written[slot] === 1) readBackChunk(chunk, bytes);
+    if (task.kind === 'write') await restoreChunk(slot, chunk, bytes, task);
+    else if (state.written[slot] === 1) readBackChunk(chunk, bytes, task);
     else continue;
     addBytes(state, 'done', chunk.sizeBytes);
   }
 }
 
-async function run(): Promise<WorkerOutcome<null>> {
-  const source = openStore(data.source, index.digest);
-  try {
-    // A lane that fails must stop the others before their buffers and the store go away.
-    const lanes = await Promise.allSettled(
-      Array.from({ length: data.lanes }, () =>
-        lane(source).catch((error) => {
-          requestStop(state);
-          throw error;
-        }),
-      ),
-    );
-    for (const result of lanes) if (result.status === 'rejected') throw result.reason;
-    return { done: null };
-  } finally {
-    await source.close();
-  }
-}
-
-run().then(
-  (outcome) => parentPort?.postMessage(outcome),
-  (error) => parentPort?.postMessage({ failed: toPlainError(error) } satisfies WorkerOutcome<null>),
-);
+answerTasks(async (task: RestoreTask) => {
+  const count = task.kind === 'write' ? data.lanes : 1;
+  while (buffers.length < count) buffers.push(allocate());
+  // A lane that fails must stop the others before their buffers go away.
+  const lanes = await Promise.allSettled(
+    buffers.slice(0, count).map((buffer) =>
+      lane(buffer, task).catch((error) => {
+        requestStop(state);
+        throw error;
+      }),
+    ),
+  );
+  for (const result of lanes) if (result.status === 'rejected') throw result.reason;
+});

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { errorChain, RekindleError } from '#base/errors.ts';
-import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
 import { listImages, readManifest } from '#images/stores/image-folder.ts';
 import { imageVerb, openImages, type StoreOption } from './open-images.ts';
+import { parseStationName } from './station-facts.ts';
 
 type Options = StoreOption & { readonly json?: boolean };
 
@@ -50,10 +50,4 @@ function summaryOf(store: string, name: ImageName, key: PublicKey) {
     if (!(error instanceof RekindleError)) throw error;
     return { ref, problem: errorChain(error).join(': ') };
   }
-}
-
-function parseStationName(text: string): StationName {
-  const name = stationNameSchema.safeParse(text);
-  if (name.success) return name.data;
-  throw new RekindleError('usage', `"${text}" is no station: ${name.error.issues[0]?.message ?? ''}`);
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { PublicKey } from '#images/format/minisign.ts';
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
-import { openSite, type SiteOption, withSite } from '../../site-option.ts';
+import { type OpenSite, openSite, type SiteOption, withSite } from '../../site-option.ts';
 
 export type StoreOption = SiteOption & { readonly store?: string };
 
@@ -20,8 +20,10 @@ export interface OpenImages {
 
 /** @throws RekindleError `usage`: no site folder there */
 export async function openImages(options: StoreOption): Promise<OpenImages> {
-  const { configuration, paths } = await openSite(options);
-  const store =
-    options.store === undefined ? storeFolder(configuration, paths.folder) : resolve(options.store);
-  return { store, key: await readSigningPublicKey(paths) };
+  const site = await openSite(options);
+  return { store: storeOf(site, options), key: await readSigningPublicKey(site.paths) };
+}
+
+export function storeOf({ configuration, paths }: OpenSite, { store }: StoreOption): string {
+  return store === undefined ? storeFolder(configuration, paths.folder) : resolve(store);
 }

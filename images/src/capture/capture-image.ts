@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import { RekindleError } from '#base/errors.ts';
+import type { ImageManifest } from '../format/image-manifest.ts';
+import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.ts';
+import { type SecretKey, signBytes } from '../format/minisign.ts';
+import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
+import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
+import { continueChain, nameNextImage } from '../stores/next-image.ts';
+import { publishImage } from '../stores/publish-image.ts';
+import { type CapturedDisk, captureDisk, findHibernation } from './capture-disk.ts';
+import { type ImageChange, summariseChange } from './image-change.ts';
+import { planManifest } from './plan-manifest.ts';
+import type { CaptureLimits } from './throttle.ts';
+import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
+
+/**
+ * From disks to an image in a directory store that is published, signed and verified. Until the last step
+ * there is no image; what is stored by then is reused by the next capture.
+ */
+export interface ImageSource {
+  /** Block device, or the file that stands for a disk. */
+  readonly path: string;
+  /** Which disk of the station it is. */
+  readonly passportDisk: PassportDisk;
+}
+
+export interface CaptureImageProgress {
+  /** `verify` reads the new chunks of all disks again. */
+  readonly phase: 'capture' | 'verify';
+  /** Of `disks`, from 0; the last one while verifying. */
+  readonly disk: number;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface CaptureImageOptions
+  extends Pick<ImageManifest, 'station' | 'computerName' | 'stationRole' | 'consistency' | 'tools'> {
+  /** Folder of the store. */
+  readonly store: string;
+  readonly signingKey: SecretKey;
+  readonly disks: readonly ImageSource[];
+  readonly passport: HardwarePassport;
+  readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
+  readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
+  readonly dataVolumes?: readonly string[];
+  /** When the content was as it is; now, unless the source is older. */
+  readonly capturedAt?: Date;
+  readonly workers?: number;
+  readonly limits?: CaptureLimits;
+  readonly onProgress?: (progress: CaptureImageProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface CapturedImage {
+  readonly name: ImageName;
+  readonly manifest: ImageManifest;
+  readonly manifestSha256: string;
+  /** In the order of the disks. */
+  readonly disks: readonly CapturedDisk[];
+  readonly change: ImageChange;
+  readonly verified: StoredChunks;
+  /** What is odd about the disks, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** @throws RekindleError `target-unfit` (a disk), `store-unreachable`, `verification-failed`, `interrupted` */
+export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
+  const { store, station, signingKey, passport, signal } = options;
+  assertStoreFolder(store);
+  const startedAt = options.capturedAt ?? new Date();
+  const disks: CapturedDisk[] = [];
+  let hibernatedElsewhere = false;
+  for (const { path, passportDisk } of options.disks)
+    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
+  for (const [disk, { path, passportDisk }] of options.disks.entries()) {
+    disks.push(
+      await captureDisk({
+        path,
+        store: { kind: 'directory', path: store },
+        dataVolumes: options.dataVolumes ?? [],
+        hibernatedElsewhere,
+        sectorBytes: passportDisk.logicalSectorBytes,
+        ...(options.workers === undefined ? {} : { workers: options.workers }),
+        limits: options.limits ?? {},
+        ...(signal === undefined ? {} : { signal }),
+        onProgress: ({ doneBytes, totalBytes }) =>
+          options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
+      }),
+    );
+  }
+  const verified = await verifyStoredChunks(store, disks, {
+    limits: options.limits ?? {},
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: (doneBytes, totalBytes) =>
+      options.onProgress?.({ phase: 'verify', disk: disks.length - 1, doneBytes, totalBytes }),
+  });
+
+  // Named only now: another image of the station may have appeared in the meantime.
+  const name = nameNextImage(store, station, startedAt);
+  const image = planManifest({
+    ...options,
+    ...continueChain(store, station, signingKey),
+    capturedAt: timeOf(name).toISOString(),
+    bootEntries: options.bootEntries ?? [],
+    bootOrder: options.bootOrder ?? [],
+    passport,
+    disks: disks.map((captured, number) => ({ captured, passportDisk: passportDiskOf(options, number) })),
+  });
+  const signature = signBytes(image.manifestBytes, signingKey, `rekindle image ${formatImageRef(name)}`);
+  publishImage(store, name, { manifestBytes: image.manifestBytes, files: image.files, signature });
+  const manifest = readBack(store, name, signingKey, image.manifestBytes);
+  return {
+    name,
+    manifest,
+    manifestSha256: sha256(image.manifestBytes),
+    disks,
+    change: summariseChange(disks),
+    verified,
+    warnings: disks.flatMap((disk, number) =>
+      disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
+    ),
+  };
+}
+
+function assertStoreFolder(store: string): void {
+  if (fs.statSync(store, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new RekindleError('store-unreachable', `Opening image store ${store}: there is no such folder`, {
+    next: 'Check the path, and that the share or disk is mounted.',
+  });
+}
+
+function passportDiskOf({ disks }: CaptureImageOptions, number: number): PassportDisk {
+  const source = disks[number];
+  if (source === undefined) throw new RangeError(`disk ${number} of ${disks.length}`);
+  return source.passportDisk;
+}
+
+function timeOf({ utc }: ImageName): Date {
+  const time = parseUtc(utc);
+  if (time === null) throw new RangeError(`"${utc}" is no moment in time`);
+  return time;
+}
+
+/** What a reader of the image will believe: signature, manifest, and every file with its listed hash. */
+function readBack(store: string, name: ImageName, key: SecretKey, written: Uint8Array): ImageManifest {
+  const { manifest, manifestBytes } = readManifest(store, name, key);
+  if (!Buffer.from(manifestBytes).equals(written)) {
+    throw new RekindleError(
+      'verification-failed',
+      `Reading ${imageFolder(store, name)} again: its manifest is not the one that was written`,
+      { next: 'Check the disk or share that holds the store, remove this image and capture again.' },
+    );
+  }
+  for (const { name: file } of manifest.files) readListedFile(store, name, manifest, file);
+  return manifest;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,0 +1,3 @@
+import type { Tool } from '#base/run-tool.ts';
+
+export const qemuImg: Tool = { command: 'qemu-img', debianPackage: 'qemu-utils' };

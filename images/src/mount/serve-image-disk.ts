@@ -1,0 +1,67 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { RekindleError } from '#base/errors.ts';
+import { type DiskIndex, parseDiskIndex } from '../format/disk-index.ts';
+import type { ImageDisk } from '../format/image-manifest.ts';
+import { formatImageRef, type ImageName } from '../format/image-name.ts';
+import type { PublicKey } from '../format/minisign.ts';
+import { readListedFile, readManifest } from '../stores/image-folder.ts';
+import { startChunkReaders } from './chunk-readers.ts';
+import { type ImageDeviceOptions, openImageDevice } from './image-device.ts';
+import { type NbdServer, serveNbd } from './nbd-server.ts';
+
+/** One disk of an image, its manifest's signature checked and its index as the manifest lists it. */
+export interface FoundDisk {
+  readonly store: string;
+  readonly image: ImageName;
+  readonly disk: ImageDisk;
+  readonly index: DiskIndex;
+}
+
+/** @throws RekindleError `not-found` (no such disk), `verification-failed` */
+export function findImageDisk(store: string, image: ImageName, key: PublicKey, number: number): FoundDisk {
+  const { manifest } = readManifest(store, image, key);
+  const disk = manifest.disks.find((each) => each.number === number);
+  if (disk === undefined)
+    throw new RekindleError('not-found', `Image ${formatImageRef(image)} has no disk ${number}`, {
+      next: `It has ${manifest.disks.map((each) => `disk ${each.number} (${each.model})`).join(', ')}.`,
+    });
+  const index = parseDiskIndex(readListedFile(store, image, manifest, disk.diskIndex), disk.diskIndex);
+  return { store, image, disk, index };
+}
+
+export interface ServeOptions extends ImageDeviceOptions {
+  /** Where the socket is made; a folder of its own that goes away again, when absent. */
+  readonly socket?: string;
+  readonly onProtocolError?: (sentence: string) => void;
+}
+
+/** The disk on a unix socket, until it is disposed of. */
+export async function serveImageDisk(
+  { store, index }: Pick<FoundDisk, 'store' | 'index'>,
+  options: ServeOptions = {},
+): Promise<NbdServer> {
+  await using stack = new AsyncDisposableStack();
+  const readers = stack.use(
+    startChunkReaders({ store: { kind: 'directory', path: store }, digest: index.digest }),
+  );
+  const device = openImageDevice(index, (id) => readers.read(id), options);
+  const socket = options.socket ?? path.join(stack.use(temporaryFolder()).path, 'nbd');
+  const { onProtocolError } = options;
+  const server = stack.use(
+    await serveNbd(device, socket, onProtocolError === undefined ? {} : { onProtocolError }),
+  );
+  const resources = stack.move();
+  return {
+    socket: server.socket,
+    uri: server.uri,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** A folder that only this user may look into. */
+export function temporaryFolder(): { readonly path: string } & Disposable {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rekindle-'));
+  return { path: folder, [Symbol.dispose]: () => fs.rmSync(folder, { recursive: true, force: true }) };
+}

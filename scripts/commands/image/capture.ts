@@ -1,0 +1,151 @@
+import { statSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { formatBytes } from '#base/bytes.ts';
+import { openDisk } from '#images/block-device/disk-handle.ts';
+import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
+import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
+import type { CaptureLimits } from '#images/capture/throttle.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
+import type { Configuration } from '#pxe-server/config/configuration.ts';
+import { readSigningKey } from '#pxe-server/site/site-keys.ts';
+import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
+import { findStation } from '#pxe-server/stations/station-registry.ts';
+import { readDisks } from '#runtime/inventory/disks.ts';
+import { parseByteRate, parsePercent } from '../../byte-rate.ts';
+import { interruptSignal } from '../../interrupt-signal.ts';
+import { createProgressLine } from '../../progress-line.ts';
+import { openSite } from '../../site-option.ts';
+import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { parseStationName, stationFacts } from './station-facts.ts';
+
+type Options = StoreOption & {
+  readonly station: string;
+  readonly disk: readonly string[];
+  readonly passport?: string;
+  readonly limitRate?: number;
+  readonly maxLoad?: number;
+  readonly json?: boolean;
+};
+
+export function captureCommand(): Command {
+  return imageVerb('capture')
+    .description(
+      'take an image of disks or disk files, sign it and verify it; interrupted, it leaves no image, and a second run reuses what is stored',
+    )
+    .requiredOption('--station <name>', 'whose image it is')
+    .requiredOption(
+      '--disk <source>',
+      'block device or disk file; DEVICE,SERIAL says which disk of the passport it is. Once for each disk',
+      (value: string, before: readonly string[] = []) => [...before, value],
+    )
+    .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
+    .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
+    .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
+    .option('--json', 'the result as JSON')
+    .action(capture);
+}
+
+async function capture(options: Options): Promise<void> {
+  const site = await openSite(options);
+  const name = parseStationName(options.station);
+  const station = findStation(site.state, name);
+  const facts = await stationFacts(station, name, options.passport);
+  const sources = await Promise.all(options.disk.map(parseSource));
+  const matched = matchPassportDisks(sources, facts.passport);
+  const line = createProgressLine();
+  using interrupted = interruptSignal();
+  const image = await captureImage({
+    ...facts,
+    store: storeOf(site, options),
+    station: name,
+    signingKey: await readSigningKey(site.paths),
+    disks: sources.flatMap(({ path }, number) => {
+      const passportDisk = matched[number];
+      return passportDisk === undefined ? [] : [{ path, passportDisk }];
+    }),
+    consistency: 'offline',
+    tools: { node: process.version, rekindle: 'capture' },
+    dataVolumes: site.configuration.volumes.data,
+    limits: limitsOf(options, station, site.configuration.captures),
+    signal: interrupted,
+    onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
+      line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
+  }).finally(() => line.end());
+  if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
+  else print(image);
+}
+
+function limitsOf(
+  { limitRate, maxLoad }: Options,
+  station: Station | undefined,
+  policy: Configuration['captures'],
+): CaptureLimits {
+  return {
+    ...captureLimits(station, policy),
+    ...(limitRate === undefined ? {} : { bytesPerSecond: limitRate }),
+    ...(maxLoad === undefined ? {} : { loadPercent: maxLoad }),
+  };
+}
+
+/** `/dev/sdb`, `disk.raw`, or either with `,SERIAL`. */
+async function parseSource(text: string): Promise<SourceDisk> {
+  const at = text.lastIndexOf(',');
+  const isPath = at === -1 || statSync(text, { throwIfNoEntry: false }) !== undefined;
+  const path = isPath ? text : text.slice(0, at);
+  const disk = openDisk(path);
+  disk.close();
+  const device = disk.isBlockDevice ? await realpath(path) : undefined;
+  const identity = (await readDisks({ root: '/' })).find(({ devicePath }) => devicePath === device);
+  const { serial, wwn } = identity?.passportDisk ?? {};
+  return {
+    path,
+    sizeBytes: disk.sizeBytes,
+    ...(serial === undefined ? {} : { serial }),
+    ...(wwn === undefined ? {} : { wwn }),
+    ...(isPath ? {} : { named: text.slice(at + 1) }),
+  };
+}
+
+function summaryOf({ name, manifest, manifestSha256, disks, change, verified, warnings }: CapturedImage) {
+  return {
+    ref: formatImageRef(name),
+    manifestSha256,
+    capturedAt: manifest.capturedAt,
+    sequence: manifest.sequence,
+    change,
+    verified,
+    warnings,
+    disks: manifest.disks.map(({ number, slot, sizeBytes, volumes }, at) => ({
+      number,
+      slot,
+      sizeBytes,
+      readBytes: disks[at]?.stats.readBytes,
+      seconds: disks[at]?.stats.seconds,
+      volumes,
+    })),
+  };
+}
+
+function print(image: CapturedImage): void {
+  const { change, verified, warnings, manifest } = image;
+  const share = (change.share * 100).toFixed(1);
+  console.log(
+    [
+      `Image ${formatImageRef(image.name)} is published, signed and verified.`,
+      ...warnings.map((warning) => `  warning: ${warning}`),
+      ...manifest.disks.flatMap(({ number, volumes }) =>
+        volumes.map((volume) => {
+          const how = volume.capturedAs === 'used-blocks' ? 'used blocks' : `all blocks: ${volume.reason}`;
+          const what = [volume.fileSystem ?? 'unknown', volume.label ?? volume.name]
+            .filter(Boolean)
+            .join(' ');
+          return `  disk ${number} volume ${volume.number}: ${what}, ${formatBytes(volume.usedBytes)} of ${formatBytes(volume.sizeBytes)} (${how})`;
+        }),
+      ),
+      `  new since the last image: ${formatBytes(change.newBytes)} of ${formatBytes(change.contentBytes)} (${share} %), ${formatBytes(change.storedBytes)} in the store`,
+      `  read again from the store: ${verified.readAgain} new chunks${verified.fromMedium ? '' : ' (maybe from the page cache)'}; found present: ${verified.foundPresent} older ones`,
+    ].join('\n'),
+  );
+}

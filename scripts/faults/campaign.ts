@@ -1,0 +1,82 @@
+/**
+ * A campaign makes one kind of fault happen at many points of real work and counts how it ended. What must
+ * never be is a violation; everything else is an outcome.
+ */
+export interface Campaign {
+  readonly name: string;
+  /** What must hold, in one sentence. */
+  readonly goal: string;
+  run(context: CampaignContext): Promise<CampaignResult>;
+}
+
+export interface CampaignContext {
+  /** Empty folder of this campaign alone; whoever started the campaign removes it. */
+  readonly folder: string;
+  readonly seed: number;
+  /** At most so many points, spread evenly over all of them; absent: every point. */
+  readonly limit?: number;
+  readonly progress: (line: string) => void;
+}
+
+export interface CampaignResult {
+  /** Faults that were really injected. */
+  readonly points: number;
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** A sentence each: where, and what was seen. */
+  readonly violations: readonly string[];
+  /** Measured figures worth writing down. */
+  readonly figures: Readonly<Record<string, string | number>>;
+}
+
+export interface Tally {
+  outcome(what: string, count?: number): void;
+  violation(sentence: string): void;
+  figure(name: string, value: string | number): void;
+  result(): CampaignResult;
+}
+
+export function createTally(): Tally {
+  const outcomes: Record<string, number> = {};
+  const figures: Record<string, string | number> = {};
+  const violations: string[] = [];
+  let points = 0;
+  return {
+    outcome(what, count = 1) {
+      outcomes[what] = (outcomes[what] ?? 0) + count;
+      points += count;
+    },
+    violation: (sentence) => void violations.push(sentence),
+    figure(name, value) {
+      figures[name] = value;
+    },
+    result: () => ({ points, outcomes, violations, figures }),
+  };
+}
+
+/** At most `limit` of the points, evenly spread and in order; the first and the last are always among them. */
+export function spread<Point>(points: readonly Point[], limit: number | undefined): Point[] {
+  if (limit === undefined || points.length <= limit) return [...points];
+  if (limit <= 1) return points.slice(0, limit);
+  const step = (points.length - 1) / (limit - 1);
+  return Array.from({ length: limit }, (_, n) => points[Math.round(n * step)] as Point);
+}
+
+/** Calls `use` for every point in turn and says how far it is, with rate and time left. */
+export async function forEachPoint<Point>(
+  { progress }: CampaignContext,
+  what: string,
+  points: readonly Point[],
+  use: (point: Point, number: number) => Promise<void> | void,
+): Promise<void> {
+  const startedAt = performance.now();
+  let saidAt = startedAt;
+  for (const [number, point] of points.entries()) {
+    await use(point, number);
+    const now = performance.now();
+    if (now - saidAt < 5000) continue;
+    saidAt = now;
+    const rate = (number + 1) / ((now - startedAt) / 1000);
+    const left = Math.round((points.length - number - 1) / rate);
+    progress(`${what}: ${number + 1} of ${points.length}, ${rate.toFixed(1)} a second, ${left} s left`);
+  }
+}

@@ -1,0 +1,38 @@
+/** What the medium's boot menu starts; paths are those on the medium. */
+export interface GrubMenu {
+  readonly station: string;
+  readonly kernel: string;
+  /** In this order: later archives add to earlier ones. */
+  readonly initrds: readonly string[];
+  readonly commandLine: readonly string[];
+}
+
+/** Nobody at the keyboard: a medium that was left in the drive must not keep a healthy station down. */
+const secondsToLocalDisk = 30;
+
+/**
+ * `grub.cfg` for BIOS and UEFI. The station starts from its own disk unless somebody chooses the recovery
+ * (the F12 rule), so that a medium left behind never makes a loop.
+ */
+export function formatGrubMenu({ station, kernel, initrds, commandLine }: GrubMenu): string {
+  return `${[
+    'set default=local',
+    `set timeout=${secondsToLocalDisk}`,
+    'set pager=0',
+    `menuentry "Recovery of ${station}" --id recovery --hotkey=r {`,
+    `  echo "Rekindle: loading the recovery of ${station} ..."`,
+    `  linux ${kernel} ${commandLine.join(' ')}`,
+    `  initrd ${initrds.join(' ')}`,
+    '}',
+    `menuentry "Start ${station} from its own disk" --id local --hotkey=l {`,
+    '  if [ "$grub_platform" = efi ]; then',
+    // The firmware goes on with its next boot option.
+    '    exit',
+    '  fi',
+    // A BIOS calls the stick that it started from the first disk; behind a CD the first disk is the station's.
+    '  regexp --set=1:bootdisk "^(hd[0-9]+)" "$root"',
+    '  if [ "$bootdisk" = hd0 ]; then set own=hd1; else set own=hd0; fi',
+    '  chainloader ($own)+1',
+    '}',
+  ].join('\n')}\n`;
+}

@@ -1,0 +1,101 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { captureDisk } from '#images/capture/capture-disk.ts';
+import { claimSource } from '#images/capture/claim-source.ts';
+import {
+  MiB,
+  makeBlankDisk,
+  makeTemporaryFolder,
+  noise,
+  run,
+  writeAt,
+} from '#test/support/restore-demo-disk.ts';
+
+function loopWithExt4(): { folder: string; file: string; device: string; mount(...options: string[]): void } {
+  const folder = makeTemporaryFolder();
+  onTestFinished(() => folder[Symbol.dispose]());
+  const file = makeBlankDisk(path.join(folder.path, 'disk.img'), 32 * MiB);
+  run('mkfs.ext4', '-q', '-F', file);
+  const device = run('losetup', '--show', '--find', file).trim();
+  onTestFinished(() => void run('losetup', '--detach', device));
+  const mountPoint = path.join(folder.path, 'with space');
+  fs.mkdirSync(mountPoint);
+  return {
+    folder: folder.path,
+    file,
+    device,
+    mount(...options) {
+      run('mount', ...options, device, mountPoint);
+      onTestFinished(() => void run('umount', mountPoint));
+    },
+  };
+}
+
+const store = (folder: string): { kind: 'directory'; path: string } => {
+  const made = path.join(folder, 'store');
+  fs.mkdirSync(made, { recursive: true });
+  return { kind: 'directory', path: made };
+};
+
+test('a disk that is mounted read-write is refused, named by its mount point; its file too', async () => {
+  const { folder, device, file, mount } = loopWithExt4();
+  mount();
+  for (const source of [device, file]) {
+    await expect(captureDisk({ path: source, store: store(folder) })).rejects.toMatchObject({
+      code: 'target-unfit',
+      message: expect.stringContaining(`mounted at ${folder}/with space and can be written to`),
+    });
+  }
+});
+
+test('a read-only bind mount of a writable file system does not make it stand still', async () => {
+  const { folder, device, mount } = loopWithExt4();
+  mount();
+  const bind = path.join(folder, 'bind');
+  fs.mkdirSync(bind);
+  run('mount', '--bind', path.join(folder, 'with space'), bind);
+  onTestFinished(() => void run('umount', bind));
+  run('mount', '-o', 'remount,bind,ro', bind);
+  expect(() => claimSource(device)).toThrow('can be written to');
+});
+
+test('one that is mounted read-only is captured', async () => {
+  const { folder, device, mount } = loopWithExt4();
+  mount('-o', 'ro');
+  const captured = await captureDisk({ path: device, store: store(folder) });
+  expect(captured.sizeBytes).toBe(32 * MiB);
+});
+
+test('while a device is captured nothing can mount it; afterwards it can', () => {
+  const { device, mount } = loopWithExt4();
+  const claimed = claimSource(device);
+  expect(() => mount('-o', 'ro')).toThrow();
+  expect(() => claimSource(device)).toThrow('claimed by another program');
+  claimed[Symbol.dispose]();
+  mount('-o', 'ro');
+});
+
+test('swap on the disk is a writer', () => {
+  const { device } = loopWithExt4();
+  run('mkswap', device);
+  run('swapon', device);
+  onTestFinished(() => void run('swapoff', device));
+  expect(() => claimSource(device)).toThrow('used as swap');
+});
+
+test('a file that is written to while it is captured gives no image', async () => {
+  const { folder, file } = loopWithExt4();
+  let written = false;
+  const running = captureDisk({
+    path: file,
+    store: store(folder),
+    workers: 1,
+    onProgress: () => {
+      if (!written) writeAt(file, noise('late', 100), 20 * MiB);
+      written = true;
+    },
+  });
+  writeAt(file, noise('early', 100), 20 * MiB);
+  await expect(running).rejects.toThrow('written to meanwhile');
+});
