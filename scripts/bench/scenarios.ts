@@ -1,6 +1,14 @@
 import type { Scenario } from './scenario.ts';
 import { captureScenario } from './scenarios/capture.ts';
+import { deltaScenario } from './scenarios/delta.ts';
+import { memoryScenario } from './scenarios/memory.ts';
 import { restoreScenario } from './scenarios/restore.ts';
+import { restoreHttpScenario } from './scenarios/restore-http.ts';
 
-/** In the order in which they run: the first makes what the others use. */
-export const scenarios: readonly Scenario[] = [captureScenario, restoreScenario];
+export const scenarios: readonly Scenario[] = [
+  captureScenario,
+  restoreScenario,
+  restoreHttpScenario,
+  deltaScenario,
+  memoryScenario,
+];

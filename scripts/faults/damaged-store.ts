@@ -102,7 +102,9 @@ function chunkVictims(station: FaultStation, target: string): Victim[] {
   const first = (numbers: readonly number[]): IndexChunk[] =>
     numbers.slice(0, 1).map((number) => chunkAt(index, number));
   const chosen = [
-    ...first(plan.heldBack.head).map((chunk) => ['chunk of the first blocks', chunk] as const),
+    ...first(plan.heldBack.heads[0]?.chunks ?? []).map(
+      (chunk) => ['chunk of the first blocks', chunk] as const,
+    ),
     ...first(plan.heldBack.tail).map((chunk) => ['chunk of the last blocks', chunk] as const),
     ...large.slice(0, 1).map((chunk) => ['chunk of a system volume', chunk] as const),
     ...large.slice(-1).map((chunk) => ['chunk of a data volume', chunk] as const),

@@ -188,7 +188,8 @@ async function resume(
 
 /** Chunks of the plan, zero chunks left out, that are right on the disk now, and those that are not. */
 function measureRight(plan: RestorePlan, target: string): { rightBytes: number; wrongBytes: number } {
-  const numbers = new Set([...plan.heldBack.head, ...plan.chunks, ...plan.heldBack.tail]);
+  const heads = plan.heldBack.heads.flatMap(({ chunks }) => chunks);
+  const numbers = new Set([...heads, ...plan.chunks, ...plan.heldBack.tail]);
   let [rightBytes, wrongBytes] = [0, 0];
   for (const number of numbers) {
     const chunk = chunkAt(plan.index, number);

@@ -1,6 +1,7 @@
 import { RekindleError } from '#base/errors.ts';
+import { chunkBytes } from '../format/chunk-grid.ts';
 import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
-import { unpackChunk } from './chunk-file.ts';
+import { packedBound, unpackChunk } from './chunk-file.ts';
 import type { ChunkStore, StoreRef } from './chunk-store.ts';
 import { chunksFolder } from './directory-store.ts';
 import { createHttpClient, type HttpReply } from './http-request.ts';
@@ -21,6 +22,8 @@ export function openHttpStore(
   patienceMs?: number,
 ): ChunkStore {
   const client = createHttpClient(ref, patienceMs);
+  /** For chunk files; a request takes one and gives it back. */
+  const kept: Uint8Array[] = [];
   const pathOf = (id: ChunkId): string => `/${chunksFolder}/${chunkPath(id)}`;
   const refused = (what: string, reply: HttpReply): RekindleError =>
     new RekindleError(
@@ -53,7 +56,8 @@ export function openHttpStore(
     description: ref.url,
 
     async get(id, into) {
-      const reply = await client.request('GET', pathOf(id));
+      const memory = kept.pop() ?? new Uint8Array(packedBound(chunkBytes));
+      const reply = await client.request('GET', pathOf(id), { into: memory });
       if (reply.status === 404) {
         throw new RekindleError('not-found', `Reading chunk ${id}: image store ${ref.url} does not hold it`, {
           next: 'Copy it from a second store, or choose another image.',
@@ -61,19 +65,19 @@ export function openHttpStore(
         });
       }
       if (reply.status !== 200) throw refused(`Reading chunk ${id}`, reply);
-      return unpackChunk(id, reply.body, ref.url, digest, into);
+      const plain = unpackChunk(id, reply.body, ref.url, digest, into);
+      kept.push(memory);
+      return plain;
     },
 
     async missing(ids) {
       const absent: ChunkId[] = [];
       for (let at = 0; at < ids.length; at += questionSize) {
         const chunks = ids.slice(at, at + questionSize);
-        const reply = await client.request(
-          'POST',
-          '/missing',
-          Buffer.from(JSON.stringify({ chunks })),
-          'application/json',
-        );
+        const reply = await client.request('POST', '/missing', {
+          body: Buffer.from(JSON.stringify({ chunks })),
+          type: 'application/json',
+        });
         if ([404, 405, 501].includes(reply.status)) return missingByHead(ids);
         if (reply.status !== 200) throw refused('Asking which chunks are missing', reply);
         const answer = new Set(parseMissing(reply, ref.url));
@@ -83,7 +87,10 @@ export function openHttpStore(
     },
 
     async put(id, chunkFile) {
-      const reply = await client.request('PUT', pathOf(id), chunkFile, 'application/octet-stream');
+      const reply = await client.request('PUT', pathOf(id), {
+        body: chunkFile,
+        type: 'application/octet-stream',
+      });
       if (![200, 201, 204].includes(reply.status)) throw refused(`Writing chunk ${id}`, reply);
     },
 

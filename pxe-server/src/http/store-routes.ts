@@ -15,6 +15,7 @@ import { findJob, type Job } from '../jobs/job-store.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
 /** zstd makes what it cannot compress a little longer. */
@@ -50,7 +51,7 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
   });
 
   const chunkRoute = `/store/${chunksFolder}/:prefix/:file`;
-  router.get(chunkRoute, (request, response) => {
+  router.get(chunkRoute, async (request, response) => {
     const kinds = request.method === 'HEAD' ? (['job', 'capture'] as const) : (['job'] as const);
     const job = allowed(context, request, kinds);
     if ('status' in job) return sendProblem(response, job);
@@ -59,7 +60,10 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     if (job.kind === 'restore' && !chunksOf.has(job.imageName, id)) {
       return sendProblem(response, notAllowed('This token reads the chunks of its own image only.'));
     }
-    sendFile(response, join(store, chunksFolder, chunkPath(id)));
+    const file = join(store, chunksFolder, chunkPath(id));
+    // A file that is not there: sendFile finds that too, and answers.
+    const sent = await sendChunk(request, response, file).catch(() => false);
+    if (!sent) sendFile(response, file);
   });
 
   const readChunk = express.raw({ type: () => true, limit: largestChunkFile });

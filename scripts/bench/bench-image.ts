@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import type { ImageManifest, StationName } from '#images/format/image-manifest.ts';
+import { formatImageName, type ImageName } from '#images/format/image-name.ts';
+import { type SecretKey, signBytes } from '#images/format/minisign.ts';
+import { publishImage } from '#images/stores/publish-image.ts';
+
+/** Publishes what `engine.ts capture` left as an image that the service and the image verbs take for one. */
+export function publishBenchImage(
+  image: { readonly store: string; readonly index: string },
+  signingKey: SecretKey,
+  name: ImageName,
+): ImageManifest {
+  const diskIndex = fs.readFileSync(image.index);
+  const passport = Buffer.from('{}');
+  const diskIndexName = `${name.station}_disk0.caibx`;
+  const listed = (file: string, bytes: Uint8Array) => ({
+    name: file,
+    bytes: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  });
+  const manifest: ImageManifest = {
+    formatVersion: 1,
+    station: name.station,
+    computerName: name.station,
+    stationRole: 'client',
+    capturedAt: '2026-11-20T02:00:00Z',
+    consistency: 'offline',
+    tools: {},
+    sequence: 1,
+    previousManifestSha256: null,
+    firmware: { kind: 'bios', bootEntries: [], bootOrder: [] },
+    disks: [benchImageDisk(image.index, diskIndexName)],
+    files: [listed(diskIndexName, diskIndex), listed('passport.json', passport)],
+  };
+  const manifestBytes = Buffer.from(JSON.stringify(manifest));
+  publishImage(image.store, name, {
+    manifestBytes,
+    signature: signBytes(manifestBytes, signingKey, formatImageName(name)),
+    files: [
+      { name: diskIndexName, bytes: diskIndex },
+      { name: 'passport.json', bytes: passport },
+    ],
+  });
+  return manifest;
+}
+
+export const benchStation = 'BENCH' as StationName;
+
+/** The manifest's words on the disk whose index this is. */
+export function benchImageDisk(indexFile: string, diskIndexName: string): ImageManifest['disks'][number] {
+  return {
+    ...{ number: 0, slot: '0000:00:1f.2', model: 'BENCH', physicalSectorBytes: 512 },
+    diskIndex: diskIndexName,
+    ...JSON.parse(fs.readFileSync(`${indexFile}.json`, 'utf8')),
+  };
+}
