@@ -7,6 +7,7 @@ import {
   type CampaignContext,
   createTally,
   forEachPoint,
+  share,
   spread,
   type Tally,
 } from './campaign.ts';
@@ -31,10 +32,8 @@ export const failingStore: Campaign = {
   async run(context) {
     const station = await makeStation(path.join(context.folder, 'station'));
     const tally = createTally();
-    const limit = context.limit === undefined ? undefined : Math.ceil(context.limit / 2);
-    const limited = { ...context, ...(limit === undefined ? {} : { limit }) };
-    await failCalls(limited, station, tally);
-    await fillStore(limited, station, tally);
+    const { chosen, each } = share([failCalls, fillStore], context);
+    for (const fail of chosen) await fail(each, station, tally);
     return tally.result();
   },
 };
