@@ -37,6 +37,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
   ],
+  'image import': [
+    'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
+  ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
   'image mount': [
     'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',

@@ -7,6 +7,7 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
 import { addJobEvents, findJob, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { findArmed } from '../stations/arming.ts';
@@ -35,7 +36,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       if (grant.how === 'armed' && findArmed(state, name)?.image !== ref) {
         return notAllowed(`Station ${name} is not armed to restore ${ref}.`);
       }
-      const image = readImage(context, ref);
+      const image = await readImage(context, ref);
       if ('kind' in image) return image;
       const { signed } = image;
       if (signed.manifest.station !== name) {
@@ -89,6 +90,8 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     reply: nothing,
     async handle({ parameters, body: { events } }) {
       addJobEvents(state, parameters['jobId'] ?? '', events);
+      const job = findJob(state, parameters['jobId'] ?? '');
+      if (job !== undefined) beatJobTurn(context, job);
       return ok(undefined);
     },
   });
@@ -111,6 +114,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
+      releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });
@@ -122,10 +126,13 @@ interface ReadImage {
   readonly signed: SignedManifest;
 }
 
-function readImage({ store, signingKey, log }: ServiceContext, ref: string): ReadImage | Refused {
+async function readImage(
+  { store, signingKey, log }: ServiceContext,
+  ref: string,
+): Promise<ReadImage | Refused> {
   try {
-    const name = resolveImage(store, parseImageRef(ref));
-    const signed = readManifest(store, name, signingKey);
+    const name = await resolveImage(store, parseImageRef(ref));
+    const signed = await readManifest(store, name, signingKey);
     return { ref: formatImageRef(name), name: formatImageName(name), signed };
   } catch (error) {
     if (!(error instanceof RekindleError)) throw error;

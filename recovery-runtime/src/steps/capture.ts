@@ -36,8 +36,13 @@ export const openCapture = readingStep<
 >({
   id: 'open-capture',
   title: titles['open-capture'],
-  async run({ server, token, station, passport }) {
-    const job = await openCaptureJob(server, token, { station, passport });
+  async run({ server, token, station, passport }, { say }) {
+    let told = '';
+    const job = await openCaptureJob(server, token, { station, passport }, (message) => {
+      // The service is asked every few seconds; a person is told once.
+      if (message !== told) say(texts.captureWaits(message));
+      told = message;
+    });
     return { value: job, sentence: texts.captureOpened(job.imageName) };
   },
 });
