@@ -306,6 +306,53 @@ describe('operation', () => {
   });
 });
 
+describe('rekindle doctor', () => {
+  it('finds what is wrong with a running site, says how to mend it, and ends with 2', async () => {
+    const { code, stdout } = await run('doctor', '--json');
+    const findings = JSON.parse(stdout) as {
+      check: string;
+      verdict: string;
+      sentence: string;
+      next?: string;
+    }[];
+    const of = (check: string) => findings.filter((each) => each.check === check);
+    expect(of('ports')).toMatchObject([
+      { verdict: 'ok', sentence: 'The service runs and answers on eth0 (10.77.0.1).' },
+    ]);
+    expect(of('packages')).toMatchObject([{ verdict: 'ok' }]);
+    expect(of('certificates').map(({ verdict }) => verdict)).toEqual(['ok', 'ok']);
+    // Proxy mode, and nobody gives addresses on this network.
+    expect(of('DHCP servers')).toMatchObject([{ verdict: 'problem' }]);
+    expect(findings.every(({ verdict, next }) => (verdict === 'ok') === (next === undefined))).toBe(true);
+    expect(code).toBe(2);
+    const text = await run('doctor');
+    expect(text.stdout).toContain('PROBLEM  On eth0 no DHCP server gives addresses');
+  });
+
+  it('tells the boots of one machine with the seconds since its first packet', async () => {
+    const { stdout, code } = await run('doctor', '--machine', station);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {4}0\.000 s {2}/m);
+    expect(stdout).toMatch(/^ +\d+\.\d{3} s {2}boot-files {2}gets the boot menu of OS-SRV-1A for 10 s$/m);
+    expect((await run('doctor', '--machine', '52:54:00:aa:aa:aa')).stdout).toContain(
+      'Nothing was ever heard of',
+    );
+    expect((await run('doctor', '--machine', 'NOBODY')).code).toBe(11);
+  });
+
+  it('captures the packets of one machine', async () => {
+    const file = join(folder, 'boot.pcap');
+    const capturing = run('doctor', '--capture', file, '--for', '3s', '--machine', stationMac);
+    await expect.poll(() => existsSync(file) && statSync(file).size >= 24, { timeout: 10_000 }).toBe(true);
+    await curl('stranger', 'http://10.77.0.1:8080/healthz');
+    await curl('station', 'http://10.77.0.1:8080/healthz');
+    expect((await capturing).code).toBe(0);
+    const packets = (await lan.members.server.run('tcpdump', ['-n', '-r', file])).stdout;
+    expect(packets).toContain('10.77.0.20.');
+    expect(packets).not.toContain('10.77.0.30.');
+  });
+});
+
 describe('a capture that is interrupted', () => {
   it('leaves no image when the service is killed, and its chunks are not sent twice', async () => {
     const passport = somePassport();
