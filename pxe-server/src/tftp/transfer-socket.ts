@@ -113,8 +113,10 @@ export async function runTransfer(options: TransferOptions): Promise<Outcome> {
 
   try {
     signal.throwIfAborted();
+    // Without a lookup that waits, it listens before `bind` returns.
+    const listening = once(socket, 'listening');
     socket.bind({ address: localAddress, port: 0, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
     await apply(startTransfer(parameters, reader.size, startedAt));
     await drain();
     return await promise;
