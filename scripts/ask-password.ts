@@ -7,16 +7,26 @@ import { RekindleError } from '#base/errors.ts';
  */
 export async function newPassword(forWhom: string, file: string | undefined): Promise<string> {
   if (file !== undefined) return readPasswordFile(file);
-  if (!process.stdin.isTTY) {
-    throw new RekindleError('usage', `The password for ${forWhom} cannot be asked: there is no terminal`, {
-      next: 'Give it in a file that only you can read: --password-file FILE',
-    });
-  }
+  assertTerminal(forWhom);
   const first = await askHidden(`Password for ${forWhom}: `);
   if ((await askHidden('Again: ')) !== first) {
     throw new RekindleError('usage', `The two passwords for ${forWhom} differ`, { next: 'Try again.' });
   }
   return first;
+}
+
+/** A password that exists already: from a file, or typed once. */
+export async function knownPassword(forWhom: string, file: string | undefined): Promise<string> {
+  if (file !== undefined) return readPasswordFile(file);
+  assertTerminal(forWhom);
+  return askHidden(`Password of ${forWhom}: `);
+}
+
+function assertTerminal(forWhom: string): void {
+  if (process.stdin.isTTY) return;
+  throw new RekindleError('usage', `The password for ${forWhom} cannot be asked: there is no terminal`, {
+    next: 'Give it in a file that only you can read: --password-file FILE',
+  });
 }
 
 async function readPasswordFile(file: string): Promise<string> {

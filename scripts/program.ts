@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
+import { hookCommand } from './commands/hook.ts';
 import { imageCommand } from './commands/image.ts';
 import { initCommand } from './commands/init.ts';
 import { mediaCommand } from './commands/media.ts';
@@ -47,6 +48,7 @@ export function program(): Command {
     driverPackCommand(),
     imageCommand(),
     mediaCommand(),
+    hookCommand(),
     reportCommand(),
     rehearseCommand(),
   ]) {

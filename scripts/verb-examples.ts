@@ -18,6 +18,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
+    'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
     "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
@@ -52,6 +53,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
   'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'hook sql': [
+    "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
+    'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
+  ],
   'report show': ['rekindle report show report.json'],
   'report verify': [
     'rekindle report verify report.json',

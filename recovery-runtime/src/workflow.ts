@@ -7,6 +7,8 @@ import type { EventPost } from './engine/event-post.ts';
 import type { Ending, Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import { planAndConfirm } from './plan-and-confirm.ts';
+import { byRule } from './restore/restore-scope.ts';
 import { postEvents } from './server-client/calls.ts';
 import { createServerClient, type ServerClient } from './server-client/server-client.ts';
 import {
@@ -21,12 +23,9 @@ import { checkMedium, checkTicketOfMedium } from './steps/check-medium.ts';
 import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
-import { confirmByArming, confirmByName, showPlan } from './steps/confirm.ts';
 import { enrolThisStation, nameStation } from './steps/enrol.ts';
 import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
 import { checkImage, openJob } from './steps/open-job.ts';
-import { planRestoreOfDisks } from './steps/plan-restore.ts';
-import { preFlight } from './steps/pre-flight.ts';
 import { recheckDisks } from './steps/recheck-disks.ts';
 import { repairBootEntries } from './steps/repair-boot-entries.ts';
 import { restoreDisks } from './steps/restore-disks.ts';
@@ -112,18 +111,14 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
     imageDisks: image.manifest.disks,
     present: inventory.disks,
   });
-  const planned = await run.step(planRestoreOfDisks, { image, disks });
-  await run.step(preFlight, { source: image.source, planned });
-
-  const shown = { terminal, station, identity, planned };
-  if (boot.dryRun) {
-    showPlan(shown);
-    return { kind: 'dry-run' };
-  }
-  const confirmed =
+  const by =
     order.armedBy === undefined
-      ? await run.step(confirmByName, { ...shown, technician: order.technician })
-      : await run.step(confirmByArming, { ...shown, armedBy: order.armedBy });
+      ? { how: 'typed' as const, name: order.technician }
+      : { how: 'armed' as const, name: order.armedBy };
+  const { dryRun } = boot;
+  const planning = await planAndConfirm({ run, terminal, image, identity, disks, scope: byRule, dryRun, by });
+  if (planning.kind === 'dry-run') return { kind: 'dry-run' };
+  const { planned, confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
   await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
 

@@ -48,7 +48,7 @@ async function restore(store: string, indexFile: string, target: string): Promis
     : { kind: 'directory', path: store };
   const index = parseDiskIndex(fs.readFileSync(indexFile), indexFile);
   const plan = planRestore(benchImageDisk(indexFile, 'bench.caibx'), index, readTargetDisk(target, false));
-  if (plan.kind === 'refused') throw new Error(plan.sentence);
+  if (plan.kind !== 'restore') throw new Error(plan.sentence);
   let readBackFrom: number | undefined;
   const result = await restoreDisk({
     plan,

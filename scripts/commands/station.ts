@@ -18,6 +18,7 @@ import {
   setComputerName,
   setLoaderDriver,
   setRole,
+  setTerminalBus,
 } from '#pxe-server/stations/station-registry.ts';
 import { parseDuration } from '../duration.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
@@ -53,6 +54,12 @@ export function stationCommand(): Command {
       ),
     )
     .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
+    .addOption(
+      new Option('--terminal-bus <on|off>', "whether the plant's terminal bus is its way to us").choices([
+        'on',
+        'off',
+      ]),
+    )
     .option('--computer-name <name>', 'name of its system, where that is not the name of the station')
     .action(set);
   withSite(command.command('remove'))
@@ -119,6 +126,7 @@ async function show(
       `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
       `  address     ${station.address ?? 'from another DHCP server'}`,
       `  enrolled    ${station.enrolledAt.toISOString()} by ${station.enrolledBy}`,
+      ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
       `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
@@ -162,6 +170,7 @@ async function set(
     readonly loaderDriver?: string;
     readonly role?: string;
     readonly computerName?: string;
+    readonly terminalBus?: string;
   },
 ): Promise<void> {
   const { state } = await openSite(options);
@@ -171,6 +180,7 @@ async function set(
     setLoaderDriver(state, station, loaderDriverSchema.parse(options.loaderDriver));
   }
   if (options.role !== undefined) setRole(state, station, stationRoleSchema.parse(options.role));
+  if (options.terminalBus !== undefined) setTerminalBus(state, station, options.terminalBus === 'on');
   if (options.computerName !== undefined) setComputerName(state, station, options.computerName);
   console.log(`Station ${station} is changed.`);
 }
@@ -202,6 +212,7 @@ function summaryOf({ state, paths }: OpenSite, station: Station) {
     driverPack: hasPack(paths, station.name),
     armed: findArmed(state, station.name) ?? null,
     loaderDriver: station.loaderDriver ?? 'firmware',
+    terminalBus: station.onTerminalBus,
   };
 }
 

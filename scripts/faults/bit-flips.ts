@@ -17,6 +17,7 @@ import {
 import { openStore } from '#images/stores/open-store.ts';
 import { findGrant, mintToken } from '#pxe-server/jobs/token.ts';
 import { openState } from '#pxe-server/site/state.ts';
+import { captureStation } from '#test/support/capture-image-of.ts';
 import { seededRandom } from '#test/support/random.ts';
 import { noise, readIndex, run } from '#test/support/restore-demo-disk.ts';
 import {
@@ -27,7 +28,7 @@ import {
   spread,
   type Tally,
 } from './campaign.ts';
-import { type FaultStation, makeStation, stationName } from './lab/station.ts';
+import { type FaultStation, makeStation } from './lab/station.ts';
 
 /**
  * Every single-bit flip of what a store keeps. Small files bit for bit; of large ones the ends and some thousand
@@ -137,7 +138,7 @@ async function flipImageFiles(context: CampaignContext, station: FaultStation, t
   const key = parsePublicKey(fs.readFileSync(station.publicKeyFile, 'utf8'));
   const name = await resolveImage(station.store, parseImageRef(station.ref));
   const { manifest } = await readManifest(station.store, name, key);
-  for (const file of [manifestFile, signatureFile, diskIndexName(stationName, 0), 'passport.json']) {
+  for (const file of [manifestFile, signatureFile, diskIndexName(captureStation, 0), 'passport.json']) {
     const place = path.join(imageFolder(station.store, name), file);
     const bytes = fs.readFileSync(place);
     const commentEnd = file === signatureFile ? bytes.indexOf('\n') : 0;
@@ -165,7 +166,7 @@ async function flipToken(context: CampaignContext, tally: Tally): Promise<void> 
     kind: 'job',
     technician: 'erika',
     how: 'technician',
-    station: stationName,
+    station: captureStation,
     job: 'job-1',
     expiresAt: 1000,
   });

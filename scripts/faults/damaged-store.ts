@@ -5,11 +5,12 @@ import { chunkAt, type IndexChunk } from '#images/format/disk-index.ts';
 import { diskIndexName, parseImageRef } from '#images/format/image-name.ts';
 import { imageFolder, manifestFile, resolveImage, signatureFile } from '#images/stores/image-folder.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
+import { captureStation } from '#test/support/capture-image-of.ts';
 import { demoDisk, noise, planFor, readIndex, sha256OfFile } from '#test/support/restore-demo-disk.ts';
 import { type Campaign, createTally, forEachPoint, spread, type Tally } from './campaign.ts';
 import { restoreImage } from './lab/restore-child.ts';
 import { runAlone } from './lab/run-alone.ts';
-import { type FaultStation, makeStation, restoreJob, stationName } from './lab/station.ts';
+import { type FaultStation, makeStation, restoreJob } from './lab/station.ts';
 
 /**
  * Chunks, index, manifest and signature truncated, emptied, doubled, swapped, missing. The restore refuses before
@@ -24,7 +25,7 @@ interface Damage {
 const damages: readonly Damage[] = [
   { name: 'missing', make: () => null },
   { name: 'empty', make: () => Buffer.alloc(0) },
-  { name: 'without its last byte', make: (good) => good.subarray(0, -1) },
+  { name: 'without its last two bytes', make: (good) => good.subarray(0, -2) },
   { name: 'cut in half', make: (good) => good.subarray(0, good.length >> 1) },
   { name: 'twice in one file', make: (good) => Buffer.concat([good, good]) },
   { name: 'swapped with another', make: (_, other) => other },
@@ -101,7 +102,9 @@ function chunkVictims(station: FaultStation, target: string): Victim[] {
   const first = (numbers: readonly number[]): IndexChunk[] =>
     numbers.slice(0, 1).map((number) => chunkAt(index, number));
   const chosen = [
-    ...first(plan.heldBack.head).map((chunk) => ['chunk of the first blocks', chunk] as const),
+    ...first(plan.heldBack.heads[0]?.chunks ?? []).map(
+      (chunk) => ['chunk of the first blocks', chunk] as const,
+    ),
     ...first(plan.heldBack.tail).map((chunk) => ['chunk of the last blocks', chunk] as const),
     ...large.slice(0, 1).map((chunk) => ['chunk of a system volume', chunk] as const),
     ...large.slice(-1).map((chunk) => ['chunk of a data volume', chunk] as const),
@@ -117,7 +120,7 @@ function chunkVictims(station: FaultStation, target: string): Victim[] {
 
 async function fileVictims(station: FaultStation): Promise<Victim[]> {
   const folder = imageFolder(station.store, await resolveImage(station.store, parseImageRef(station.ref)));
-  const index = diskIndexName(stationName, 0);
+  const index = diskIndexName(captureStation, 0);
   const read = (name: string): Buffer => fs.readFileSync(path.join(folder, name));
   const victim = (name: string, named: string, other: Buffer): Victim => ({
     what: name,

@@ -5,15 +5,7 @@ import { chunkAt } from '#images/format/disk-index.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import type { RestorePlan } from '#runtime/restore/restore-plan.ts';
 import { serveFolder } from '#test/support/images-folder-server.ts';
-import {
-  demoDisk,
-  MiB,
-  noise,
-  planFor,
-  sha256OfFile,
-  sha256OfRange,
-  writeAt,
-} from '#test/support/restore-demo-disk.ts';
+import { demoDisk, planFor, sha256OfFile, sha256OfRange } from '#test/support/restore-demo-disk.ts';
 import {
   type Campaign,
   type CampaignContext,
@@ -26,6 +18,7 @@ import { attachLoop } from './lab/loop-device.ts';
 import { type RestoreJob, restoreImage } from './lab/restore-child.ts';
 import { type FaultStation, makeStation, restoreJob } from './lab/station.ts';
 import { listCallPoints, runWithFault } from './lab/traced-run.ts';
+import { type OldDisk, oldDisks } from './old-disks.ts';
 
 /**
  * kill -9 at every write, flush and rename of a restore. Wherever it falls: the disk looks either untouched or
@@ -46,50 +39,17 @@ const calls = [
 
 interface Scenario {
   readonly name: string;
+  readonly disk: OldDisk;
   readonly workers: number;
   readonly overHttp?: boolean;
   readonly onLoop?: boolean;
-  /** Makes the disk as it is before the restore; the same bytes every time. */
-  prepare(file: string, station: FaultStation): void;
-}
-
-function fill(file: string, bytes: number): void {
-  fs.writeFileSync(file, noise('an older life', bytes));
 }
 
 const scenarios: readonly Scenario[] = [
-  { name: 'full old disk', workers: 1, prepare: (file) => fill(file, demoDisk.sizeBytes) },
-  {
-    name: 'complete but for its first blocks',
-    workers: 1,
-    prepare(file, { expected }) {
-      fs.copyFileSync(expected, file);
-      writeAt(file, noise('damage', 64 * 1024), 0);
-      writeAt(file, noise('damage', 64 * 1024), demoDisk.sizeBytes - 64 * 1024);
-    },
-  },
-  {
-    name: 'data volume survives',
-    workers: 1,
-    prepare(file, { expected }) {
-      fs.copyFileSync(expected, file);
-      writeAt(file, noise('newer project', 3 * MiB), demoDisk.projects.startByte + 10 * MiB);
-      writeAt(file, noise('ransom', demoDisk.root.sizeBytes), demoDisk.root.startByte);
-    },
-  },
-  { name: 'larger disk', workers: 1, prepare: (file) => fill(file, demoDisk.sizeBytes + 5 * MiB) },
-  { name: 'smaller disk', workers: 1, prepare: (file) => fill(file, demoDisk.sizeBytes - 3 * MiB - 512) },
-  { name: 'two workers', workers: 2, prepare: (file) => fill(file, demoDisk.sizeBytes) },
-  { name: 'block device', workers: 1, onLoop: true, prepare: (file) => fill(file, demoDisk.sizeBytes) },
-  { name: 'chunks over HTTP', workers: 1, overHttp: true, prepare: (file) => fill(file, demoDisk.sizeBytes) },
-  {
-    name: 'blank disk',
-    workers: 1,
-    prepare(file) {
-      fs.writeFileSync(file, '');
-      fs.truncateSync(file, demoDisk.sizeBytes);
-    },
-  },
+  ...(Object.keys(oldDisks) as OldDisk[]).map((disk) => ({ name: disk, disk, workers: 1 })),
+  { name: 'two workers', disk: 'full old disk', workers: 2 },
+  { name: 'block device', disk: 'full old disk', workers: 1, onLoop: true },
+  { name: 'chunks over HTTP', disk: 'full old disk', workers: 1, overHttp: true },
 ];
 
 export const killRestore: Campaign = {
@@ -126,7 +86,7 @@ async function runScenario(
     string,
     string,
   ];
-  scenario.prepare(template, station);
+  oldDisks[scenario.disk](template, station);
   fs.copyFileSync(template, target);
   await using server = scenario.overHttp ? await disposableServer(station.store) : null;
   await using loop = scenario.onLoop ? await attachLoop(target) : null;
@@ -228,7 +188,8 @@ async function resume(
 
 /** Chunks of the plan, zero chunks left out, that are right on the disk now, and those that are not. */
 function measureRight(plan: RestorePlan, target: string): { rightBytes: number; wrongBytes: number } {
-  const numbers = new Set([...plan.heldBack.head, ...plan.chunks, ...plan.heldBack.tail]);
+  const heads = plan.heldBack.heads.flatMap(({ chunks }) => chunks);
+  const numbers = new Set([...heads, ...plan.chunks, ...plan.heldBack.tail]);
   let [rightBytes, wrongBytes] = [0, 0];
   for (const number of numbers) {
     const chunk = chunkAt(plan.index, number);

@@ -5,10 +5,11 @@ import { formatError, RekindleError } from '#base/errors.ts';
 import { chunkPath } from '#images/format/chunk-id.ts';
 import { chunkAt } from '#images/format/disk-index.ts';
 import { openStore } from '#images/stores/open-store.ts';
-import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
+import { findDataFileSystems, readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { assertChunksPresent } from '#runtime/restore/check-chunks-present.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { type RestoredDisk, type RestoreProgress, restoreDisk } from '#runtime/restore/restore-disk.ts';
+import { byRule } from '#runtime/restore/restore-scope.ts';
 import {
   type CapturedDemo,
   captureDemoDisk,
@@ -162,12 +163,28 @@ describe('a data volume on a disk that survived', () => {
     expect(planFor(demo, target).survivedBy).toBe('data-partition');
   });
 
-  test('is kept on the registered disk even when no table is readable', () => {
+  test('is kept on the registered disk without a readable table, as long as its file system is there', async () => {
     const target = copyOfExpected('no-table.img');
     writeAt(target, Buffer.alloc(34 * 512), 0);
     writeAt(target, Buffer.alloc(33 * 512), demoDisk.sizeBytes - 33 * 512);
-    expect(planFor(demo, target, true).survivedBy).toBe('registered-disk');
+    const look = async () => ({
+      fileSystems: await findDataFileSystems(target, demoDisk.sizeBytes, demo.disk.volumes),
+    });
+    const plan = planFor(demo, target, true, byRule, await look());
+    expect(plan).toMatchObject({ survivedBy: 'registered-disk', kept: [{ reason: expect.any(String) }] });
+    expect(plan.warnings.join(' ')).toMatch(
+      /table of this disk is gone.*"PROJECTS" \(ntfs\): still at its place/,
+    );
     expect(planFor(demo, target, false).survivedBy).toBeNull();
+
+    writeAt(target, Buffer.alloc(MiB), demoDisk.projects.startByte);
+    const facts = { ...readTargetDisk(target, true), ...(await look()) };
+    const lost = planRestore(demo.disk, readIndex(demo.indexFile), facts);
+    expect(lost).toMatchObject({ kind: 'data-lost', volumes: [{ name: 'PROJECTS' }] });
+    const decided = (lostData: 'restore' | 'leave') =>
+      planFor(demo, target, true, { kind: 'by-rule', lostData }, facts);
+    expect(decided('leave').kept).toMatchObject([demoDisk.projects]);
+    expect(decided('restore').kept).toEqual([]);
   });
 
   test('at another place than in the image: refused as ambiguous', () => {

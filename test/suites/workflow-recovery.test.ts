@@ -3,7 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runReportSchema } from '#contract/run-report.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
-import { arm } from '#pxe-server/stations/arming.ts';
+import { arm, disarm } from '#pxe-server/stations/arming.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { lineColumns } from '#runtime/console/layout.ts';
 import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
@@ -46,6 +46,17 @@ const recover = (machine: ReturnType<typeof fileMachine>, dryRun = false) =>
 /** Every line that was ever on the screen fits on it. */
 function expectToFit(written: string): void {
   for (const line of renderScreen(written, 80, 100_000)) expect(line.length).toBeLessThanOrEqual(lineColumns);
+}
+
+/** Hash of everything on a disk but one range. */
+function sha256OfOthers(file: string, { startByte, sizeBytes }: typeof demoDisk.root): string {
+  const end = startByte + sizeBytes;
+  return [
+    { startByte: 0, sizeBytes: startByte },
+    { startByte: end, sizeBytes: demoDisk.sizeBytes - end },
+  ]
+    .map((range) => sha256OfRange(file, range))
+    .join();
 }
 
 type Sitting = ReturnType<typeof sitDown>;
@@ -163,8 +174,81 @@ describe('from the log-on to the report', () => {
     expect(latestReport().machine.confirmed).toHaveLength(1);
   });
 
+  /** The station's own disk, with nothing on it any more. */
+  const wipedDisk = (name: string) => makeBlankDisk(path.join(folder.path, name));
+
+  test.each([
+    ['RESTORE', 'it is restored as it was in the image', true],
+    ['LEAVE', 'nothing is brought back', false],
+  ])("the station's own disk, wiped: the data volume is not forgotten; %s", async (word, said, isBack) => {
+    const wiped = wipedDisk(`wiped-${word}.img`);
+    const sitting = recover(machineOf(wiped));
+    await logOn(sitting);
+    await chooseNewest(sitting);
+    await sitting.port.waitFor('The partition table of this disk is gone');
+    await sitting.port.waitFor('Type RESTORE or LEAVE: ');
+    sitting.port.type('\r');
+    await sitting.port.waitFor('is neither RESTORE nor LEAVE');
+    await sitting.port.waitFor('Type RESTORE or LEAVE: ');
+    sitting.port.type(`${word}\r`);
+    await confirm(sitting);
+    await sitting.port.waitFor(`${station} is restored.`, 40);
+    await sitting.result;
+    expect(sitting.port.written().replace(/\s+/g, ' ')).toContain(said);
+    expectToFit(sitting.port.written());
+    run('sgdisk', '--verify', wiped);
+    const reference = isBack ? diskFile : wipedDisk('zeros.img');
+    expect(sha256OfRange(wiped, demoDisk.projects)).toBe(sha256OfRange(reference, demoDisk.projects));
+    const [disk] = latestReport().machine.disks;
+    const ranges = isBack ? disk?.restored : disk?.kept;
+    expect(ranges?.map(({ what }) => what)).toContainEqual(expect.stringContaining('PROJECTS'));
+  });
+
+  test('wiped and armed: nobody is there to decide, so nothing is written', async () => {
+    const wiped = wipedDisk('wiped-armed.img');
+    const until = new Date(Date.now() + 60_000);
+    arm(service.context.state, { station, image: `${station}@latest`, until, by: 'schulz' });
+    const sitting = recover(machineOf(wiped));
+    await sitting.port.waitFor('(exit code 13)');
+    expect(await leave(sitting)).toBe(13);
+    expect(sha256OfFile(wiped)).toBe(sha256OfFile(wipedDisk('zeros.img')));
+    disarm(service.context.state, station);
+  });
+
+  test('one volume alone, chosen at the confirmation: every other byte stays', async () => {
+    const damaged = path.join(folder.path, 'one-volume.img');
+    run('cp', diskFile, damaged);
+    writeAt(damaged, noise('damaged projects', 3_000_000), demoDisk.projects.startByte + 8_000_000);
+    writeAt(damaged, noise('newer system', 1_000_000), demoDisk.root.startByte + 30_000_000);
+    const others = sha256OfOthers(damaged, demoDisk.projects);
+    const sitting = recover(machineOf(damaged));
+    await logOn(sitting);
+    await chooseNewest(sitting);
+    await sitting.port.waitFor('to start the restore: ');
+    sitting.port.type('volumes\r');
+    await sitting.port.waitFor('Volumes to restore: ');
+    sitting.port.type('D:\r');
+    await sitting.port.waitFor('the image has no volume "D:"');
+    await sitting.port.waitFor('Volumes to restore: ');
+    sitting.port.type('projects\r');
+    await confirm(sitting);
+    await sitting.port.waitFor('Type OVERWRITE to lose what is on them now: ');
+    sitting.port.type(`${station}\r`);
+    await sitting.port.waitFor('is not OVERWRITE');
+    await sitting.port.waitFor('Type OVERWRITE to lose what is on them now: ');
+    sitting.port.type('OVERWRITE\r');
+    await sitting.port.waitFor(`${station} is restored.`, 40);
+    await sitting.result;
+    expectToFit(sitting.port.written());
+    expect(sha256OfRange(damaged, demoDisk.projects)).toBe(sha256OfRange(diskFile, demoDisk.projects));
+    expect(sha256OfOthers(damaged, demoDisk.projects)).toBe(others);
+    expect(latestReport().machine.disks[0]?.restored).toMatchObject([demoDisk.projects]);
+  });
+
   test('armed: nothing is asked', async () => {
-    const blank = makeBlankDisk(path.join(folder.path, 'armed.img'));
+    const blank = path.join(folder.path, 'armed.img');
+    run('cp', diskFile, blank);
+    writeAt(blank, noise('damage', 3_000_000), demoDisk.root.startByte + 100_000);
     const until = new Date(Date.now() + 60_000);
     arm(service.context.state, { station, image: `${station}@latest`, until, by: 'schulz' });
     const sitting = recover(machineOf(blank));
@@ -176,8 +260,10 @@ describe('from the log-on to the report', () => {
 });
 
 describe('refused, with the disk as it was', () => {
-  const target = () => {
-    const file = makeBlankDisk(path.join(folder.path, 'target.img'));
+  const target = (isBlank = false) => {
+    const file = path.join(folder.path, 'target.img');
+    if (isBlank) makeBlankDisk(file);
+    else run('cp', diskFile, file);
     writeAt(file, noise('something', 1_000_000), 5_000_000);
     return { file, before: sha256OfFile(file) };
   };
@@ -240,7 +326,7 @@ describe('refused, with the disk as it was', () => {
   });
 
   test('a missing chunk is found before the first write: exit code 14', async () => {
-    const { file, before } = target();
+    const { file, before } = target(true);
     const chunks = path.join(service.context.store, 'chunks.castr');
     const files = readdirSync(chunks, { recursive: true, encoding: 'utf8' })
       .map((name) => path.join(chunks, name))

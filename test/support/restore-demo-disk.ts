@@ -8,7 +8,8 @@ import { type DiskIndex, formatDiskIndex, parseDiskIndex } from '#images/format/
 import type { ImageDisk } from '#images/format/image-manifest.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
-import type { RestorePlan } from '#runtime/restore/restore-plan.ts';
+import type { RestorePlan, TargetDisk } from '#runtime/restore/restore-plan.ts';
+import { byRule, type RestoreScope } from '#runtime/restore/restore-scope.ts';
 
 /** A disk like a station's, in a file: GPT, boot code in a gap, ext4 system volume, NTFS data volume. */
 
@@ -152,8 +153,11 @@ export function planFor(
   demo: Pick<CapturedDemo, 'disk' | 'indexFile'>,
   target: string,
   isRegisteredDisk = false,
+  scope: RestoreScope = byRule,
+  found: Partial<TargetDisk> = {},
 ): RestorePlan {
-  const plan = planRestore(demo.disk, readIndex(demo.indexFile), readTargetDisk(target, isRegisteredDisk));
-  if (plan.kind === 'refused') throw new Error(plan.sentence);
+  const facts = { ...readTargetDisk(target, isRegisteredDisk), ...found };
+  const plan = planRestore(demo.disk, readIndex(demo.indexFile), facts, scope);
+  if (plan.kind !== 'restore') throw new Error(plan.sentence);
   return plan;
 }

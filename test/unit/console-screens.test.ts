@@ -28,6 +28,7 @@ const disk: ScreenDisk = {
     { what: 'partition 2 "Windows" (ntfs)', startByte: 513 * MiB, sizeBytes: 120 * GiB, fate: 'overwritten' },
     { what: 'partition 3 "PROJECTS" (ntfs)', startByte: 121 * GiB, sizeBytes: 119 * GiB, fate: 'kept' },
   ],
+  warnings: [],
   lost: [],
 };
 

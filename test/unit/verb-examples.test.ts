@@ -15,7 +15,7 @@ test('every verb has examples of its own, and only options that it knows', () =>
   for (const [name, lines] of Object.entries(verbExamples)) {
     for (const line of lines) {
       expect(line).toMatch(new RegExp(`^rekindle ${name}( |$)`));
-      const options = line.match(/--[a-z-]+/g) ?? [];
+      const options = line.match(/--[a-z0-9-]+/g) ?? [];
       const known = verbs.get(name)?.options.map(({ long }) => long) ?? [];
       expect(
         options.filter((option) => !known.includes(option)),

@@ -76,7 +76,7 @@ describe('an armed station', () => {
         disk: { passportDisk: disk, devicePath: '/dev/null' },
         recognisedBy: 'wwn',
       },
-      plan: { restored: [], kept: [] },
+      plan: { restored: [], kept: [], warnings: [] },
       lost,
       diskIndexSha256: '',
     } as unknown as PlannedDisk;
@@ -86,6 +86,7 @@ describe('an armed station', () => {
       station,
       identity: outcome.identity,
       planned: [planned],
+      capturedAt: '2026-11-20T02:00:00Z',
       armedBy: 'schulz',
     };
   };

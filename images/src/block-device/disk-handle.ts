@@ -61,7 +61,7 @@ export function openDisk(file: string, options: OpenDiskOptions = {}): DiskHandl
     direct,
     sizeBytes: facts.sizeBytes,
     sectorBytes: facts.sectorBytes,
-    read: (offset, length) => readUncached(file, facts.sizeBytes, offset, length),
+    read: (offset, length) => readUncached(file, facts, offset, length),
     close: () => fs.closeSync(fd),
   };
 }
@@ -120,7 +120,12 @@ function unfit(file: string, why: string, cause: unknown, next: string): Rekindl
 }
 
 /** A second, buffered descriptor: callers of `read` bring no aligned memory. */
-function readUncached(file: string, sizeBytes: number, offset: number, length: number): Uint8Array {
+function readUncached(
+  file: string,
+  { sizeBytes, sectorBytes }: { sizeBytes: number; sectorBytes: number },
+  offset: number,
+  length: number,
+): Uint8Array {
   if (offset < 0 || length < 0 || offset + length > sizeBytes) {
     throw new RangeError(`bytes ${offset} to ${offset + length} are not on ${file}, which has ${sizeBytes}`);
   }
@@ -130,10 +135,12 @@ function readUncached(file: string, sizeBytes: number, offset: number, length: n
     readFully(fd, bytes, offset);
     return bytes;
   } catch (cause) {
-    throw new RekindleError('target-unfit', `Reading ${length} bytes at byte ${offset} of ${file}`, {
+    const last = offset + length - 1;
+    const lbas = `LBA ${Math.floor(offset / sectorBytes)} to ${Math.floor(last / sectorBytes)}`;
+    throw new RekindleError('target-unfit', `Reading ${file} at bytes ${offset} to ${last} (${lbas})`, {
       cause,
-      next: 'Check the disk and its cable.',
-      details: { disk: file, startByte: offset },
+      next: 'Check the disk and its cable, replace it if this comes again.',
+      details: { disk: file, startByte: offset, sizeBytes: length },
     });
   } finally {
     fs.closeSync(fd);

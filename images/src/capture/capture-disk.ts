@@ -11,6 +11,7 @@ import type { StoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
 import { claimSource } from './claim-source.ts';
 import { findVolumes, readVolumes } from './read-volumes.ts';
+import { type CaptureLimits, createThrottleData, workedSeconds } from './throttle.ts';
 import { flattenUnused } from './unused-ranges.ts';
 
 /**
@@ -38,6 +39,7 @@ export interface CaptureDiskOptions {
   /** Sector size of a disk kept in a file; a device says its own. */
   readonly sectorBytes?: number;
   readonly workers?: number;
+  readonly limits?: CaptureLimits;
   readonly onProgress?: (progress: CaptureProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -56,6 +58,8 @@ export interface CapturedDisk
     readonly readBytes: number;
     readonly storedBytes: number;
     readonly seconds: number;
+    /** That the workers worked, all of them together: without the rests that limits demand. */
+    readonly workedSeconds: number;
   };
 }
 
@@ -105,7 +109,9 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       index,
       unused: flattenUnused(found.flatMap(({ unused }) => unused)),
       store: options.store,
-      lanes: options.store.kind === 'http' ? 4 : 1,
+      // A worker's share of the time is measured on one lane.
+      lanes: options.store.kind === 'http' && (options.limits?.loadPercent ?? 100) === 100 ? 4 : 1,
+      throttle: createThrottleData(options.limits ?? {}),
       fates: new Uint8Array(new SharedArrayBuffer(index.ends.length)),
       state,
     };
@@ -132,6 +138,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
         readBytes: readCount(state, 'readBytes'),
         storedBytes: readCount(state, 'storedBytes'),
         seconds: (performance.now() - startedAt) / 1000,
+        workedSeconds: workedSeconds(data.throttle),
       },
     };
   } finally {

@@ -11,6 +11,7 @@ import { publishImage } from '../stores/publish-image.ts';
 import { type CapturedDisk, captureDisk, findHibernation } from './capture-disk.ts';
 import { type ImageChange, summariseChange } from './image-change.ts';
 import { planManifest } from './plan-manifest.ts';
+import type { CaptureLimits } from './throttle.ts';
 import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
 
 /**
@@ -46,6 +47,7 @@ export interface CaptureImageOptions
   /** When the content was as it is; now, unless the source is older. */
   readonly capturedAt?: Date;
   readonly workers?: number;
+  readonly limits?: CaptureLimits;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -80,6 +82,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
         hibernatedElsewhere,
         sectorBytes: passportDisk.logicalSectorBytes,
         ...(options.workers === undefined ? {} : { workers: options.workers }),
+        limits: options.limits ?? {},
         ...(signal === undefined ? {} : { signal }),
         onProgress: ({ doneBytes, totalBytes }) =>
           options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
@@ -87,6 +90,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     );
   }
   const verified = await verifyStoredChunks(store, disks, {
+    limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
     onProgress: (doneBytes, totalBytes) =>
       options.onProgress?.({ phase: 'verify', disk: disks.length - 1, doneBytes, totalBytes }),

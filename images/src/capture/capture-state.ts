@@ -1,5 +1,6 @@
 import type { DiskIndex } from '../format/disk-index.ts';
 import type { StoreRef } from '../stores/chunk-store.ts';
+import type { ThrottleData } from './throttle.ts';
 
 /** What the worker threads of a capture share with the main thread. */
 export interface CaptureState {
@@ -49,5 +50,6 @@ export interface CaptureWorkerData {
   readonly lanes: number;
   /** Shared, a byte a chunk, by `chunkFate`; the workers fill it in. */
   readonly fates: Uint8Array;
+  readonly throttle: ThrottleData;
   readonly state: CaptureState;
 }

@@ -10,12 +10,14 @@ import { packChunk, packedBound } from '../stores/chunk-file.ts';
 import type { ChunkStore } from '../stores/chunk-store.ts';
 import { openStore } from '../stores/open-store.ts';
 import { addCount, type CaptureWorkerData, chunkFate } from './capture-state.ts';
+import { createThrottle } from './throttle.ts';
 import { unusedWithin } from './unused-ranges.ts';
 
 /** One worker thread of a capture: read, zero test, SHA-256, zstd and store, chunk after chunk on its own. */
 
 const data = workerData as CaptureWorkerData;
 const { state, index } = data;
+const throttle = createThrottle(data.throttle, () => Atomics.load(state.stop, 0) !== 0);
 /** Chunks that this thread knows to be in the store. */
 const stored = new Set<ChunkId>();
 
@@ -46,6 +48,7 @@ function readChunk(chunk: IndexChunk, buffer: Buffer): Buffer | null {
     );
   }
   addCount(state, 'readBytes', chunk.sizeBytes);
+  throttle.spend('read', chunk.sizeBytes);
   for (const hole of holes)
     bytes.fill(0, hole.startByte - chunk.startByte, hole.startByte - chunk.startByte + hole.sizeBytes);
   return isAllZero(bytes) ? null : bytes;
@@ -63,6 +66,7 @@ async function store(
   const [missing] = await into.missing([id]);
   if (missing === undefined) return false;
   const chunkFile = packChunk(plain(), memory);
+  throttle.spend('sent', chunkFile.length);
   await into.put(id, chunkFile);
   addCount(state, 'newChunks', 1);
   addCount(state, 'storedBytes', chunkFile.length);
@@ -76,6 +80,7 @@ async function lane(into: ChunkStore): Promise<void> {
   while (Atomics.load(state.stop, 0) === 0) {
     const number = Atomics.add(state.next, 0, 1);
     if (number >= count) return;
+    const startedAt = performance.now();
     const chunk = chunkAt(index, number);
     const bytes = readChunk(chunk, buffer);
     const id = bytes === null ? zeroChunkId(chunk.sizeBytes) : chunkIdOf(bytes);
@@ -84,6 +89,7 @@ async function lane(into: ChunkStore): Promise<void> {
     if (isNew) data.fates[number] = chunkFate.isNew;
     index.ids.set(Buffer.from(id, 'hex'), number * 32);
     addCount(state, 'doneBytes', chunk.sizeBytes);
+    await throttle.rest(performance.now() - startedAt);
   }
 }
 

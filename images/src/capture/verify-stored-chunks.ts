@@ -6,6 +6,7 @@ import { checkChunks } from '../stores/check-chunks.ts';
 import { openStore } from '../stores/open-store.ts';
 import type { CapturedDisk } from './capture-disk.ts';
 import { chunkFate } from './capture-state.ts';
+import { type CaptureLimits, createThrottle, createThrottleData } from './throttle.ts';
 
 /** What was found of an image's chunks in the store, after its capture. */
 export interface StoredChunks {
@@ -20,6 +21,8 @@ export interface StoredChunks {
 export interface VerifyOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
+  /** Of what is read again. */
+  readonly limits?: CaptureLimits;
 }
 
 /** Ids in one question about presence. */
@@ -31,7 +34,7 @@ type Captured = Pick<CapturedDisk, 'index' | 'fates'>;
 export async function verifyStoredChunks(
   store: string,
   disks: readonly Captured[],
-  { onProgress, signal }: VerifyOptions = {},
+  { onProgress, signal, limits = {} }: VerifyOptions = {},
 ): Promise<StoredChunks> {
   let totalBytes = 0;
   let readAgain = 0;
@@ -48,7 +51,14 @@ export async function verifyStoredChunks(
       doneBytes += sizeBytes;
     }
   })();
-  const problems = await checkChunks(store, newIds, () => onProgress?.(doneBytes, totalBytes));
+  const throttle = createThrottle(createThrottleData(limits), () => signal?.aborted === true);
+  let lastAt = performance.now();
+  const problems = await checkChunks(store, newIds, async (fileBytes) => {
+    onProgress?.(doneBytes, totalBytes);
+    throttle.spend('read', fileBytes);
+    await throttle.rest(performance.now() - lastAt);
+    lastAt = performance.now();
+  });
   const { found, missing } = await findPresent(store, disks, signal);
   problems.push(...missing.map((id) => `chunk ${id}, stored by an older capture, is not there any more`));
   if (problems.length === 0) return { readAgain, foundPresent: found, fromMedium };

@@ -17,33 +17,33 @@ const lanes = 4;
 const problemLimit = 20;
 
 /**
- * @param onChecked after each chunk
+ * @param onChecked after each chunk, with the bytes of its file; what it returns is waited for
  * @returns what is wrong, a sentence each
  */
 export async function checkChunks(
   store: string,
   ids: Iterable<ChunkId>,
-  onChecked: () => void = () => {},
+  onChecked: (fileBytes: number) => void | Promise<void> = () => {},
 ): Promise<string[]> {
   const problems: string[] = [];
   const queue = ids[Symbol.iterator]();
   const lane = async () => {
     for (let next = queue.next(); next.done !== true; next = queue.next()) {
-      const problem = await checkChunk(store, next.value);
-      if (problem !== undefined) problems.push(problem);
+      const checked = await checkChunk(store, next.value);
+      if (typeof checked === 'string') problems.push(checked);
       if (problems.length >= problemLimit) return;
-      onChecked();
+      if (typeof checked === 'number') await onChecked(checked);
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   return problems;
 }
 
-async function checkChunk(store: string, id: ChunkId): Promise<string | undefined> {
+/** Bytes of the chunk's file, or what is wrong with it. */
+async function checkChunk(store: string, id: ChunkId): Promise<number | string> {
   try {
-    return (await isChunk(id, await readFile(join(store, chunksFolder, chunkPath(id)))))
-      ? undefined
-      : `chunk ${id} is damaged in the store`;
+    const chunkFile = await readFile(join(store, chunksFolder, chunkPath(id)));
+    return (await isChunk(id, chunkFile)) ? chunkFile.length : `chunk ${id} is damaged in the store`;
   } catch (error) {
     return `chunk ${id} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }

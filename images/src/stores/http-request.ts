@@ -20,7 +20,10 @@ export interface RequestOptions {
 }
 
 export interface HttpClient {
-  /** @throws RekindleError `store-unreachable` when the server does not answer for `patienceMs`. */
+  /**
+   * What of a GET has arrived before the connection broke is kept, and only the rest is asked for (RFC 9110, 14.2).
+   * @throws RekindleError `store-unreachable` when nothing comes from the server for `patienceMs`.
+   */
   request(method: string, path: string, options?: RequestOptions): Promise<HttpReply>;
   close(): void;
 }
@@ -29,6 +32,7 @@ export interface HttpClient {
 const patienceMs = 60_000;
 /** No byte for so long is a dead connection, not a slow one. */
 const silenceMs = 15_000;
+const shortestPauseMs = 50;
 const longestPauseMs = 2_000;
 const bodyLimit = 256 << 20;
 
@@ -57,7 +61,12 @@ export function createHttpClient(
     : new http.Agent(agentOptions);
   const pinned = ref.tls === undefined ? {} : { ca: ref.tls.ca, servername: ref.tls.serverName };
 
-  const once = (method: string, path: string, { body, type, into }: RequestOptions): Promise<HttpReply> =>
+  const once = (
+    method: string,
+    path: string,
+    arrived: Arrived,
+    { body, type }: RequestOptions,
+  ): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
       const options = {
         method,
@@ -66,16 +75,26 @@ export function createHttpClient(
         headers: {
           ...(ref.token === undefined ? {} : { authorization: `Bearer ${ref.token}` }),
           ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': type }),
+          ...rangeHeaders(arrived),
         },
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
-        const body = collectBody(Number(reply.headers['content-length'] ?? Number.NaN), into);
+        const status = reply.statusCode ?? 0;
+        const goesOn = status === 206 && startOf(reply) === arrived.bytes;
+        if (!goesOn && (status === 200 || status === 206 || status === 416)) forget(arrived);
+        // Another part than the missing one, or none of that file any more: everything is asked for again.
+        if (status === 416 || (status === 206 && !goesOn)) reply.destroy(lostPart());
+        const validator = reply.headers.etag ?? reply.headers['last-modified'];
+        if (status === 200 && validator !== undefined) arrived.validator = validator;
+        const into = goesOn || status === 200 ? arrived : nothingArrived();
         reply.on('data', (part: Buffer) => {
-          if (!body.add(part)) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
+          if (into.bytes + part.length > bodyLimit)
+            request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
+          else add(into, part);
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: reply.statusCode ?? 0, body: body.whole() }));
+        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: wholeOf(into) }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -89,16 +108,23 @@ export function createHttpClient(
 
   return {
     async request(method, path, options = {}) {
-      const giveUpAt = performance.now() + patience;
-      for (let pause = 50; ; pause = Math.min(pause * 2, longestPauseMs)) {
+      let giveUpAt = performance.now() + patience;
+      const arrived = nothingArrived(options.into);
+      for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
+        const before = arrived.bytes;
         try {
-          const reply = await once(method, path, options);
+          const reply = await once(method, path, arrived, options);
           if (!transientStatus.has(reply.status)) return reply;
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
           if (!isTransient(error)) throw unreachable(method, `${base}${path}`, 'failed', error);
+          if (method !== 'GET') forget(arrived);
           reason = error;
+        }
+        if (arrived.bytes > before) {
+          giveUpAt = performance.now() + patience;
+          pause = shortestPauseMs;
         }
         if (performance.now() + pause > giveUpAt) {
           throw unreachable(method, `${base}${path}`, `failed for ${Math.round(patience / 1000)} s`, reason);
@@ -110,31 +136,49 @@ export function createHttpClient(
   };
 }
 
-interface Body {
-  /** False when it gets too long. */
-  add(part: Buffer): boolean;
-  whole(): Buffer;
+/** What of a reply's body has come, over all the connections that it took. */
+interface Arrived {
+  /** The caller's, as long as all of the body fits: parts that are kept are garbage later. */
+  memory: Uint8Array;
+  parts: Buffer[];
+  bytes: number;
+  /** ETag or Last-Modified: the rest is asked for only of the same file. */
+  validator?: string;
 }
 
-/** Straight into the caller's memory when the length is known and fits: parts that are kept are garbage later. */
-function collectBody(announced: number, into: Uint8Array | undefined): Body {
-  const memory =
-    into !== undefined && announced <= into.length
-      ? Buffer.from(into.buffer, into.byteOffset, announced)
-      : undefined;
-  const parts: Buffer[] = [];
-  let length = 0;
-  return {
-    add(part) {
-      // Node's parser lets no body grow beyond what was announced.
-      if (memory !== undefined) part.copy(memory, length);
-      else parts.push(part);
-      length += part.length;
-      return length <= bodyLimit;
-    },
-    whole: () => memory?.subarray(0, length) ?? Buffer.concat(parts),
-  };
+const nothingArrived = (memory: Uint8Array = new Uint8Array(0)): Arrived => ({ memory, parts: [], bytes: 0 });
+
+function add(arrived: Arrived, part: Buffer): void {
+  const { memory, parts, bytes } = arrived;
+  if (parts.length === 0 && bytes + part.length <= memory.length) memory.set(part, bytes);
+  else if (parts.length === 0) parts.push(Buffer.from(memory.subarray(0, bytes)), part);
+  else parts.push(part);
+  arrived.bytes += part.length;
 }
+
+function wholeOf({ memory, parts, bytes }: Arrived): Buffer {
+  return parts.length > 0 ? Buffer.concat(parts) : Buffer.from(memory.buffer, memory.byteOffset, bytes);
+}
+
+function forget(arrived: Arrived): void {
+  arrived.parts = [];
+  arrived.bytes = 0;
+  delete arrived.validator;
+}
+
+function rangeHeaders({ bytes, validator }: Arrived): Record<string, string> {
+  if (bytes === 0) return {};
+  return { range: `bytes=${bytes}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
+}
+
+/** First byte of a part (RFC 9110, 14.4); -1 when the server does not say. */
+function startOf(reply: http.IncomingMessage): number {
+  const match = /^bytes (\d+)-/.exec(reply.headers['content-range'] ?? '');
+  return match === null ? -1 : Number(match[1]);
+}
+
+const lostPart = (): Error =>
+  Object.assign(new Error('the server sent another part than the missing one'), { code: 'ECONNABORTED' });
 
 function isTransient(error: unknown): boolean {
   return (

@@ -90,6 +90,34 @@ export const configurationSchema = z
           .describe('Labels or partition names of data volumes, which a restore leaves alone.'),
       })
       .prefault({}),
+    captures: z
+      .strictObject({
+        oneAtATime: z
+          .boolean()
+          .default(true)
+          .describe('Only one capture at a time writes into the store; the next one waits its turn.'),
+        bufferMinutes: z
+          .int()
+          .min(0)
+          .max(1440)
+          .default(0)
+          .describe('Time between the end of a capture and the start of the next one.'),
+        terminalBusKBs: z
+          .int()
+          .min(16)
+          .max(10_000_000)
+          .default(2500)
+          .describe(
+            'What a station marked `--terminal-bus on` may read and send, KB/s (1 KB is 1024 bytes).',
+          ),
+        maxLoadPercent: z
+          .int()
+          .min(1)
+          .max(100)
+          .default(100)
+          .describe('Share of the time that a station works for its capture; 100 is as fast as it can.'),
+      })
+      .prefault({}),
     journal: z
       .strictObject({
         boots: z.int().min(1).max(1000).default(20).describe('Boot conversations kept for each machine.'),

@@ -129,6 +129,13 @@ export const captureJobSchema = z.strictObject({
   previousManifestSha256: z.string().nullable(),
   /** Labels or partition names of data volumes (policy `volumes.data`). */
   dataVolumes: z.array(z.string()),
+  /** How this station's capture is held back. */
+  limits: z.strictObject({
+    /** Bytes a second that are read, and sent. */
+    bytesPerSecond: z.int().positive().optional(),
+    /** Share of the time that its workers work. */
+    loadPercent: z.int().min(1).max(100).optional(),
+  }),
   /** STATION_<UTC time>: the image's folder. */
   imageName: z.string(),
 });

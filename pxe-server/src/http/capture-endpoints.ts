@@ -21,6 +21,7 @@ import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
+import { captureLimits } from '../stations/capture-limits.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
@@ -77,6 +78,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         stationRole: station.role,
         ...previous,
         dataVolumes: configuration.volumes.data,
+        limits: captureLimits(station, configuration.captures),
         imageName,
       });
     },

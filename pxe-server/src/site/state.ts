@@ -86,6 +86,7 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX journal_by_machine ON journal (machine, id);
   `,
+  'ALTER TABLE stations ADD COLUMN terminal_bus INTEGER NOT NULL DEFAULT 0;',
 ];
 
 /**

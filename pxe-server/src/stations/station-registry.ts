@@ -107,6 +107,11 @@ export function setRole(state: State, name: string, role: StationRole): void {
   state.prepare('UPDATE stations SET station_role = ? WHERE name = ?').run(role, station);
 }
 
+export function setTerminalBus(state: State, name: string, onTerminalBus: boolean): void {
+  const { name: station } = getStation(state, name);
+  state.prepare('UPDATE stations SET terminal_bus = ? WHERE name = ?').run(onTerminalBus ? 1 : 0, station);
+}
+
 /** @throws RekindleError `usage`: longer than a manifest and DHCP option 12 hold, or no host name */
 export function setComputerName(state: State, name: string, computerName: string): void {
   const { name: station } = getStation(state, name);

@@ -18,6 +18,8 @@ export interface Station {
   readonly loaderDriver?: z.infer<typeof loaderDriverSchema>;
   readonly computerName: string;
   readonly role: StationRole;
+  /** Its only way to us is the plant's terminal bus, which a capture must not fill. */
+  readonly onTerminalBus: boolean;
   readonly enrolledAt: Date;
   readonly enrolledBy: string;
 }
@@ -29,6 +31,7 @@ const stationRowSchema = z.object({
   loader_driver: loaderDriverSchema.nullable(),
   computer_name: z.string(),
   station_role: stationRoleSchema,
+  terminal_bus: z.int(),
   enrolled_at: z.int(),
   enrolled_by: z.string(),
 });
@@ -42,6 +45,7 @@ export function parseStationRow(row: unknown): Station {
     ...(parsed.loader_driver === null ? {} : { loaderDriver: parsed.loader_driver }),
     computerName: parsed.computer_name,
     role: parsed.station_role,
+    onTerminalBus: parsed.terminal_bus !== 0,
     enrolledAt: new Date(parsed.enrolled_at),
     enrolledBy: parsed.enrolled_by,
   };

@@ -51,6 +51,8 @@ export interface ScreenDisk {
   /** How it was recognised, or that it is a replaced part. */
   readonly recognised: string;
   readonly ranges: readonly ScreenRange[];
+  /** Whatever is not to be overlooked about this disk, a sentence each. */
+  readonly warnings: readonly string[];
   /** Partitions that are on the disk now, that the image does not have, and that are overwritten. */
   readonly lost: readonly { readonly what: string; readonly sizeBytes: number }[];
 }
@@ -71,6 +73,7 @@ function diskLines(disk: ScreenDisk): string[] {
     ...list(texts.overwrites, withFate('overwritten')),
     ...list(texts.keeps, withFate('kept')),
     ...list(texts.loses, disk.lost),
+    ...disk.warnings.flatMap((warning) => wrapBelow('  ', warning)),
   ].map((line) => clip(line));
 }
 
@@ -95,7 +98,7 @@ export function planScreen(differences: readonly Difference[], disks: readonly S
 
 /** The disks that a capture reads. */
 export function captureScreen(
-  disks: readonly Omit<ScreenDisk, 'ranges' | 'lost' | 'recognised' | 'number'>[],
+  disks: readonly Omit<ScreenDisk, 'ranges' | 'lost' | 'warnings' | 'recognised' | 'number'>[],
 ): string[] {
   const rows = disks.map((disk) => [
     disk.model,

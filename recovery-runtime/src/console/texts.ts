@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { ImageChange } from '#images/capture/image-change.ts';
 import { formatDuration } from './quantities.ts';
 
 /**
@@ -14,6 +15,9 @@ export const prompts = {
   station: 'Station name to enrol: ',
   startRestore: (station: string) => `Type ${station} to start the restore: `,
   startCapture: (station: string) => `Type ${station} to start the capture: `,
+  overwriteData: 'Type OVERWRITE to lose what is on them now: ',
+  lostData: 'Type RESTORE or LEAVE: ',
+  volumes: 'Volumes to restore: ',
   menu: 'Choose 1 to 4: ',
 } as const;
 
@@ -35,6 +39,7 @@ export const titles = {
   'check-identity': "Comparing this machine with the image's",
   'choose-disks': 'Looking for the disks to restore',
   'plan-restore': 'Planning what is overwritten and what survives',
+  'choose-volumes': 'Choosing the volumes to restore',
   'pre-flight': 'Checking that every chunk of the image is there',
   confirm: 'Asking for confirmation',
   'recheck-disks': 'Making sure that these are still the same disks',
@@ -115,6 +120,18 @@ export const texts = {
   loses: 'LOSES      ',
   wrongName: (typed: string, station: string) =>
     `"${typed}" is not ${station}. Nothing has been written. Ctrl-C cancels.`,
+  otherVolumes: 'Type VOLUMES instead to restore something else: single volumes, or data volumes too.',
+  otherVolumesWanted: 'Other volumes are to be restored.',
+  volumesHelp:
+    'Name the volumes by number, name or label, separated by commas; or type all for every volume, data volumes too. What is not named is not touched, the partition table included.',
+  volumesChosen: (volumes: string) => `To be restored: ${volumes}.`,
+  overwritesData: (volumes: readonly string[], capturedAt: string) =>
+    `${volumes.join(', ')}: what is there now is lost, and replaced by what was there on ${capturedAt}.`,
+  notOverwrite: (typed: string) => `"${typed}" is not OVERWRITE. Nothing has been written. Ctrl-C cancels.`,
+  lostDataChoice: (capturedAt: string) =>
+    `RESTORE brings them back as they were on ${capturedAt}. LEAVE writes nothing there: choose it when somebody is to recover what may still be on the disk.`,
+  neitherWord: (typed: string) =>
+    `"${typed}" is neither RESTORE nor LEAVE. Nothing has been written. Ctrl-C cancels.`,
   confirmedByName: (station: string) => `${station} was typed.`,
   confirmedByArming: (by: string) => `Armed by ${by}; nothing was asked.`,
   disksUnchanged: 'The disks are those that were shown.',
@@ -140,8 +157,12 @@ export const texts = {
   enrolled: (station: string) => `This machine is ${station} now.`,
   captureOpened: (image: string) => `The image will be ${image}.`,
   captureSource: 'These disks are read. Nothing on them is changed.',
-  captured: (read: number, stored: number) =>
-    `${formatBytes(read)} read, ${formatBytes(stored)} new in the store.`,
+  captured: (read: number, { newBytes, contentBytes, share, storedBytes }: ImageChange) =>
+    `${formatBytes(read)} read. New since the last image: ${formatBytes(newBytes)} of ${formatBytes(contentBytes)} ` +
+    `(${(share * 100).toFixed(1)} %), ${formatBytes(storedBytes)} in the store.`,
+  captureHeldToRate: (bytesPerSecond: number) =>
+    `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
+  captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,
   captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
   captureDisk: (disk: string) => `Capturing ${disk}`,
   dataVolumes: (disk: string, names: readonly string[]) =>

@@ -8,7 +8,8 @@ import type { RestorePlan } from './restore-plan.ts';
 /** Ids that a restore by this plan may have to fetch; zero chunks are made here. */
 export function chunksOfPlan(plan: RestorePlan): ChunkId[] {
   const ids = new Set<ChunkId>();
-  for (const numbers of [plan.heldBack.head, plan.chunks, plan.heldBack.tail]) {
+  const heads = plan.heldBack.heads.map(({ chunks }) => chunks);
+  for (const numbers of [...heads, plan.chunks, plan.heldBack.tail]) {
     for (const number of numbers) {
       const { id, sizeBytes } = chunkAt(plan.index, number);
       if (id !== zeroChunkId(sizeBytes, plan.index.digest)) ids.add(id);

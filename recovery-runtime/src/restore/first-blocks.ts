@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
 import { type DiskHandle, dropCaches, readFully, writeFully } from '#images/block-device/disk-handle.ts';
+import { type ByteRange, endOf } from '#images/format/chunk-grid.ts';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import type { HeldBack, Piece } from './held-back.ts';
 import { formatInterruptedRestore, noteBytes, noteOffset } from './interrupted-restore.ts';
-import { hasRoomForNote } from './plan-restore.ts';
 import { diskFailed, type Position, readBackDiffers } from './restore-errors.ts';
 import type { RestorePlan } from './restore-plan.ts';
 
@@ -29,18 +29,26 @@ function writeFlushed(disk: DiskHandle, position: Position, pieces: readonly Pie
       try {
         writeFully(fd, piece.bytes, piece.startByte);
       } catch (cause) {
-        throw diskFailed('Writing', position, piece.startByte, cause);
+        throw diskFailed('Writing', position, placeOf(piece), cause);
       }
     }
-    flush(fd, position, pieces[0]?.startByte ?? 0);
+    flush(fd, position, spanOf(pieces));
   });
 }
 
-export function flush(fd: number, position: Position, startByte: number): void {
+const placeOf = ({ startByte, bytes }: Piece): ByteRange => ({ startByte, sizeBytes: bytes.length });
+
+function spanOf(pieces: readonly Piece[]): ByteRange {
+  const startByte = Math.min(...pieces.map((piece) => piece.startByte));
+  return { startByte, sizeBytes: Math.max(...pieces.map((piece) => endOf(placeOf(piece)))) - startByte };
+}
+
+/** @param written since the last flush: what is lost if this one fails */
+export function flush(fd: number, position: Position, written: ByteRange): void {
   try {
     fs.fsyncSync(fd);
   } catch (cause) {
-    throw diskFailed('Flushing', position, startByte, cause);
+    throw diskFailed('Flushing', position, written, cause);
   }
 }
 
@@ -58,16 +66,21 @@ export function clearFirstBlocks(
     startByte,
     bytes: Buffer.alloc(sizeBytes),
   });
-  const headBytes = Math.min(held.head.bytes.length, plan.target.sizeBytes);
-  if (hasRoomForNote(plan)) {
-    const note = { startByte: noteOffset, bytes: formatInterruptedRestore({ kept: plan.kept }) };
+  for (const { startByte, bytes, hasNote } of held.heads) {
+    const headBytes = Math.min(bytes.length, plan.target.sizeBytes - startByte);
+    if (!hasNote) {
+      writeFlushed(disk, position, [zeros(startByte, headBytes)]);
+      continue;
+    }
+    // A volume of its own keeps no other: what its note says is that it is half restored.
+    const kept = plan.extent === 'disk' ? plan.kept : [];
+    const note = { startByte: startByte + noteOffset, bytes: formatInterruptedRestore({ kept }) };
+    const noteEnd = noteOffset + noteBytes;
     writeFlushed(disk, position, [note]);
     writeFlushed(disk, position, [
-      zeros(0, noteOffset),
-      zeros(noteOffset + noteBytes, headBytes - noteOffset - noteBytes),
+      zeros(startByte, noteOffset),
+      zeros(startByte + noteEnd, headBytes - noteEnd),
     ]);
-  } else {
-    writeFlushed(disk, position, [zeros(0, headBytes)]);
   }
   const backupBytes = backupGptBytes(plan);
   const tail = held.tail.map((piece) => zeros(piece.startByte, piece.bytes.length));
@@ -77,6 +90,7 @@ export function clearFirstBlocks(
 
 /** A backup GPT of 128 entries, unless the last blocks belong to a volume or to an image without GPT. */
 function backupGptBytes(plan: RestorePlan): number {
+  if (plan.extent === 'volumes') return 0;
   if (plan.backupStartByte === null && plan.relocated === null) return 0;
   const { sizeBytes, logicalSectorBytes } = plan.target;
   const bytes = logicalSectorBytes + 128 * 128;
@@ -87,7 +101,7 @@ function backupGptBytes(plan: RestorePlan): number {
 }
 
 /**
- * Backup GPT, then everything behind LBA 1, then the two sectors that make the disk valid, and at the very end
+ * Backup GPT, then everything behind the sectors that make disk or volume valid, then these, and at the very end
  * what lies under the note: until the table stands, the note says which volumes are to survive.
  */
 export function writeFirstBlocks(
@@ -96,27 +110,32 @@ export function writeFirstBlocks(
   held: HeldBack,
   position: Position,
 ): void {
-  const { bytes } = held.head;
-  const piece = (from: number, to: number): Piece => ({ startByte: from, bytes: bytes.subarray(from, to) });
-  const validBytes = Math.min(2 * disk.sectorBytes, bytes.length);
   if (held.tail.length > 0) writeFlushed(disk, position, held.tail);
-  if (!hasRoomForNote(plan)) {
-    writeFlushed(disk, position, [piece(validBytes, bytes.length)]);
-    writeFlushed(disk, position, [piece(0, validBytes)]);
-    return;
+  for (const { startByte, bytes, hasNote } of held.heads) {
+    const piece = (from: number, to: number): Piece => ({
+      startByte: startByte + from,
+      bytes: bytes.subarray(from, to),
+    });
+    // LBA 0 and 1 of a disk; of a volume all before the note: boot record and superblock.
+    const validBytes = plan.extent === 'disk' ? 2 * disk.sectorBytes : noteOffset;
+    // Two sectors of 4 KiB reach into the note: the table ends where the note begins.
+    const validEnd = Math.min(validBytes, hasNote ? noteOffset : bytes.length);
+    if (!hasNote) {
+      writeFlushed(disk, position, [piece(validEnd, bytes.length)]);
+      writeFlushed(disk, position, [piece(0, validEnd)]);
+      continue;
+    }
+    const noteEnd = noteOffset + noteBytes;
+    writeFlushed(disk, position, [piece(validEnd, noteOffset), piece(noteEnd, bytes.length)]);
+    writeFlushed(disk, position, [piece(0, validEnd)]);
+    writeFlushed(disk, position, [piece(noteOffset, noteEnd)]);
   }
-  const noteEnd = noteOffset + noteBytes;
-  // Two sectors of 4 KiB reach into the note: the table ends where the note begins.
-  const tableEnd = Math.min(validBytes, noteOffset);
-  writeFlushed(disk, position, [piece(tableEnd, noteOffset), piece(noteEnd, bytes.length)]);
-  writeFlushed(disk, position, [piece(0, tableEnd)]);
-  writeFlushed(disk, position, [piece(noteOffset, noteEnd)]);
 }
 
 /** @throws RekindleError `verification-failed` @returns bytes read back */
 export function readBackFirstBlocks(disk: DiskHandle, held: HeldBack, position: Position): number {
   let bytes = 0;
-  for (const piece of [...held.tail, held.head]) {
+  for (const piece of [...held.tail, ...held.heads]) {
     const found = readFromMedium(disk, piece, position);
     if (!found.equals(piece.bytes)) {
       const chunk = { startByte: piece.startByte, sizeBytes: piece.bytes.length, id: chunkIdOf(piece.bytes) };
@@ -144,6 +163,6 @@ function readFromMedium(disk: DiskHandle, piece: Piece, position: Position): Buf
     readFully(disk.fd, buffer, from);
     return buffer.subarray(piece.startByte - from, piece.startByte - from + piece.bytes.length);
   } catch (cause) {
-    throw diskFailed('Reading', position, piece.startByte, cause);
+    throw diskFailed('Reading', position, placeOf(piece), cause);
   }
 }

@@ -12,9 +12,14 @@ export interface Piece {
   readonly bytes: Buffer;
 }
 
+export interface Head extends Piece {
+  /** The note of an interrupted restore has room in it. */
+  readonly hasNote: boolean;
+}
+
 export interface HeldBack {
-  /** From byte 0: partition table and boot code. */
-  readonly head: Piece;
+  /** Partition table and boot code from byte 0; or the first blocks of each chosen volume. */
+  readonly heads: readonly Head[];
   /** What lies around the end of the disk, the backup GPT last. */
   readonly tail: readonly Piece[];
   readonly counts: { written: number; alreadyRight: number; fetchedBytes: number };
@@ -47,19 +52,18 @@ export async function readHeldBack(
     return { startByte, bytes: Buffer.from(plain) };
   };
 
-  const headPieces: Piece[] = [];
-  for (const number of plan.heldBack.head) headPieces.push(await load(number));
-  const tailPieces: Piece[] = [];
-  for (const number of plan.heldBack.tail) tailPieces.push(await load(number));
-
-  const head = Buffer.concat(headPieces.map((piece) => piece.bytes));
-  if (plan.relocated === null) return { head: { startByte: 0, bytes: head }, tail: tailPieces, counts };
-  head.set(plan.relocated.primary, 0);
-  return {
-    head: { startByte: 0, bytes: head },
-    tail: moveBackupGpt(plan, plan.relocated, tailPieces),
-    counts,
-  };
+  const heads: Head[] = [];
+  for (const { startByte, chunks, hasNote } of plan.heldBack.heads) {
+    const pieces: Piece[] = [];
+    for (const number of chunks) pieces.push(await load(number));
+    heads.push({ startByte, hasNote, bytes: Buffer.concat(pieces.map(({ bytes }) => bytes)) });
+  }
+  const tail: Piece[] = [];
+  for (const number of plan.heldBack.tail) tail.push(await load(number));
+  const { relocated } = plan;
+  if (relocated === null) return { heads, tail, counts };
+  heads[0]?.bytes.set(relocated.primary, 0);
+  return { heads, tail: moveBackupGpt(plan, relocated, tail), counts };
 }
 
 function readIfRight(plan: RestorePlan, disk: DiskHandle, chunk: IndexChunk): Buffer | null {

@@ -140,7 +140,7 @@ async function fetchHeldBack(run: Run): Promise<HeldBack> {
 
 async function writeChunks(run: Run): Promise<DiskWritten> {
   await runPass(run, 'restoring', { kind: 'write', totalBytes: run.plan.totalBytes });
-  flush(run.disk.fd, position(run), 0);
+  flush(run.disk.fd, position(run), { startByte: 0, sizeBytes: run.plan.target.sizeBytes });
   if (!run.disk.direct) dropCaches();
   return run as DiskWritten;
 }

@@ -71,7 +71,7 @@ function readChunk(chunk: IndexChunk, into: Buffer, task: RestoreTask): boolean 
     return true;
   } catch (cause) {
     if (task.kind === 'write' && isErrno(cause, 'EIO')) return false;
-    throw diskFailed('Reading', position(task.totalBytes), chunk.startByte, cause);
+    throw diskFailed('Reading', position(task.totalBytes), chunk, cause);
   }
 }
 
@@ -111,7 +111,7 @@ async function restoreChunk(
   try {
     writeFully(data.fd, bytes, chunk.startByte);
   } catch (cause) {
-    throw diskFailed('Writing', position(task.totalBytes), chunk.startByte, cause);
+    throw diskFailed('Writing', position(task.totalBytes), chunk, cause);
   }
   state.written[slot] = 1;
   addChunk(state, 'written');

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
 import type { CaptureJob } from '#contract/api.ts';
-import { captureDisk } from '#images/capture/capture-disk.ts';
+import { captureDisk, findHibernation } from '#images/capture/capture-disk.ts';
+import { summariseChange } from '#images/capture/image-change.ts';
 import { type PlannedImage, planManifest } from '#images/capture/plan-manifest.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { parseImageName, parseUtc } from '#images/format/image-name.ts';
@@ -56,7 +57,8 @@ export const chooseCaptureDisks = readingStep<{ readonly inventory: Inventory },
       });
     }
     for (const { devicePath, passportDisk } of disks) {
-      if (readTargetDisk(devicePath, true, passportDisk.logicalSectorBytes).interrupted === null) continue;
+      const found = readTargetDisk(devicePath, true, passportDisk.logicalSectorBytes);
+      if (found.interrupted === null && found.halfRestored.length === 0) continue;
       throw new RekindleError('target-unfit', `looking at ${describeDisk(passportDisk)} before its capture`, {
         cause: new Error('a restore of this disk did not come to its end'),
         next: 'Finish the restore first: close the enrolment window, press F12 and restore this station again.',
@@ -114,6 +116,12 @@ export const captureDisks = readingStep<
       tls: { ca, serverName },
     };
     const captured: Parameters<typeof planManifest>[0]['disks'][number][] = [];
+    const { bytesPerSecond, loadPercent } = job.limits;
+    if (bytesPerSecond !== undefined) say(texts.captureHeldToRate(bytesPerSecond));
+    if (loadPercent !== undefined) say(texts.captureHeldToLoad(loadPercent));
+    let hibernatedElsewhere = false;
+    for (const { devicePath, passportDisk } of disks)
+      hibernatedElsewhere ||= await findHibernation(devicePath, passportDisk.logicalSectorBytes);
     for (const { devicePath, passportDisk } of disks) {
       const name = describeDisk(passportDisk);
       say(texts.captureDisk(name));
@@ -121,6 +129,11 @@ export const captureDisks = readingStep<
         path: devicePath,
         store,
         dataVolumes: job.dataVolumes,
+        hibernatedElsewhere,
+        limits: {
+          ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+          ...(loadPercent === undefined ? {} : { loadPercent }),
+        },
         sectorBytes: passportDisk.logicalSectorBytes,
         onProgress: ({ doneBytes, totalBytes }) => progress(doneBytes, totalBytes),
       });
@@ -147,15 +160,9 @@ export const captureDisks = readingStep<
       passport,
       disks: captured,
     });
-    const sum = (pick: (stats: (typeof captured)[number]['captured']['stats']) => number) =>
-      captured.reduce((total, disk) => total + pick(disk.captured.stats), 0);
-    return {
-      value: image,
-      sentence: texts.captured(
-        sum(({ readBytes }) => readBytes),
-        sum(({ storedBytes }) => storedBytes),
-      ),
-    };
+    const readBytes = captured.reduce((total, disk) => total + disk.captured.stats.readBytes, 0);
+    const change = summariseChange(captured.map((disk) => disk.captured));
+    return { value: image, sentence: texts.captured(readBytes, change) };
   },
 });
 

@@ -20,7 +20,14 @@ export interface Shown {
   readonly station: StationName;
   readonly identity: IdentityAccepted;
   readonly planned: readonly PlannedDisk[];
+  /** Of the image. */
+  readonly capturedAt: string;
 }
+
+export type ConfirmAnswer =
+  | { readonly kind: 'confirmed'; readonly confirmed: Confirmed }
+  /** The person wants to restore something else of the image. */
+  | { readonly kind: 'other-volumes' };
 
 export function showPlan({ terminal, identity, planned }: Shown): void {
   terminal.print(planScreen(identity.differences, planned.map(toScreenDisk)));
@@ -40,31 +47,52 @@ function toScreenDisk({ target, plan, lost }: PlannedDisk): ScreenDisk {
       ...plan.restored.map((range) => ({ ...range, fate: 'overwritten' as const })),
       ...plan.kept.map((range) => ({ ...range, fate: 'kept' as const })),
     ],
+    warnings: plan.warnings,
     lost: lost.map((partition) => ({ what: describePartition(partition), sizeBytes: partition.sizeBytes })),
   };
 }
 
-/** The plan is on the screen; the station's name, typed in full, starts the restore. */
-export const confirmByName = readingStep<Shown & { readonly technician: string }, Confirmed>({
+/**
+ * The plan is on the screen; the station's name, typed in full, starts the restore. Where living data volumes are
+ * overwritten, which nobody gets without having asked for it, a second word says that this is meant.
+ */
+export const confirmByName = readingStep<Shown & { readonly technician: string }, ConfirmAnswer>({
   id: 'confirm',
   title: titles.confirm,
   async run(shown) {
     const { terminal, station, technician, identity } = shown;
     showPlan(shown);
+    terminal.print(wrap(texts.otherVolumes));
+    const doing = `asking for the confirmation of the restore of ${station}`;
     for (;;) {
-      const typed = await askLine(
-        terminal,
-        { prompt: prompts.startRestore(station), timeoutSeconds },
-        `asking for the confirmation of the restore of ${station}`,
-      );
-      if (typed.trim() === station) {
-        const confirmed = { how: 'typed', by: technician, station, replacedParts: replacedPartsOf(identity) };
-        return { value: confirmed as unknown as Confirmed, sentence: texts.confirmedByName(station) };
-      }
+      const typed = await askLine(terminal, { prompt: prompts.startRestore(station), timeoutSeconds }, doing);
+      if (typed.trim() === station) break;
+      if (typed.trim().toUpperCase() === 'VOLUMES')
+        return { value: { kind: 'other-volumes' }, sentence: texts.otherVolumesWanted };
       terminal.print(wrap(texts.wrongName(typed, station)));
     }
+    await confirmOverwrittenData(shown, doing);
+    const confirmed = { how: 'typed', by: technician, station, replacedParts: replacedPartsOf(identity) };
+    return {
+      value: { kind: 'confirmed', confirmed: confirmed as unknown as Confirmed },
+      sentence: texts.confirmedByName(station),
+    };
   },
 });
+
+async function confirmOverwrittenData(
+  { terminal, planned, capturedAt }: Shown,
+  doing: string,
+): Promise<void> {
+  const data = planned.flatMap(({ plan }) => plan.overwrittenData.map(({ what }) => what));
+  if (data.length === 0) return;
+  terminal.print(['', ...wrap(texts.overwritesData(data, capturedAt))]);
+  for (;;) {
+    const typed = await askLine(terminal, { prompt: prompts.overwriteData, timeoutSeconds }, doing);
+    if (typed.trim().toUpperCase() === 'OVERWRITE') return;
+    terminal.print(wrap(texts.notOverwrite(typed)));
+  }
+}
 
 /**
  * The station was armed for this image: the plan is shown, nothing is asked. Whoever armed it could not know of a

@@ -5,10 +5,15 @@ import { formatBytes } from '#base/bytes.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
+import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
+import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
+import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
+import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
@@ -19,6 +24,8 @@ type Options = StoreOption & {
   readonly station: string;
   readonly disk: readonly string[];
   readonly passport?: string;
+  readonly limitRate?: number;
+  readonly maxLoad?: number;
   readonly json?: boolean;
 };
 
@@ -34,6 +41,8 @@ export function captureCommand(): Command {
       (value: string, before: readonly string[] = []) => [...before, value],
     )
     .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
+    .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
+    .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
     .option('--json', 'the result as JSON')
     .action(capture);
 }
@@ -41,7 +50,8 @@ export function captureCommand(): Command {
 async function capture(options: Options): Promise<void> {
   const site = await openSite(options);
   const name = parseStationName(options.station);
-  const facts = await stationFacts(findStation(site.state, name), name, options.passport);
+  const station = findStation(site.state, name);
+  const facts = await stationFacts(station, name, options.passport);
   const sources = await Promise.all(options.disk.map(parseSource));
   const matched = matchPassportDisks(sources, facts.passport);
   const line = createProgressLine();
@@ -58,12 +68,25 @@ async function capture(options: Options): Promise<void> {
     consistency: 'offline',
     tools: { node: process.version, rekindle: 'capture' },
     dataVolumes: site.configuration.volumes.data,
+    limits: limitsOf(options, station, site.configuration.captures),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
   }).finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
   else print(image);
+}
+
+function limitsOf(
+  { limitRate, maxLoad }: Options,
+  station: Station | undefined,
+  policy: Configuration['captures'],
+): CaptureLimits {
+  return {
+    ...captureLimits(station, policy),
+    ...(limitRate === undefined ? {} : { bytesPerSecond: limitRate }),
+    ...(maxLoad === undefined ? {} : { loadPercent: maxLoad }),
+  };
 }
 
 /** `/dev/sdb`, `disk.raw`, or either with `,SERIAL`. */

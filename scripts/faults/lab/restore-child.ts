@@ -33,7 +33,7 @@ export async function restoreImage(job: RestoreJob): Promise<RestoredDisk> {
   if (disk === undefined) throw new Error('the image has no disk');
   const index = parseDiskIndex(readListedFile(job.store, name, manifest, disk.diskIndex), disk.diskIndex);
   const plan = planRestore(disk, index, readTargetDisk(job.target, false));
-  if (plan.kind === 'refused') throw new RekindleError('target-unfit', plan.sentence, { next: plan.next });
+  if (plan.kind !== 'restore') throw new RekindleError('target-unfit', plan.sentence);
   const source = job.source ?? { kind: 'directory', path: job.store };
   const chunks = openStore(source, index.digest);
   await assertChunksPresent(plan, chunks).finally(() => chunks.close());

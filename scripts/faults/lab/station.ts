@@ -1,61 +1,60 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { planManifest } from '#images/capture/plan-manifest.ts';
-import type { StationName } from '#images/format/image-manifest.ts';
-import { formatImageRef, formatUtc } from '#images/format/image-name.ts';
-import { formatPublicKey, generateKeyPair, type SecretKey, signBytes } from '#images/format/minisign.ts';
-import { publishImage } from '#images/stores/publish-image.ts';
-import { type CapturedDemo, captureDemoDisk } from '#test/support/restore-demo-disk.ts';
-import { somePassport } from '#test/support/some-passport.ts';
+import type { CapturedImage } from '#images/capture/capture-image.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
+import {
+  formatPublicKey,
+  formatSecretKey,
+  generateKeyPair,
+  parseSecretKey,
+} from '#images/format/minisign.ts';
+import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { type CapturedDemo, captureDemoDisk, demoDisk } from '#test/support/restore-demo-disk.ts';
 import type { RestoreJob } from './restore-child.ts';
 
 /** The demo station with a published, signed image in a directory store, as the campaigns break it. */
 export interface FaultStation extends CapturedDemo {
   /** STATION@UTC */
   readonly ref: string;
-  readonly secretKey: SecretKey;
+  readonly secretKeyFile: string;
   readonly publicKeyFile: string;
 }
 
-export const stationName = 'FAULT-1A' as StationName;
 export async function makeStation(folder: string): Promise<FaultStation> {
   fs.mkdirSync(folder, { recursive: true });
   const demo = await captureDemoDisk(folder);
-  const secretKey = generateKeyPair();
-  const publicKeyFile = path.join(folder, 'site.pub');
-  fs.writeFileSync(publicKeyFile, formatPublicKey(secretKey));
-  fs.writeFileSync(path.join(folder, 'disk.json'), JSON.stringify(demo.disk));
-  const ref = publishDemo(demo, secretKey, new Date('2026-11-20T02:00:00Z'));
-  return { ...demo, ref, secretKey, publicKeyFile };
+  const [secretKeyFile, publicKeyFile] = [path.join(folder, 'site.key'), path.join(folder, 'site.pub')];
+  const key = generateKeyPair();
+  fs.writeFileSync(secretKeyFile, formatSecretKey(key), { mode: 0o600 });
+  fs.writeFileSync(publicKeyFile, formatPublicKey(key));
+  const { name } = await captureDemoImage({
+    disk: demo.station,
+    store: demo.store,
+    secretKeyFile,
+    workers: 2,
+  });
+  return { ...demo, ref: formatImageRef(name), secretKeyFile, publicKeyFile };
 }
 
-/** Signs and publishes what was captured, the way the service does it after a capture. */
-export function publishDemo(
-  { captured, store }: Pick<CapturedDemo, 'captured' | 'store'>,
-  secretKey: SecretKey,
-  time: Date,
-): string {
-  const passport = somePassport();
-  const [passportDisk] = passport.disks;
-  if (passportDisk === undefined) throw new Error('the passport has no disk');
-  const name = { station: stationName, utc: formatUtc(time) };
-  const image = planManifest({
-    station: stationName,
-    computerName: stationName,
-    stationRole: 'client',
-    capturedAt: time.toISOString(),
-    consistency: 'offline',
-    tools: {},
-    sequence: 1,
-    previousManifestSha256: null,
-    bootEntries: [],
-    bootOrder: [],
-    passport,
-    disks: [{ captured, passportDisk }],
+export interface CaptureJob {
+  readonly disk: string;
+  readonly store: string;
+  readonly secretKeyFile: string;
+  readonly workers: number;
+}
+
+/** The demo station's disk to a published image, all the way of `rekindle image capture`. */
+export function captureDemoImage({
+  disk,
+  store,
+  secretKeyFile,
+  workers,
+}: CaptureJob): Promise<CapturedImage> {
+  return captureImageOf(store, [{ path: disk, passportDisk: somePassportDisk(demoDisk.sizeBytes) }], {
+    signingKey: parseSecretKey(fs.readFileSync(secretKeyFile, 'utf8')),
+    dataVolumes: ['PROJECTS'],
+    workers,
   });
-  const signature = signBytes(image.manifestBytes, secretKey, `rekindle image ${formatImageRef(name)}`);
-  publishImage(store, name, { manifestBytes: image.manifestBytes, signature, files: image.files });
-  return formatImageRef(name);
 }
 
 export function restoreJob(

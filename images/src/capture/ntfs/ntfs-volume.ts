@@ -17,7 +17,9 @@ export interface NtfsVolume {
   readonly clusterBytes: number;
   readonly clusters: number;
   readRecord(number: number): FileRecord;
-  /** Every run of an attribute, from all records that hold a part of it; null: resident or not there. */
+  /** Attributes of a type, and their parts, from all records that the file has. */
+  attributesOf(file: FileRecord, type: number, name?: string): Attribute[];
+  /** Every run of an attribute; null: resident or not there. */
   runsOf(file: FileRecord, type: number, name?: string): AttributeRuns | null;
   readRuns(runs: readonly ClusterRun[], limitBytes: number): Buffer;
 }
@@ -104,10 +106,10 @@ export function openNtfs(read: ReadVolume, sizeBytes: number): NtfsVolume {
     clusterBytes,
     clusters,
     readRecord: (number) => parseFileRecord(readAtByte(mft, number * recordBytes, recordBytes), number),
-    runsOf(file, type, name = '') {
+    attributesOf(file, type, name = '') {
       const own = partsOf(file, type, name);
       const list = file.attributes.find((attribute) => attribute.type === attributeTypes.attributeList);
-      if (list === undefined) return decode(own);
+      if (list === undefined) return own;
       const value = list.resident ? list.value : listValue(list);
       const elsewhere = [...parseAttributeList(value)]
         .filter((entry) => entry.type === type && entry.name === name && entry.record !== file.number)
@@ -118,8 +120,9 @@ export function openNtfs(read: ReadVolume, sizeBytes: number): NtfsVolume {
           throw new Error(`FILE record ${record} does not extend ${file.number}`);
         return extension;
       });
-      return decode([...own, ...extensions.flatMap((extension) => partsOf(extension, type, name))]);
+      return [...own, ...extensions.flatMap((extension) => partsOf(extension, type, name))];
     },
+    runsOf: (file, type, name) => decode(volume.attributesOf(file, type, name)),
     readRuns(runs, limitBytes) {
       const bytes = runs.reduce((sum, run) => sum + run.clusters, 0) * clusterBytes;
       return readAtByte(runs, 0, Math.min(bytes, limitBytes));

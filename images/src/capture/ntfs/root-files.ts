@@ -23,20 +23,26 @@ export function findRootFiles(volume: NtfsVolume, names: readonly string[]): Map
     const lower = name.toLowerCase();
     if (!wanted.has(lower) || found.has(lower)) continue;
     const file = volume.readRecord(reference.record);
-    if (file.inUse && !file.isDirectory && file.sequence === reference.sequence && isInRoot(file, lower))
+    if (
+      file.inUse &&
+      !file.isDirectory &&
+      file.sequence === reference.sequence &&
+      isInRoot(volume, file, lower)
+    )
       found.set(lower, file);
   }
   return found;
 }
 
-function isInRoot(file: FileRecord, name: string): boolean {
-  return file.attributes.some(
-    (attribute) =>
-      attribute.type === attributeTypes.fileName &&
-      attribute.resident &&
-      parseReference(attribute.value, 0).record === wellKnownRecords.root &&
-      parseName(attribute.value).name.toLowerCase() === name,
-  );
+function isInRoot(volume: NtfsVolume, file: FileRecord, name: string): boolean {
+  return volume
+    .attributesOf(file, attributeTypes.fileName)
+    .some(
+      (attribute) =>
+        attribute.resident &&
+        parseReference(attribute.value, 0).record === wellKnownRecords.root &&
+        parseName(attribute.value).name.toLowerCase() === name,
+    );
 }
 
 function parseName(fileName: Buffer): { name: string; namespace: number } {

@@ -76,7 +76,10 @@ function readLogical(disk: DiskBytes, containerLba: number, entries: MbrEntry[])
   }
 }
 
-function readSlots(sector: Buffer): { status: number; type: number; firstLba: number; sectors: number }[] {
+/** The four entries of a boot record, as they stand there. */
+export function readSlots(
+  sector: Buffer,
+): { status: number; type: number; firstLba: number; sectors: number }[] {
   return [0, 1, 2, 3].map((slot) => {
     const at = entriesAt + slot * 16;
     return {
