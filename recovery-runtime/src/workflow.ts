@@ -19,7 +19,7 @@ import {
   openCapture,
 } from './steps/capture.ts';
 import { assertIdentity } from './steps/check-identity.ts';
-import { checkMedium, checkTicketOfMedium } from './steps/check-medium.ts';
+import { checkMedium, checkTicket } from './steps/check-medium.ts';
 import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
@@ -73,8 +73,9 @@ async function startMachine(shop: Workshop): Promise<Started> {
   const drivers = await run.step(loadDrivers, { machine });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
-  const ticket = await run.step(checkTicketOfMedium, { machine, site, passport: inventory.passport });
-  if (ticket !== undefined) {
+  const signedTicket = await machine.readTicket();
+  if (signedTicket !== undefined) {
+    const ticket = await run.step(checkTicket, { signedTicket, site, passport: inventory.passport });
     const onUnverified = (sentence: string) => findings.unverified.push(sentence);
     await run.step(checkMedium, { machine, ticket, onUnverified });
   }

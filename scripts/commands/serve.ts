@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import { Command } from 'commander';
+import { errorChain } from '#base/errors.ts';
 import { readConfiguration } from '#pxe-server/config/read-configuration.ts';
+import type { ReadinessProblem } from '#pxe-server/serve/check-readiness.ts';
 import { createLog } from '#pxe-server/serve/log.ts';
-import { startService } from '#pxe-server/serve/start-service.ts';
+import { type Service, startService } from '#pxe-server/serve/start-service.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { type SiteOption, withSite } from '../site-option.ts';
 
@@ -23,13 +25,30 @@ async function serve(options: ServeOptions): Promise<void> {
   const paths = sitePaths(options.site);
   const configuration = await readConfiguration(paths.configuration);
   const level = options.debug === true ? 'debug' : options.json === true ? 'info' : 'error';
-  const service = await startService(paths, configuration, createLog(level));
-  for (const { problem, next } of service.warnings) console.error(`Warning: ${problem} Next: ${next}`);
-  const { served } = service;
-  console.log(
-    `Rekindle is ready on ${served.name} (${served.address}): DHCP ${configuration.dhcp.mode}, boot files ${service.httpBaseUrl}, API ${service.apiUrl}. Stop with Ctrl-C.`,
-  );
+  const warn = ({ problem, next }: ReadinessProblem) => console.error(`Warning: ${problem} Next: ${next}`);
+  const service = await startService(paths, configuration, createLog(level), warn);
+  for (const warning of service.warnings) warn(warning);
+  for (const { name, address, httpBaseUrl, apiUrl } of service.served) {
+    console.log(
+      `Rekindle is ready on ${name} (${address}): DHCP ${configuration.dhcp.mode}, boot files ${httpBaseUrl}, API ${apiUrl}. Stop with Ctrl-C.`,
+    );
+  }
+  process.on('SIGHUP', () => void reload(service, paths.configuration));
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);
   await service.close();
   console.log('Rekindle has stopped.');
+}
+
+/** A file with errors changes nothing. */
+async function reload(service: Service, file: string): Promise<void> {
+  try {
+    const later = service.reload(await readConfiguration(file));
+    console.log(
+      later.length === 0
+        ? 'Rekindle has read its configuration again.'
+        : `Rekindle has read its configuration again; a restart is needed for: ${later.join(', ')}.`,
+    );
+  } catch (error) {
+    console.error(['Rekindle goes on with its old configuration.', ...errorChain(error)].join('\n'));
+  }
 }

@@ -2,6 +2,7 @@ import { bitFlips } from './bit-flips.ts';
 import type { Campaign } from './campaign.ts';
 import { damagedStore } from './damaged-store.ts';
 import { failingCalls } from './failing-calls.ts';
+import { fuzzParsers } from './fuzz-parsers.ts';
 import { killCapture } from './kill-capture.ts';
 import { killRestore } from './kill-restore.ts';
 import { killedServer } from './killed-server.ts';
@@ -18,4 +19,5 @@ export const campaigns: readonly Campaign[] = [
   killedServer,
   bitFlips,
   damagedStore,
+  fuzzParsers,
 ];

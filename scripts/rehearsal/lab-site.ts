@@ -65,7 +65,8 @@ export async function openLabSite({
   );
   await writeFile(
     path.join(directory, 'rekindle.yaml'),
-    configuration(network.serverAddress, network.interfaceName),
+    // In the lab nobody presses a key in the boot menu: switching on with the F12 key says what is wanted.
+    `${configuration(network.serverAddress, network.interfaceName)}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
   );
   // The only verb that needs the world outside of the lab: it may have to fetch Debian's kernel.
   const build = ['runtime', 'build'];

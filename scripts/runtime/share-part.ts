@@ -15,10 +15,10 @@ const programs: Readonly<Record<ShareKind, readonly RuntimeProgram[]>> = {
  * What mounts the site's share, as a compressed archive that is appended to the site's runtime: kernel modules
  * and mount program. A site without a share has none of it.
  */
-export async function sharePart(kernel: UnpackedKernel, kind: ShareKind): Promise<Buffer> {
+export async function sharePart(kernel: UnpackedKernel, kinds: readonly ShareKind[]): Promise<Buffer> {
   const entries: CpioEntry[] = [
-    ...(await sharePackEntries(kernel, kind)),
-    ...(await programFiles(programs[kind])),
+    ...(await sharePackEntries(kernel, kinds)),
+    ...(await programFiles(kinds.flatMap((kind) => programs[kind]))),
   ];
   return Buffer.from(await compressInitrd(formatCpio(entries), 19));
 }

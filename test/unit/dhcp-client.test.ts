@@ -27,6 +27,7 @@ test('iPXE is iPXE although it says PXEClient, and its UUID is the one of the ma
     architecture: 0,
     vendorClass: 'PXEClient',
     userClass: 'iPXE',
+    networkInterface: 'UNDI 2.1',
     uuid: '11223344-5566-7788-99aa-bbccddeeff00',
   });
 });

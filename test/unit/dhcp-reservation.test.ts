@@ -1,9 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { BootDecider } from '#pxe-server/boot/boot-decider.ts';
+import type { BootDecider, StationAddress } from '#pxe-server/boot/boot-decider.ts';
 import { ipv4 } from '#pxe-server/boot/ipv4-address.ts';
+import type { MacAddress } from '#pxe-server/boot/mac-address.ts';
 import { answerDatagram, type DatagramAnswer } from '#pxe-server/dhcp/answer-datagram.ts';
 import { createEnrolmentPool, type EnrolmentPool } from '#pxe-server/dhcp/enrolment-pool.ts';
+import { createLeaseStore, type LeaseStore } from '#pxe-server/dhcp/lease-store.ts';
 import type { DhcpSettings } from '#pxe-server/dhcp/settings.ts';
+import { openState } from '#pxe-server/site/state.ts';
 import {
   addressOf,
   biosOptions,
@@ -24,6 +27,7 @@ const ours: [number, string] = [54, '10.77.0.1'];
 
 const settings: DhcpSettings = {
   mode: 'reservation',
+  interfaceName: 'eth0',
   interfaceAddress: ipv4('10.77.0.1'),
   netmask: ipv4('255.255.255.0'),
   tftpServer: ipv4('10.77.0.1'),
@@ -39,19 +43,23 @@ const station = {
   hostName: 'os-srv-1a',
 } as const;
 
+/** What the decider says instead of `station`. */
+let relayed: Partial<StationAddress> | undefined;
+let leases: LeaseStore;
 let windowOpen: boolean;
 let enrolled: boolean;
 let pool: EnrolmentPool;
 let now: number;
 beforeEach(() => {
-  [windowOpen, enrolled, now] = [false, false, 1_000_000];
-  pool = createEnrolmentPool(settings.enrolmentPool);
+  [windowOpen, enrolled, now, relayed] = [false, false, 1_000_000, undefined];
+  leases = createLeaseStore(openState(':memory:', { create: true }), 0);
+  pool = createEnrolmentPool(settings.enrolmentPool, leases);
 });
 
 const decider: BootDecider = {
   targetFor: () => ({ kind: 'runtime', purpose: 'recovery' }),
   addressFor(mac) {
-    if (mac === known || enrolled) return station;
+    if (mac === known || enrolled) return { ...station, ...relayed };
     return windowOpen ? { kind: 'enrolment-pool' } : { kind: 'not-for-us', reason: 'unknown machine' };
   },
 };
@@ -161,14 +169,53 @@ test('an unknown machine gets silence for every message, never a NAK', () => {
 });
 
 test('through a relay: to the relay, with its option 82 at the end; a NAK asks it to broadcast', () => {
-  const relayed = { giaddr: '10.88.0.1', options: [[82, [1, 2, 0, 7]]] as const };
-  const offer = ask({ type: DISCOVER, ...relayed });
+  relayed = { ip: ipv4('10.88.0.21'), netmask: ipv4('255.255.255.0'), router: ipv4('10.88.0.1') };
+  const through = { giaddr: '10.88.0.1', options: [[82, [1, 2, 0, 7]]] as const };
+  const offer = ask({ type: DISCOVER, ...through });
   expect(offer).toMatchObject({ type: OFFER, to: '10.88.0.1:67' });
   expect(addressOf(offer.bytes, 24)).toBe('10.88.0.1');
   expect(Array.from(offer.options).at(-1)).toEqual([82, [1, 2, 0, 7]]);
   const nak = ask({ type: REQUEST, giaddr: '10.88.0.1', options: [[50, '192.168.1.5']] });
   expect(nak).toMatchObject({ type: NAK, to: '10.88.0.1:67' });
   expect(nak.bytes[10]).toBe(0x80);
+});
+
+test('a station whose address is of another network: silence, and NAK when it asks for that address', () => {
+  const reason =
+    'its address 10.77.0.21 is not in the network of the relay 10.88.0.1 (see dhcp.networks in rekindle.yaml)';
+  expect(ask({ type: DISCOVER, giaddr: '10.88.0.1' })).toMatchObject(silence(reason));
+  const nak = ask({ type: REQUEST, giaddr: '10.88.0.1', options: [[50, '10.77.0.21']] });
+  expect(nak).toMatchObject({ type: NAK, to: '10.88.0.1:67' });
+  relayed = { ip: ipv4('10.88.0.21') };
+  expect(ask({ type: DISCOVER })).toMatchObject(
+    silence('its address 10.88.0.21 is not in the network of eth0 (10.77.0.1)'),
+  );
+  // It renews by unicast through a router: where it stands is not known, and it has the address already.
+  expect(ask({ type: REQUEST, ciaddr: '10.88.0.21' })).toMatchObject({ type: ACK, to: '10.88.0.21:68' });
+});
+
+test('options 66 and 67 for those who ask for them, with a NUL at the end', () => {
+  const offer = ask({ type: DISCOVER, options: [[55, [1, 66, 67]], ...biosOptions] });
+  expect(Buffer.from(offer.options.get(66) ?? []).toString()).toBe('10.77.0.1\0');
+  expect(Buffer.from(offer.options.get(67) ?? []).toString()).toBe('undionly.kpxe\0');
+  expect(bootFileOf(offer.bytes)).toBe('undionly.kpxe');
+});
+
+test('leases and declined addresses outlive the service', () => {
+  windowOpen = true;
+  const again = () => createEnrolmentPool(settings.enrolmentPool, leases);
+  const mac = '52:54:00:00:00:a1';
+  ask({ type: DISCOVER, mac });
+  expect(ask({ type: REQUEST, mac, options: [ours, [50, '10.77.0.200']] }).type).toBe(ACK);
+  pool = again();
+  expect(ask({ type: DISCOVER, mac: '52:54:00:00:00:a2' }).address).toBe('10.77.0.201');
+  ask({ type: DECLINE, mac, options: [[50, '10.77.0.200']] });
+  pool = again();
+  now += 120_000;
+  // Only the declined one is left: the other was offered and not taken before the service ended.
+  expect(ask({ type: DISCOVER, mac: '52:54:00:00:00:a3' }).address).toBe('10.77.0.201');
+  ask({ type: RELEASE, mac, ciaddr: '10.77.0.200' });
+  expect(again().held('52:54:00:00:00:a1' as MacAddress, now)).toBeUndefined();
 });
 
 test('INFORM is answered to the station, without a lease, and only at its own address', () => {

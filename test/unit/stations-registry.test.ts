@@ -12,6 +12,7 @@ import {
   findStationByMac,
   findStationByUuid,
   removeStation,
+  setAddress,
   setComputerName,
   setRole,
   updatePassport,
@@ -107,10 +108,7 @@ describe('boot decider over the registry', () => {
 
   it('answers stations, and nobody else without an open window', () => {
     const { state, decider } = registry();
-    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({
-      kind: 'runtime',
-      purpose: 'recovery',
-    });
+    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({ kind: 'menu' });
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });
     expect(decider.addressFor(newMac)).toMatchObject({ kind: 'not-for-us' });
     openEnrolment(state, { milliseconds: 60_000, by: 'test' });
@@ -121,6 +119,30 @@ describe('boot decider over the registry', () => {
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     closeEnrolment(state);
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });
+  });
+
+  it('starts the runtime without a key only for a station that is armed', () => {
+    const { state, decider } = registry();
+    const target = () => decider.targetFor({ mac: knownMac, firmwareKind });
+    arm(state, { station, image: `${station}@latest`, until: new Date(Date.now() + 60_000), by: 'root' });
+    expect(target()).toEqual({ kind: 'runtime', purpose: 'recovery' });
+    disarm(state, station);
+    expect(target()).toEqual({ kind: 'menu' });
+  });
+
+  it('gives a station behind a relay the mask, router and name servers of its network', () => {
+    const { state } = registry();
+    const networks = [{ network: '10.77.0.0/28', router: '10.77.0.14', dns: ['10.77.0.13'] }];
+    const dhcp = { ...reservation.dhcp, networks };
+    setAddress(state, station, '10.77.0.5');
+    expect(createRegistryDecider(state, { dhcp }).addressFor(knownMac)).toMatchObject({
+      ip: '10.77.0.5',
+      netmask: '255.255.255.240',
+      router: '10.77.0.14',
+      dns: ['10.77.0.13'],
+    });
+    setAddress(state, station, '10.77.0.20');
+    expect(createRegistryDecider(state, { dhcp }).addressFor(knownMac)).not.toHaveProperty('netmask');
   });
 
   it('gives a station its address, router and name', () => {
@@ -135,7 +157,7 @@ describe('boot decider over the registry', () => {
   it('gives a station with a replaced card its address once its UUID was seen', () => {
     const { decider } = registry();
     expect(decider.addressFor(newMac)).toMatchObject({ kind: 'not-for-us' });
-    expect(decider.targetFor({ mac: newMac, uuid, firmwareKind })).toMatchObject({ purpose: 'recovery' });
+    expect(decider.targetFor({ mac: newMac, uuid, firmwareKind })).toMatchObject({ kind: 'menu' });
     expect(decider.addressFor(newMac)).toMatchObject({ kind: 'fixed', ip: '10.77.0.20' });
   });
 
@@ -154,7 +176,7 @@ describe('boot decider over the registry', () => {
       machine: knownMac,
     });
     markCommitted(state, job, 'ab'.repeat(32));
-    expect(purpose()).toMatchObject({ purpose: 'recovery' });
+    expect(purpose()).toMatchObject({ kind: 'menu' });
     openEnrolment(state, { milliseconds: 60_000, by: 'test', station });
     expect(purpose()).toMatchObject({ purpose: 'enrolment' });
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });

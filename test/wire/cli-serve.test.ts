@@ -237,22 +237,72 @@ describe('boot files over HTTP', () => {
     const added = await run('station', 'add', station, '--passport', file);
     expect(added).toMatchObject({ code: 0, stdout: `Station ${station} is registered.\n` });
     const script = async (query: string) => (await curl('station', boot(`script.ipxe?${query}`))).stdout;
-    const known = await script(`mac=${stationMac}`);
+    const menu = await script(`mac=${stationMac}`);
+    expect(menu).toContain(`item --key r recovery R  Recovery of ${station}\n`);
+    expect(menu).toContain('choose --default local-disk --timeout 10000 choice || goto local_disk');
+    expect(await script(`mac=${stationMac}&choice=local-disk`)).toContain('starting from the local disk');
+    const known = await script(`mac=${stationMac}&choice=recovery`);
     expect(known).toContain(`recovery of ${station}`);
     expect(known).toContain(`/boot/packs/${station}.img`);
     expect(known).toContain(`rekindle.mac=${stationMac}`);
-    expect(await script(`mac=52:54:00:00:88:88&uuid=${somePassport().system.uuid}`)).toContain(
-      `of ${station}`,
-    );
+    const replaced = await script(`mac=52:54:00:00:88:88&uuid=${somePassport().system.uuid}`);
+    expect(replaced).toContain(`Recovery of ${station}`);
+    expect(replaced).toContain(`&uuid=${somePassport().system.uuid}&choice=`);
     expect(
       (await curl('station', '-o', '/dev/null', '-w', '%{http_code}', boot(`packs/${station}.img`))).stdout,
     ).toBe('200');
 
     const shown = await run('station', 'show', station, '--boots');
+    expect(shown.stdout).toContain(`gets the boot menu of ${station} for 10 s`);
     expect(shown.stdout).toContain(`gets the boot script: recovery of ${station}`);
     expect(shown.stdout).toContain(`gets driver pack ${station}`);
     const listed = JSON.parse((await run('station', 'list', '--json')).stdout);
     expect(listed).toMatchObject([{ name: station, driverPack: true, armed: null }]);
+  });
+});
+
+describe('operation', () => {
+  it('says that it is well, and counts what it did', async () => {
+    expect(await curl('station', 'http://10.77.0.1:8080/healthz')).toMatchObject({ stdout: 'ok\n' });
+    const { stdout } = await curl('station', 'http://10.77.0.1:8080/metrics');
+    expect(stdout).toMatch(/^# TYPE rekindle_http_requests_total counter$/m);
+    expect(Number(/^rekindle_http_requests_total\{status="200"\} (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(
+      100,
+    );
+    expect(stdout).toMatch(/^process_resident_memory_bytes \d+$/m);
+  });
+
+  it('SIGHUP reads the configuration again, a running download goes on, and errors change nothing', async () => {
+    if (service === undefined) throw new Error('the service runs');
+    const child = service;
+    const said: string[] = [];
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => said.push(bytes.toString()));
+    const hangUp = async (text: string, expected: RegExp) => {
+      writeFileSync(sitePaths(site).configuration, text);
+      process.kill(Number(child.pid), 'SIGHUP');
+      await expect.poll(() => said.join(''), { timeout: 5000 }).toMatch(expected);
+    };
+    const before = readFileSync(sitePaths(site).configuration, 'utf8');
+    const slow = curl(
+      'station',
+      '--limit-rate',
+      '4M',
+      '-o',
+      '/dev/null',
+      '-w',
+      '%{size_download}',
+      boot('runtime.img'),
+    );
+    const answer = () => curl('station', boot(`script.ipxe?mac=${stationMac}`));
+    await hangUp(`${before}boot: { menuSeconds: 77 }\n`, /has read its configuration again\./);
+    expect((await answer()).stdout).toContain('--timeout 77000');
+    await hangUp(`${before}nonsense: 1\n`, /goes on with its old configuration[\s\S]*nonsense/);
+    expect((await answer()).stdout).toContain('--timeout 77000');
+    await hangUp(`${before}journal: { boots: 7 }\n`, /a restart is needed for: journal/);
+    expect((await answer()).stdout).toContain('--timeout 10000');
+    expect((await slow).stdout).toBe('8000000');
+    writeFileSync(sitePaths(site).configuration, before);
   });
 });
 

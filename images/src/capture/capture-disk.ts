@@ -127,10 +127,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       volumes: found.map(({ volume }) => volume),
       index,
       fates: data.fates,
-      warnings: [
-        ...(table.kind === 'gpt' ? table.problems : []),
-        ...found.flatMap(({ warnings }) => warnings),
-      ],
+      warnings: [...table.problems, ...found.flatMap(({ warnings }) => warnings)],
       stats: {
         chunks: index.ends.length,
         zeroChunks: readCount(state, 'zeroChunks'),

@@ -3,6 +3,7 @@ import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cipherOrder } from '#base/cipher-order.ts';
 import { RekindleError } from '#base/errors.ts';
+import { type ArrivedBody, bodyLimit, createArrivedBody } from './arrived-body.ts';
 import type { StoreRef } from './chunk-store.ts';
 
 /** One HTTP request after another to one server, kept alive, repeated while the server may come back. */
@@ -34,7 +35,6 @@ const patienceMs = 60_000;
 const silenceMs = 15_000;
 const shortestPauseMs = 50;
 const longestPauseMs = 2_000;
-const bodyLimit = 256 << 20;
 
 const transientCodes = new Set([
   'ECONNREFUSED',
@@ -64,7 +64,7 @@ export function createHttpClient(
   const once = (
     method: string,
     path: string,
-    arrived: Arrived,
+    arrived: ArrivedBody,
     { body, type }: RequestOptions,
   ): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
@@ -75,26 +75,23 @@ export function createHttpClient(
         headers: {
           ...(ref.token === undefined ? {} : { authorization: `Bearer ${ref.token}` }),
           ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': type }),
-          ...rangeHeaders(arrived),
+          ...arrived.rangeHeaders,
         },
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
         const status = reply.statusCode ?? 0;
-        const goesOn = status === 206 && startOf(reply) === arrived.bytes;
-        if (!goesOn && (status === 200 || status === 206 || status === 416)) forget(arrived);
+        const goesOn = arrived.goesOnWith(reply);
+        if (!goesOn && (status === 200 || status === 206 || status === 416)) arrived.forget();
         // Another part than the missing one, or none of that file any more: everything is asked for again.
         if (status === 416 || (status === 206 && !goesOn)) reply.destroy(lostPart());
-        const validator = reply.headers.etag ?? reply.headers['last-modified'];
-        if (status === 200 && validator !== undefined) arrived.validator = validator;
-        const into = goesOn || status === 200 ? arrived : nothingArrived();
+        if (status === 200) arrived.identify(reply);
+        const taker = goesOn || status === 200 ? arrived : createArrivedBody();
         reply.on('data', (part: Buffer) => {
-          if (into.bytes + part.length > bodyLimit)
-            request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
-          else add(into, part);
+          if (!taker.add(part)) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: wholeOf(into) }));
+        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: taker.whole() }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -109,7 +106,7 @@ export function createHttpClient(
   return {
     async request(method, path, options = {}) {
       let giveUpAt = performance.now() + patience;
-      const arrived = nothingArrived(options.into);
+      const arrived = createArrivedBody(options.into);
       for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
         const before = arrived.bytes;
@@ -119,7 +116,7 @@ export function createHttpClient(
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
           if (!isTransient(error)) throw unreachable(method, `${base}${path}`, 'failed', error);
-          if (method !== 'GET') forget(arrived);
+          if (method !== 'GET') arrived.forget();
           reason = error;
         }
         if (arrived.bytes > before) {
@@ -134,47 +131,6 @@ export function createHttpClient(
     },
     close: () => agent.destroy(),
   };
-}
-
-/** What of a reply's body has come, over all the connections that it took. */
-interface Arrived {
-  /** The caller's, as long as all of the body fits: parts that are kept are garbage later. */
-  memory: Uint8Array;
-  parts: Buffer[];
-  bytes: number;
-  /** ETag or Last-Modified: the rest is asked for only of the same file. */
-  validator?: string;
-}
-
-const nothingArrived = (memory: Uint8Array = new Uint8Array(0)): Arrived => ({ memory, parts: [], bytes: 0 });
-
-function add(arrived: Arrived, part: Buffer): void {
-  const { memory, parts, bytes } = arrived;
-  if (parts.length === 0 && bytes + part.length <= memory.length) memory.set(part, bytes);
-  else if (parts.length === 0) parts.push(Buffer.from(memory.subarray(0, bytes)), part);
-  else parts.push(part);
-  arrived.bytes += part.length;
-}
-
-function wholeOf({ memory, parts, bytes }: Arrived): Buffer {
-  return parts.length > 0 ? Buffer.concat(parts) : Buffer.from(memory.buffer, memory.byteOffset, bytes);
-}
-
-function forget(arrived: Arrived): void {
-  arrived.parts = [];
-  arrived.bytes = 0;
-  delete arrived.validator;
-}
-
-function rangeHeaders({ bytes, validator }: Arrived): Record<string, string> {
-  if (bytes === 0) return {};
-  return { range: `bytes=${bytes}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
-}
-
-/** First byte of a part (RFC 9110, 14.4); -1 when the server does not say. */
-function startOf(reply: http.IncomingMessage): number {
-  const match = /^bytes (\d+)-/.exec(reply.headers['content-range'] ?? '');
-  return match === null ? -1 : Number(match[1]);
 }
 
 const lostPart = (): Error =>

@@ -12,7 +12,7 @@ export interface Machine {
 }
 
 /**
- * What a machine of ours boots. Both kinds get a loader and a boot script: a firmware that gets no answer
+ * What a machine of ours boots. All kinds get a loader and a boot script: a firmware that gets no answer
  * waits a minute or more before it tries its disk, and a script that says `local disk` takes seconds.
  */
 export type BootTarget =
@@ -22,6 +22,8 @@ export type BootTarget =
       /** Which network driver the loader uses; `firmware` unless the station says otherwise. */
       readonly loaderDriver?: LoaderDriver;
     }
+  /** Nobody asked for it yet: a menu, which starts the local disk unless somebody presses a key. */
+  | { readonly kind: 'menu'; readonly loaderDriver?: LoaderDriver }
   | { readonly kind: 'local-disk'; readonly loaderDriver?: LoaderDriver };
 
 /** Reservation mode: the address that belongs to one station. */

@@ -7,6 +7,11 @@ export function bootScriptPath(mac: string): string {
   return `/boot/script.ipxe?mac=${mac}`;
 }
 
+/** Path under the HTTP base URL of a file of another system. */
+export function otherFilePath(path: string): string {
+  return `/boot/other/${path}`;
+}
+
 /** Path under the HTTP base URL where UEFI HTTP Boot fetches a loader. */
 export function loaderPath(name: string): string {
   return `/boot/${name}`;

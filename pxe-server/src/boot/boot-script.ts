@@ -78,7 +78,7 @@ export function formatRefusalScript(reason: string): string {
  * UEFI goes on with the next boot option when the loader ends. Many BIOSes do not come back from the network, so
  * there the first disk is started directly; without one, ending is all that is left.
  */
-const localDisk = [
+export const localDisk: readonly string[] = [
   ':local_disk',
   `iseq ${setting('platform')} efi && exit 0 ||`,
   'echo Rekindle: starting from the local disk',
@@ -93,18 +93,18 @@ function setting(name: string): string {
 const expansions = /\$\{(mac|uuid|serial|ip)\}/g;
 
 /** One word of printable ASCII; of iPXE's settings only those that say which machine this is. */
-function assertWord(word: string): string {
+export function assertWord(word: string): string {
   if (/^[!-~]+$/.test(word) && !/[|&]{2}|\$\{/.test(word.replace(expansions, ''))) return word;
   throw unusable('kernel command line word', word);
 }
 
-function assertUrl(url: string): string {
+export function assertUrl(url: string): string {
   if (/^https?:\/\/[!-~]+$/.test(url) && !/[|&]{2}|\$\{/.test(url)) return url;
   throw unusable('URL', url);
 }
 
 /** One line for `echo`, which knows no quotes. */
-function assertText(text: string): string {
+export function assertText(text: string): string {
   if (/^[ -~]+$/.test(text) && !/[|&]{2}|\$\{/.test(text)) return text;
   throw unusable('text', text);
 }
@@ -119,6 +119,6 @@ function unusable(what: string, value: string): RekindleError {
   );
 }
 
-function lines(...all: readonly string[]): string {
+export function lines(...all: readonly string[]): string {
   return `${all.join('\n')}\n`;
 }

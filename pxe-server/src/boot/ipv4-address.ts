@@ -41,3 +41,8 @@ export function isInSubnet(address: Ipv4Address, network: Ipv4Address, netmask: 
   const mask = ipv4ToNumber(netmask);
   return ((ipv4ToNumber(address) ^ ipv4ToNumber(network)) & mask) === 0;
 }
+
+/** `255.255.255.0` of 24. */
+export function netmaskOf(prefixLength: number): Ipv4Address {
+  return ipv4FromNumber(2 ** 32 - 2 ** (32 - prefixLength));
+}

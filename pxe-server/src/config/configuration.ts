@@ -18,6 +18,15 @@ function ipv4Number(address: string): number {
   return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
 }
 
+const interfaceName = z.string().min(1).max(15);
+
+const relayedNetworkSchema = z.strictObject({
+  network: z.cidrv4('a network with its prefix length, e.g. 10.88.0.0/24'),
+  router: ipv4Address.optional(),
+  dns: z.array(ipv4Address).max(4).optional(),
+});
+export type RelayedNetwork = z.infer<typeof relayedNetworkSchema>;
+
 const dhcpSchema = z.strictObject({
   mode: z
     .enum(['proxy', 'reservation'])
@@ -31,12 +40,74 @@ const dhcpSchema = z.strictObject({
     .describe('Reservation mode: short leases for unknown machines while an enrolment window is open.'),
   router: ipv4Address.optional().describe('Reservation mode: default router that stations are told.'),
   dns: z.array(ipv4Address).max(4).default([]).describe('Reservation mode: name servers for stations.'),
+  networks: z
+    .array(relayedNetworkSchema)
+    .max(64)
+    .default([])
+    .describe(
+      'Reservation mode: networks behind DHCP relays, each `network: 10.88.0.0/24` with its own `router` and `dns`.',
+    ),
   leaseSeconds: z
     .int()
     .min(120)
     .max(604800)
     .default(86400)
     .describe("Reservation mode: lease time of a station's address, seconds."),
+});
+
+/** A file below the site's `boot` folder; nothing else of the file system has a name there. */
+const bootFolderFile = z
+  .string()
+  .regex(/^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,127}$/, 'a path below the folder `boot` of the site');
+const otherSystemCommon = {
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'small letters, digits and hyphens')
+    .refine((name) => !['recovery', 'local-disk', 'memory-test'].includes(name), 'this name is taken'),
+  title: z.string().regex(/^[ -~]{1,60}$/, 'at most 60 printable ASCII characters'),
+};
+const otherSystemSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...otherSystemCommon,
+    kind: z.literal('linux'),
+    kernel: bootFolderFile,
+    initrds: z.array(bootFolderFile).max(8).default([]),
+    commandLine: z
+      .string()
+      .max(1000)
+      .regex(/^(?!.*([|&]{2}|\$\{))[ -~]*$/, 'printable ASCII without ||, && and ${')
+      .default(''),
+  }),
+  z.strictObject({ ...otherSystemCommon, kind: z.literal('iso'), file: bootFolderFile }),
+  z.strictObject({
+    ...otherSystemCommon,
+    kind: z.literal('winpe'),
+    wimboot: bootFolderFile,
+    bootSdi: bootFolderFile,
+    bootWim: bootFolderFile,
+    bcd: bootFolderFile,
+  }),
+]);
+export type ConfiguredSystem = z.infer<typeof otherSystemSchema>;
+
+const bootSchema = z.strictObject({
+  menuSeconds: z
+    .int()
+    .min(1)
+    .max(600)
+    .default(10)
+    .describe('How long a known station that nobody armed shows its boot menu.'),
+  withoutKey: z
+    .enum(['local-disk', 'recovery'])
+    .default('local-disk')
+    .describe('What it starts when nobody presses a key; `recovery` waits at the log-on.'),
+  systems: z
+    .array(otherSystemSchema)
+    .max(20)
+    .default([])
+    .describe(
+      'Other systems in the menu, of files below `boot` in the site folder: `kind: linux`, `iso` or `winpe`.',
+    ),
 });
 
 const lockOutSchema = z.strictObject({
@@ -53,14 +124,15 @@ export type LockOutPolicy = z.infer<typeof lockOutSchema>;
 export const configurationSchema = z
   .strictObject({
     interface: z
-      .string()
-      .min(1)
-      .max(15)
-      .describe('Network interface that is served. Replies leave on this one and no other. Required.'),
+      .union([interfaceName, z.array(interfaceName).min(1).max(16)])
+      .describe(
+        'Network interface that is served, or a list of them. Others are neither heard nor answered. Required.',
+      ),
     address: ipv4Address
       .optional()
-      .describe("Our IPv4 address on that interface; absent: the interface's first one."),
+      .describe("Our IPv4 address on that interface, when it is one; absent: the interface's first one."),
     dhcp: dhcpSchema.prefault({}),
+    boot: bootSchema.prefault({}),
     tftp: z
       .strictObject({ port: port.default(69).describe('UDP port for loaders; firmware asks at 69.') })
       .prefault({}),
@@ -136,6 +208,22 @@ export const configurationSchema = z
         });
       }
     }
+    const names = configuration.boot.systems.map(({ name }) => name);
+    for (const [index, name] of names.entries()) {
+      if (names.indexOf(name) === index) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['boot', 'systems', index, 'name'],
+        message: 'is there twice',
+      });
+    }
+    if (Array.isArray(configuration.interface) && configuration.address !== undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['address'],
+        message: 'only means something with one interface; of several the first address of each is used',
+      });
+    }
     if (configuration.http.port === configuration.https.port) {
       context.addIssue({
         code: 'custom',
@@ -146,6 +234,11 @@ export const configurationSchema = z
   });
 
 export type Configuration = z.infer<typeof configurationSchema>;
+
+/** The interfaces that are served, each once. */
+export function interfaceNames({ interface: names }: Pick<Configuration, 'interface'>): string[] {
+  return [...new Set([names].flat())];
+}
 
 /** Absolute path of the image store. */
 export function storeFolder(configuration: Configuration, siteFolder: string): string {

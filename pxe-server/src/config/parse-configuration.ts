@@ -45,7 +45,8 @@ function errorsOf(
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => at([...issue.path, key], 'is no key that Rekindle knows'));
   }
-  const absent = issue.code === 'invalid_type' && document.getIn(issue.path) === undefined;
+  const isOfAnotherType = issue.code === 'invalid_type' || issue.code === 'invalid_union';
+  const absent = isOfAnotherType && document.getIn(issue.path) === undefined;
   return [at(issue.path, absent ? 'is required' : issue.message)];
 }
 

@@ -4,6 +4,7 @@ import { classify, type NetbootClient, type PlainClient } from './client.ts';
 import { bootServerPort, type Endpoint } from './destination.ts';
 import type { DhcpEvent } from './dhcp-event.ts';
 import type { EnrolmentPool } from './enrolment-pool.ts';
+import { replyLimits } from './fit-options.ts';
 import { optionCode } from './option-code.ts';
 import { readAddress } from './option-values.ts';
 import { type DhcpPacket, formatPacket, parsePacket } from './packet.ts';
@@ -43,6 +44,10 @@ export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: Dhc
     port,
     request: client.messageType,
     ...(client.kind === 'netboot' ? { firmwareKind: client.firmwareKind } : {}),
+    ...(client.kind === 'netboot' && client.networkInterface !== undefined
+      ? { networkInterface: client.networkInterface }
+      : {}),
+    ...(request.giaddr === unspecifiedAddress ? {} : { relay: request.giaddr }),
   };
   const outcome = handle(request, client, arrival, context);
   switch (outcome.kind) {
@@ -61,7 +66,7 @@ export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: Dhc
       const file = bootFile === undefined ? {} : { bootFile };
       return {
         event: { event: 'replied', ...machine, reply: messageType, to, ...address, ...file },
-        send: { bytes: formatPacket(packet), to },
+        send: { bytes: formatPacket(packet, replyLimits(request.options)), to },
       };
     }
   }

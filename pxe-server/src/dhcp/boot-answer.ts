@@ -5,6 +5,7 @@ import { answerShape } from './firmware-quirks.ts';
 import { type Ignored, ignore } from './ignored.ts';
 import { optionCode } from './option-code.ts';
 import { text } from './option-values.ts';
+import type { DhcpPacket } from './packet.ts';
 import type { DhcpSettings } from './settings.ts';
 
 /** The part of a reply that makes firmware boot; the same in every mode but for the quirks. */
@@ -21,6 +22,7 @@ export function machineOf(client: NetbootClient): Machine {
 
 /** Asks the decider; `shape` is the mode whose quirks apply (port 4011 always answers like a proxy). */
 export function bootAnswer(
+  request: DhcpPacket,
   client: NetbootClient,
   decider: BootDecider,
   settings: DhcpSettings,
@@ -29,10 +31,11 @@ export function bootAnswer(
   const machine = machineOf(client);
   const target = decider.targetFor(machine);
   if (target.kind === 'not-for-us') return ignore(target.reason);
-  return formatBootAnswer(machine, target, settings, shape);
+  return formatBootAnswer(request, machine, target, settings, shape);
 }
 
 function formatBootAnswer(
+  request: DhcpPacket,
   machine: Machine,
   target: BootTarget,
   settings: DhcpSettings,
@@ -43,5 +46,15 @@ function formatBootAnswer(
   if (vendorClass !== undefined) options.push([optionCode.vendorClass, text(vendorClass)]);
   if (vendorSpecific !== undefined) options.push([optionCode.vendorSpecific, vendorSpecific]);
   if (ipxe !== undefined) options.push([optionCode.ipxe, ipxe]);
-  return { kind: 'boot-answer', bootFile: bootFileFor(machine, target, settings.httpBaseUrl), options };
+  const bootFile = bootFileFor(machine, target, settings.httpBaseUrl);
+  // Some firmware reads the fields of the packet only, some the options only; those who ask for the options get both.
+  // They end with NUL because ROMs are known that do not look at the length.
+  const wanted = new Set(request.options.get(optionCode.parameterRequestList));
+  if (wanted.has(optionCode.tftpServerName)) {
+    options.push([optionCode.tftpServerName, text(`${settings.tftpServer}\0`)]);
+  }
+  if (wanted.has(optionCode.bootFileName)) {
+    options.push([optionCode.bootFileName, text(`${bootFile}\0`)]);
+  }
+  return { kind: 'boot-answer', bootFile, options };
 }

@@ -25,6 +25,8 @@ export interface NetbootClient extends Client {
   readonly vendorClass: 'PXEClient' | 'HTTPClient';
   /** Option 77. */
   readonly userClass?: string;
+  /** Option 94: the version of the firmware's network driver interface, `UNDI 3.16`. */
+  readonly networkInterface?: string;
 }
 
 /** A DHCP client that only wants an address: the runtime's udhcpc, or the restored system. */
@@ -61,6 +63,7 @@ export function classify(packet: DhcpPacket): NetbootClient | PlainClient | Igno
   }
   const userClass = readUserClass(packet);
   const uuid = readUuid(packet);
+  const networkInterface = readNetworkInterface(packet);
   return {
     kind: 'netboot',
     ...client,
@@ -69,6 +72,7 @@ export function classify(packet: DhcpPacket): NetbootClient | PlainClient | Igno
     vendorClass: netbootClass as NetbootClient['vendorClass'],
     ...(userClass === undefined ? {} : { userClass }),
     ...(uuid === undefined ? {} : { uuid }),
+    ...(networkInterface === undefined ? {} : { networkInterface }),
   };
 }
 
@@ -85,6 +89,12 @@ function readArchitectures(packet: DhcpPacket, vendorClass: string): number[] {
   if (numbers.length > 0) return numbers;
   const inClass = /:Arch:(\d{5})(:|$)/.exec(vendorClass)?.[1];
   return inClass === undefined ? [] : [Number(inClass)];
+}
+
+/** RFC 4578 section 2.2: type 1 is UNDI, then major and minor version. */
+function readNetworkInterface(packet: DhcpPacket): string | undefined {
+  const value = packet.options.get(optionCode.clientNetworkInterface);
+  return value?.length === 3 && value[0] === 1 ? `UNDI ${value[1]}.${value[2]}` : undefined;
 }
 
 /** RFC 3004 wants length-prefixed classes; iPXE and most others send bare text. */

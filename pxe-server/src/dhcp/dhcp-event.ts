@@ -14,11 +14,20 @@ interface FromMachine {
   readonly request: MessageType;
   /** Absent for a plain DHCP client. */
   readonly firmwareKind?: FirmwareKind;
+  /** What the firmware says about its network driver: `UNDI 3.16`. */
+  readonly networkInterface?: string;
+  /** The relay that forwarded the request. */
+  readonly relay?: Ipv4Address;
 }
 
 /** Everything that the DHCP server does, for the log, the journal and the doctor. */
 export type DhcpEvent =
-  | { readonly event: 'listening'; readonly mode: 'proxy' | 'reservation'; readonly address: Ipv4Address }
+  | {
+      readonly event: 'listening';
+      readonly mode: 'proxy' | 'reservation';
+      readonly interfaceName: string;
+      readonly address: Ipv4Address;
+    }
   | (FromMachine & {
       readonly event: 'replied';
       readonly reply: ReplyType;
@@ -27,7 +36,14 @@ export type DhcpEvent =
       readonly address?: Ipv4Address;
       readonly bootFile?: string;
     })
-  | (FromMachine & { readonly event: 'released' | 'declined'; readonly address: Ipv4Address })
+  | (FromMachine & { readonly event: 'released'; readonly address: Ipv4Address })
+  | (FromMachine & { readonly event: 'declined'; readonly address: Ipv4Address })
+  /** The address is not given away: this network card answers for it on the link. */
+  | (FromMachine & {
+      readonly event: 'conflict';
+      readonly address: Ipv4Address;
+      readonly user: MacAddress;
+    })
   | (Partial<FromMachine> & {
       readonly event: 'ignored';
       readonly from: Endpoint;

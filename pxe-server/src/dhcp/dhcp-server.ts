@@ -3,63 +3,99 @@ import { once } from 'node:events';
 import { RekindleError } from '#base/errors.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
 import { type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
-import { answerDatagram } from './answer-datagram.ts';
-import { bootServerPort, serverPort } from './destination.ts';
+import { type ArpProbe, arpScan, createAddressConflicts } from './address-conflicts.ts';
+import { answerDatagram, type DatagramAnswer } from './answer-datagram.ts';
+import { bindToInterface } from './bind-to-interface.ts';
+import { bootServerPort, type Endpoint, serverPort } from './destination.ts';
 import type { DhcpEvent } from './dhcp-event.ts';
 import { createEnrolmentPool } from './enrolment-pool.ts';
+import type { LeaseStore } from './lease-store.ts';
 import type { DhcpSettings } from './settings.ts';
 
 export interface DhcpServer {
+  /** From the next datagram on; the interface and its address stay what they are. */
+  reconfigure(settings: DhcpSettings): void;
   close(): Promise<void>;
 }
 
 export interface DhcpServerOptions {
   readonly settings: DhcpSettings;
   readonly decider: BootDecider;
+  readonly leases: LeaseStore;
   readonly onEvent: (event: DhcpEvent) => void;
+  /** Who else uses an address; replaced in tests. */
+  readonly probe?: ArpProbe;
 }
 
 /**
- * Three sockets. Broadcasts arrive on 0.0.0.0:67; unicast arrives on, and everything leaves by, the socket bound
- * to the interface's own address, because the kernel sends 255.255.255.255 out of the interface that owns the
- * bound address and would otherwise take the default route. The third is the boot server, 4011.
+ * One interface, three sockets. Broadcasts arrive on 0.0.0.0:67, bound to the interface, so that other networks of this
+ * computer are not even heard; unicast (also from relays behind any router) arrives on, and everything leaves by, the
+ * socket bound to the interface's own address, because the kernel sends 255.255.255.255 out of the interface that owns
+ * the bound address and would otherwise take the default route. The third is the boot server, 4011.
  *
  * Throws `usage` when a port cannot be bound. A datagram that cannot be handled is an event, never an exit.
  */
-export async function startDhcpServer({
-  settings,
-  decider,
-  onEvent,
-}: DhcpServerOptions): Promise<DhcpServer> {
-  const pool = createEnrolmentPool(settings.enrolmentPool);
+export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpServer> {
+  const { decider, leases, onEvent } = options;
+  let { settings } = options;
+  let pool = createEnrolmentPool(settings.enrolmentPool, leases);
+  const doing = `asking who uses an address on ${settings.interfaceName}`;
+  const conflicts = createAddressConflicts(options.probe ?? arpScan(settings.interfaceName), (error) =>
+    onEvent({ event: 'failed', doing, error }),
+  );
   const sockets: Socket[] = [];
   const close = async () => {
     await Promise.all(sockets.splice(0).map((socket) => new Promise<void>((done) => socket.close(done))));
   };
 
   const open = async (address: Ipv4Address, port: number): Promise<Socket> => {
-    const socket = await bind(address, port);
+    const bound = () => bind(address, port);
+    const socket = await (address === unspecifiedAddress
+      ? bindToInterface(settings.interfaceName, port, bound)
+      : bound());
     sockets.push(socket);
     socket.on('error', (error) =>
       onEvent({ event: 'failed', doing: `receiving on ${address}:${port}`, error }),
     );
     return socket;
   };
+  /** An answer whose address nobody else uses; a pool address that somebody uses is replaced by the next one. */
+  const answerOf = async (bytes: Uint8Array, port: number, from: Endpoint): Promise<DatagramAnswer> => {
+    for (;;) {
+      const answer = answerDatagram(bytes, { port, from, now: Date.now() }, { settings, decider, pool });
+      const { event } = answer;
+      if (event.event === 'declined') conflicts.forget(event.address);
+      const isOffer = event.event === 'replied' && event.reply === 'OFFER';
+      // Behind a relay nobody hears our ARP.
+      if (!isOffer || event.address === undefined || event.relay !== undefined) return answer;
+      const { address, mac } = event;
+      const user = await conflicts.userOf(address, mac);
+      if (user === undefined) return answer;
+      const { reply, to, bootFile, ...machine } = event;
+      const conflict = { ...machine, event: 'conflict', address, user } as const;
+      if (!pool.decline(mac, address, Date.now())) return { event: conflict };
+      onEvent(conflict);
+    }
+  };
+  const handle = async (bytes: Uint8Array, port: number, from: Endpoint, sender: Socket) => {
+    const { event, send } = await answerOf(bytes, port, from);
+    // The service may have been closed during a probe.
+    if (!sockets.includes(sender)) return;
+    if (send === undefined) return onEvent(event);
+    const { address, port: toPort } = send.to;
+    sender.send(send.bytes, toPort, address, (error) =>
+      onEvent(error === null ? event : { event: 'failed', doing: `sending to ${address}:${toPort}`, error }),
+    );
+  };
   const answerOn = (socket: Socket, port: number, sender: Socket) => {
     socket.on('message', (bytes, from) => {
-      try {
-        const arrival = { port, from: endpointOf(from), now: Date.now() };
-        const { event, send } = answerDatagram(bytes, arrival, { settings, decider, pool });
-        if (send === undefined) return onEvent(event);
-        const { address, port: toPort } = send.to;
-        sender.send(send.bytes, toPort, address, (error) =>
-          onEvent(
-            error === null ? event : { event: 'failed', doing: `sending to ${address}:${toPort}`, error },
-          ),
-        );
-      } catch (error) {
-        onEvent({ event: 'failed', doing: `answering a datagram from ${from.address}:${from.port}`, error });
-      }
+      handle(bytes, port, endpointOf(from), sender).catch((error: unknown) => {
+        onEvent({
+          event: 'failed',
+          doing: `answering a datagram from ${from.address}:${from.port}`,
+          error,
+        });
+      });
     });
   };
 
@@ -76,8 +112,15 @@ export async function startDhcpServer({
     await close();
     throw error;
   }
-  onEvent({ event: 'listening', mode: settings.mode, address: settings.interfaceAddress });
-  return { close };
+  const { mode, interfaceName, interfaceAddress } = settings;
+  onEvent({ event: 'listening', mode, interfaceName, address: interfaceAddress });
+  return {
+    reconfigure(next) {
+      settings = next;
+      pool = createEnrolmentPool(next.enrolmentPool, leases);
+    },
+    close,
+  };
 }
 
 /** Bytes; the kernel grants what `net.core.rmem_max` allows, twice the default as a rule. */

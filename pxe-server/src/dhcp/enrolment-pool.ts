@@ -1,9 +1,10 @@
 import { type Ipv4Address, ipv4FromNumber, ipv4ToNumber } from '../boot/ipv4-address.ts';
 import type { MacAddress } from '../boot/mac-address.ts';
+import type { Lease, LeaseStore } from './lease-store.ts';
 
 /**
- * Leases of machines that are being enrolled. Kept in memory: after a restart a client that still uses a pool
- * address gets it back by asking for it. Times are milliseconds of one clock.
+ * Leases of machines that are being enrolled. What was confirmed or declined is in the store and outlives the
+ * service; an offer is a promise of a minute and is not. Times are milliseconds of one clock.
  */
 export interface EnrolmentPool {
   /** The address of `mac`: the one it holds, the one it wishes when free, or the first free one. */
@@ -20,14 +21,15 @@ export interface EnrolmentPool {
 const offerMs = 60_000;
 const declinedMs = 3_600_000;
 
-interface Lease {
-  readonly mac: MacAddress | 'declined';
-  readonly until: number;
+export interface AddressPoolRange {
+  readonly first: Ipv4Address;
+  readonly last: Ipv4Address;
 }
 
-export function createEnrolmentPool(range?: { first: Ipv4Address; last: Ipv4Address }): EnrolmentPool {
-  const leases = new Map<Ipv4Address, Lease>();
+export function createEnrolmentPool(range: AddressPoolRange | undefined, store: LeaseStore): EnrolmentPool {
   const addresses = range === undefined ? [] : addressesOf(range);
+  const own = new Set(addresses);
+  const leases = new Map<Ipv4Address, Lease>(Array.from(store.read()).filter(([each]) => own.has(each)));
 
   const held: EnrolmentPool['held'] = (mac, now) =>
     leases.entries().find(([, lease]) => lease.mac === mac && lease.until > now)?.[0];
@@ -43,17 +45,27 @@ export function createEnrolmentPool(range?: { first: Ipv4Address; last: Ipv4Addr
       leases.set(address, { mac, until: Math.max(now + offerMs, leases.get(address)?.until ?? 0) });
       return address;
     },
-    confirm: (mac, address, until) => void leases.set(address, { mac, until }),
-    release: (mac, address) => holds(mac, address) && leases.delete(address),
+    confirm(mac, address, until) {
+      leases.set(address, { mac, until });
+      store.write(address, { mac, until });
+    },
+    release(mac, address) {
+      if (!holds(mac, address)) return false;
+      leases.delete(address);
+      store.remove(address);
+      return true;
+    },
     decline(mac, address, now) {
       if (!holds(mac, address)) return false;
-      leases.set(address, { mac: 'declined', until: now + declinedMs });
+      const declined = { mac: 'declined', until: now + declinedMs } as const;
+      leases.set(address, declined);
+      store.write(address, declined);
       return true;
     },
   };
 }
 
-function addressesOf({ first, last }: { first: Ipv4Address; last: Ipv4Address }): Ipv4Address[] {
+function addressesOf({ first, last }: AddressPoolRange): Ipv4Address[] {
   const start = ipv4ToNumber(first);
   const length = Math.max(0, ipv4ToNumber(last) - start + 1);
   return Array.from({ length }, (_, index) => ipv4FromNumber(start + index));

@@ -19,10 +19,12 @@ export const optionCode = {
   rebindingTime: 59, // RFC 2132 9.12
   vendorClass: 60, // RFC 2132 9.13
   clientIdentifier: 61, // RFC 2132 9.14
+  tftpServerName: 66, // RFC 2132 9.4
   bootFileName: 67, // RFC 2132 9.5
   userClass: 77, // RFC 3004
   relayAgentInformation: 82, // RFC 3046
   clientArchitecture: 93, // RFC 4578 2.1
+  clientNetworkInterface: 94, // RFC 4578 2.2
   clientMachineIdentifier: 97, // RFC 4578 2.3
   ipxe: 175, // iPXE encapsulated options
   end: 255, // RFC 2132 3.2

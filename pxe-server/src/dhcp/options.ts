@@ -30,6 +30,11 @@ export function readOptions(
   return undefined;
 }
 
+/** Bytes on the wire, with a header for every 255 bytes of value. */
+export function encodedLength(value: Uint8Array): number {
+  return value.length + 2 * Math.max(1, Math.ceil(value.length / 255));
+}
+
 /** Options with END, values over 255 bytes split into several of the same number (RFC 3396 section 5). */
 export function formatOptions(options: DhcpOptions): Buffer {
   const parts: Uint8Array[] = [];

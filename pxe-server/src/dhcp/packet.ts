@@ -1,4 +1,5 @@
 import { type Ipv4Address, ipv4FromBytes, ipv4ToBytes } from '../boot/ipv4-address.ts';
+import { fitOptions, type ReplyLimits } from './fit-options.ts';
 import { type Ignored, ignore } from './ignored.ts';
 import { optionCode } from './option-code.ts';
 import { type DhcpOptions, formatOptions, readOptions } from './options.ts';
@@ -88,10 +89,13 @@ export function parsePacket(bytes: Uint8Array): DhcpPacket | Ignored {
 }
 
 /**
+ * Within `limits` all options fit as a rule; what does not goes into `file` and `sname` when those are empty, and
+ * the least wanted is left out.
+ *
  * Throws a RangeError when `file` or `sname` do not fit (127 and 63 bytes); callers keep longer boot file
  * names in option 67.
  */
-export function formatPacket(packet: DhcpPacket): Buffer {
+export function formatPacket(packet: DhcpPacket, limits?: ReplyLimits): Buffer {
   const head = Buffer.alloc(at.options);
   head[0] = packet.op === 'request' ? 1 : 2;
   head[1] = packet.htype;
@@ -107,7 +111,15 @@ export function formatPacket(packet: DhcpPacket): Buffer {
   writeText(head.subarray(at.sname, at.file), packet.sname, 'sname');
   writeText(head.subarray(at.file, at.cookie), packet.file, 'file');
   head.writeUInt32BE(magicCookie, at.cookie);
-  const bytes = Buffer.concat([head, formatOptions(packet.options)]);
+  const room = {
+    options: (limits?.length ?? Number.POSITIVE_INFINITY) - at.options,
+    file: packet.file === '' ? at.cookie - at.file : 0,
+    sname: packet.sname === '' ? at.file - at.sname : 0,
+  };
+  const fitted = fitOptions(packet.options, room, limits?.wanted ?? []);
+  if (fitted.file !== undefined) head.set(formatOptions(fitted.file), at.file);
+  if (fitted.sname !== undefined) head.set(formatOptions(fitted.sname), at.sname);
+  const bytes = Buffer.concat([head, formatOptions(fitted.options)]);
   return bytes.length >= minimumLength ? bytes : Buffer.concat([bytes], minimumLength);
 }
 

@@ -69,7 +69,7 @@ function bootReply(
   messageType: ReplyType,
   to: Endpoint,
 ): Reply | Ignored {
-  const answer = bootAnswer(client, decider, settings, 'proxy');
+  const answer = bootAnswer(request, client, decider, settings, 'proxy');
   if (answer.kind === 'ignored') return answer;
   const packet = replyPacket(request, {
     messageType,

@@ -1,5 +1,5 @@
 import type { BootDecider, StationAddress } from '../boot/boot-decider.ts';
-import { type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
+import { type Ipv4Address, isInSubnet, unspecifiedAddress } from '../boot/ipv4-address.ts';
 import type { MacAddress } from '../boot/mac-address.ts';
 import { addressOptions, leaseOptions } from './address-options.ts';
 import { type BootAnswer, bootAnswer } from './boot-answer.ts';
@@ -62,7 +62,9 @@ function handleDiscover(request: DhcpPacket, client: Client, context: Reservatio
   const wish = readAddress(request.options, optionCode.requestedAddress);
   const address = addressOf(client.mac, wish, context);
   if (address.kind === 'ignored') return address;
-  const boot = bootOf(client, context);
+  const elsewhere = checkNetwork(request, address, context);
+  if (elsewhere !== undefined) return elsewhere;
+  const boot = bootOf(request, client, context);
   if (boot?.kind === 'ignored') return boot;
   return leaseReply(request, client.mac, 'OFFER', address, boot, context);
 }
@@ -81,7 +83,9 @@ function handleRequest(request: DhcpPacket, client: Client, context: Reservation
 
   const address = addressOf(client.mac, wanted, context);
   if (address.kind === 'ignored') return address;
-  const boot = bootOf(client, context);
+  const elsewhere = checkNetwork(request, address, context);
+  if (elsewhere !== undefined) return nak(request, elsewhere.reasons.join('; '), settings);
+  const boot = bootOf(request, client, context);
   if (boot?.kind === 'ignored') return boot;
   // A machine enrolled a moment ago keeps its pool address until it asks anew.
   const held = pool.held(client.mac, now);
@@ -144,8 +148,34 @@ function addressOf(
   return ignore(rule.kind === 'not-for-us' ? rule.reason : 'the enrolment pool has no free address');
 }
 
-function bootOf(client: Client, { decider, settings }: ReservationContext): BootAnswer | Ignored | undefined {
-  return client.kind === 'netboot' ? bootAnswer(client, decider, settings, 'reservation') : undefined;
+/**
+ * An address of another network is useless where the machine stands: that is the relay's network, or ours when there
+ * is no relay (RFC 2131 section 4.3.1). Who renews by unicast says nothing about where it stands.
+ */
+function checkNetwork(
+  request: DhcpPacket,
+  { ip, netmask }: StationAddress,
+  { settings }: ReservationContext,
+): Ignored | undefined {
+  const isRelayed = request.giaddr !== unspecifiedAddress;
+  if (!isRelayed && request.ciaddr !== unspecifiedAddress) return undefined;
+  const at = isRelayed ? request.giaddr : settings.interfaceAddress;
+  if (isInSubnet(ip, at, netmask ?? settings.netmask)) return undefined;
+  return ignore(
+    isRelayed
+      ? `its address ${ip} is not in the network of the relay ${at} (see dhcp.networks in rekindle.yaml)`
+      : `its address ${ip} is not in the network of ${settings.interfaceName} (${at})`,
+  );
+}
+
+function bootOf(
+  request: DhcpPacket,
+  client: Client,
+  { decider, settings }: ReservationContext,
+): BootAnswer | Ignored | undefined {
+  return client.kind === 'netboot'
+    ? bootAnswer(request, client, decider, settings, 'reservation')
+    : undefined;
 }
 
 function leaseReply(

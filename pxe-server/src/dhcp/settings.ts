@@ -4,7 +4,9 @@ import type { Ipv4Address } from '../boot/ipv4-address.ts';
 export interface DhcpSettings {
   /** `proxy`: another DHCP server gives the addresses. `reservation`: we do, to machines that we know. */
   readonly mode: 'proxy' | 'reservation';
-  /** Our own address on the interface that we serve; also our server identifier (option 54). */
+  /** The interface that these settings are for: requests that came through another one are not heard. */
+  readonly interfaceName: string;
+  /** Our own address on that interface; also our server identifier (option 54). */
   readonly interfaceAddress: Ipv4Address;
   readonly netmask: Ipv4Address;
   readonly tftpServer: Ipv4Address;

@@ -3,15 +3,19 @@ import { bootScriptPath, loaderPath } from '../boot/boot-file.ts';
 import { formatRefusalScript } from '../boot/boot-script.ts';
 import { type LoaderName, loaderNames } from '../boot/loader-name.ts';
 import { parseMacAddress } from '../boot/mac-address.ts';
+import { offeredSystems } from '../boot/other-systems.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
-import { machineAt } from '../journal/neighbour-table.ts';
+import { machineAt, rememberMachine } from '../journal/neighbour-table.ts';
+import type { Metrics } from '../serve/metrics.ts';
 import { packFile } from '../stations/station-pack.ts';
 import { type BootScriptContext, chooseBootScript } from './choose-boot-script.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
 export interface BootAppOptions extends BootScriptContext {
   readonly journal: Journal;
+  readonly metrics: Metrics;
   readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
   readonly onError: (doing: string, error: unknown) => void;
 }
@@ -21,20 +25,49 @@ export interface BootAppOptions extends BootScriptContext {
  * fixed lists; nothing here is secret, and what matters is checked again by the runtime.
  */
 export function createBootApp(options: BootAppOptions): Express {
-  const { paths, journal, loaders } = options;
+  const { paths, journal, loaders, configuration, metrics } = options;
   const app = express().disable('x-powered-by');
   const record = (request: Request, stage: BootStage, sentence: string) => {
     journal.record({ machine: machineAt(request.socket.remoteAddress ?? ''), stage, sentence });
   };
 
+  app.use((_request, response, next) => {
+    response.once('close', () =>
+      metrics.count('rekindle_http_requests_total', {
+        status: response.writableFinished ? String(response.statusCode) : 'broken off',
+      }),
+    );
+    next();
+  });
+
+  app.get('/healthz', (_request, response) => {
+    response.set('Cache-Control', 'no-store').type('text/plain');
+    try {
+      options.state.prepare('SELECT count(*) FROM stations').get();
+      response.send('ok\n');
+    } catch (error) {
+      options.onError('answering /healthz', error);
+      response.status(503).send('the state of the site cannot be read\n');
+    }
+  });
+  app.get('/metrics', (_request, response) => {
+    response.set('Cache-Control', 'no-store').type('text/plain; version=0.0.4').send(metrics.format());
+  });
+
   app.get(pathOf(bootScriptPath('')), (request, response) => {
-    const { mac: macText, uuid } = request.query;
+    const { mac: macText, uuid, choice } = request.query;
     const mac = parseMacAddress(String(macText));
     response.type('text/plain').set('Cache-Control', 'no-store');
     if (mac === undefined) {
       return void response.status(400).send(formatRefusalScript('this request names no network card'));
     }
-    const { script, sentence } = chooseBootScript(options, mac, typeof uuid === 'string' ? uuid : undefined);
+    rememberMachine(request.socket.remoteAddress ?? '', mac);
+    const { script, sentence } = chooseBootScript(options, {
+      mac,
+      ...(isUuid(uuid) ? { uuid } : {}),
+      ...(typeof choice === 'string' ? { choice } : {}),
+      ...addressesOf(request, configuration),
+    });
     journal.record({ machine: mac, stage: 'boot-files', sentence });
     response.send(script);
   });
@@ -59,6 +92,14 @@ export function createBootApp(options: BootAppOptions): Express {
     if (name === undefined) return notFound(response, 'no such driver pack');
     sendFile(response, packFile(paths, name), `driver pack ${name}`);
   });
+  app.get('/boot/other/*path', (request, response) => {
+    const wanted = request.params.path.join('/');
+    for (const { title, files } of offeredSystems(configuration, paths.boot)) {
+      const file = files.get(wanted);
+      if (file !== undefined) return sendFile(response, file, `${wanted} of ${title}`);
+    }
+    notFound(response, 'no such file of another system');
+  });
   for (const name of loaderNames) {
     app.get(loaderPath(name), (request, response) => {
       record(request, 'loader', `${request.method === 'HEAD' ? 'asks the size of' : 'gets'} ${name} by HTTP`);
@@ -74,6 +115,17 @@ export function createBootApp(options: BootAppOptions): Express {
   };
   app.use(onError);
   return app;
+}
+
+/** How this machine reaches us: by the address that it has just used. */
+function addressesOf(request: Request, { http, https }: Configuration) {
+  const address = (request.socket.localAddress ?? '').replace(/^::ffff:/, '');
+  return { httpBaseUrl: `http://${address}:${http.port}`, apiUrl: `https://${address}:${https.port}` };
+}
+
+/** It goes into a URL of the next script. */
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9A-Fa-f-]{1,64}$/.test(value);
 }
 
 function pathOf(pathAndQuery: string): string {

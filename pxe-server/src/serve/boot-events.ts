@@ -1,7 +1,8 @@
-import { isIpxe } from '../boot/firmware-kind.ts';
+import { type FirmwareKind, isIpxe } from '../boot/firmware-kind.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
+import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
-import { machineAt } from '../journal/neighbour-table.ts';
+import { machineAt, rememberMachine } from '../journal/neighbour-table.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 import type { Logger } from './log.ts';
 
@@ -15,28 +16,60 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
     case 'failed':
       log.error({ doing: event.doing, err: event.error }, 'dhcp failed');
       return;
-    case 'ignored':
+    case 'ignored': {
       // Everybody's ordinary DHCP traffic; only netboot requests are worth a line.
-      log[event.firmwareKind === undefined ? 'debug' : 'info'](event, 'dhcp ignored');
+      const { mac, firmwareKind, request, reasons, otherServer } = event;
+      log[firmwareKind === undefined ? 'debug' : 'info'](event, 'dhcp ignored');
+      // What a station sends to the address server is an ordinary part of its boot.
+      if (mac === undefined || firmwareKind === undefined) return;
+      const sentence =
+        otherServer === undefined
+          ? `${request} (${firmwareKind}) gets no answer: ${reasons.join('; ')}`
+          : `takes its address from the DHCP server ${otherServer}`;
+      journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
       return;
+    }
     case 'released':
-    case 'declined':
-      log.info(event, `dhcp ${event.event}`);
+      log.info(event, 'dhcp released');
       return;
+    case 'declined': {
+      log.warn(event, 'dhcp declined');
+      const sentence = `refuses the address ${event.address}: it found somebody else using it`;
+      journal.record({ machine: event.mac, stage: stageOf(event.firmwareKind), sentence });
+      return;
+    }
+    case 'conflict': {
+      const { mac, firmwareKind, address, user } = event;
+      log.warn(event, 'dhcp conflict');
+      const sentence = `gets no offer of ${address}: the network card ${user} answers for it. Free that address, or give this station another one`;
+      journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
+      return;
+    }
     case 'replied': {
-      const { mac, firmwareKind, request, reply, address, bootFile } = event;
+      const { mac, firmwareKind, request, reply, address, bootFile, relay, networkInterface } = event;
+      if (address !== undefined) rememberMachine(address, mac);
       log.info(event, 'dhcp replied');
       const what = [
         address === undefined ? [] : `address ${address}`,
         bootFile === undefined ? [] : `boot file ${bootFile}`,
       ].flat();
-      const stage = firmwareKind === undefined ? 'runtime' : isIpxe(firmwareKind) ? 'ipxe' : 'firmware';
-      const who = firmwareKind === undefined ? '' : ` (${firmwareKind})`;
+      const facts = [
+        firmwareKind,
+        networkInterface,
+        relay === undefined ? undefined : `through relay ${relay}`,
+      ];
+      const said = facts.filter((fact) => fact !== undefined).join(', ');
+      const who = said === '' ? '' : ` (${said})`;
       const sentence = `${request}${who} gets ${[reply, ...what].join(', ')}`;
-      journal.record({ machine: mac, stage, sentence });
+      journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
       return;
     }
   }
+}
+
+function stageOf(firmwareKind: FirmwareKind | undefined): BootStage {
+  if (firmwareKind === undefined) return 'runtime';
+  return isIpxe(firmwareKind) ? 'ipxe' : 'firmware';
 }
 
 export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent): void {

@@ -14,7 +14,7 @@ import { imagesFolder } from '#images/stores/image-folder.ts';
 import { storeFolder } from '../config/configuration.ts';
 import { readConfiguration } from '../config/read-configuration.ts';
 import { createCertificates } from './create-certificates.ts';
-import { findInterface } from './served-interface.ts';
+import { findServedInterfaces } from './served-interface.ts';
 import type { SitePaths } from './site-paths.ts';
 
 /** What `init` asks; the rest of the configuration has defaults. Written as YAML as it is. */
@@ -57,8 +57,11 @@ export async function createSite(paths: SitePaths, initial: InitialConfiguration
   }
   const tls = [paths.caKey, paths.caCertificate, paths.serverKey, paths.serverCertificate];
   if (!tls.every((file) => existsSync(file))) {
-    const { address } = findInterface(configuration.interface, configuration.address);
-    await createCertificates(paths, [address]);
+    const served = findServedInterfaces(configuration);
+    await createCertificates(
+      paths,
+      served.map(({ address }) => address),
+    );
     made.push('site CA and server certificate');
   }
   const store = storeFolder(configuration, paths.folder);

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
-import { type Ipv4Address, ipv4, ipv4FromNumber } from '../boot/ipv4-address.ts';
+import { type Ipv4Address, ipv4, netmaskOf } from '../boot/ipv4-address.ts';
+import { type Configuration, interfaceNames } from '../config/configuration.ts';
 
 export interface ServedInterface {
   readonly name: string;
@@ -23,7 +24,7 @@ export function parseInterfaces(text: string): ServedInterface[] {
     addr_info.map(({ local, prefixlen }) => ({
       name: ifname,
       address: ipv4(local),
-      netmask: ipv4FromNumber(2 ** 32 - 2 ** (32 - prefixlen)),
+      netmask: netmaskOf(prefixlen),
     })),
   );
 }
@@ -41,6 +42,13 @@ export function listInterfaces(): ServedInterface[] {
       next: 'Install the Debian package iproute2: apt-get install iproute2',
     });
   }
+}
+
+/** Every interface of the configuration. @throws RekindleError `usage` when one is not there */
+export function findServedInterfaces(
+  configuration: Pick<Configuration, 'interface' | 'address'>,
+): ServedInterface[] {
+  return interfaceNames(configuration).map((name) => findInterface(name, configuration.address));
 }
 
 /** @throws RekindleError `usage` when the interface, or the address on it, is not there */

@@ -22,6 +22,8 @@ export interface SitePaths {
   readonly kernelRecord: string;
   /** Driver packs, `<STATION>.img` and `universal.img`. */
   readonly packs: string;
+  /** Files of the other systems in the boot menu, named in `rekindle.yaml`. */
+  readonly boot: string;
   /** Run reports, `<STATION>/<UTC time>_<job>/report.json`. */
   readonly reports: string;
 }
@@ -43,6 +45,7 @@ export function sitePaths(folder: string): SitePaths {
     runtimeImage: join(folder, 'runtime', 'runtime.img'),
     kernelRecord: join(folder, 'runtime', 'kernel.json'),
     packs: join(folder, 'packs'),
+    boot: join(folder, 'boot'),
     reports: join(folder, 'reports'),
   };
 }

@@ -87,6 +87,19 @@ const migrations: readonly string[] = [
   CREATE INDEX journal_by_machine ON journal (machine, id);
   `,
   'ALTER TABLE stations ADD COLUMN terminal_bus INTEGER NOT NULL DEFAULT 0;',
+  `
+  CREATE TABLE leases (
+    address TEXT PRIMARY KEY,
+    mac TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE dhcp_servers (
+    address TEXT PRIMARY KEY,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    how TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

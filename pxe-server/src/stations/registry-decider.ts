@@ -1,8 +1,9 @@
 import type { BootDecider, BootTarget, Machine, NotForUs, StationAddress } from '../boot/boot-decider.ts';
-import { ipv4 } from '../boot/ipv4-address.ts';
+import { type Ipv4Address, ipv4, isInSubnet, netmaskOf } from '../boot/ipv4-address.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { hasCaptured } from '../jobs/job-store.ts';
 import type { State } from '../site/state.ts';
+import { findArmed } from './arming.ts';
 import { currentEnrolment } from './enrolment-window.ts';
 import type { Station } from './station.ts';
 import { findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
@@ -21,8 +22,8 @@ export function stationOf(state: State, machine: Pick<Machine, 'mac' | 'uuid'>):
 /** Network cards of stations whose own card was replaced; they are few, and asked for again at every boot. */
 const rememberedCards = 256;
 
-/** Policy over the registry as it is at the moment of the question. */
-export function createRegistryDecider(state: State, { dhcp }: Pick<Configuration, 'dhcp'>): BootDecider {
+/** Policy over the registry and the configuration as they are at the moment of the question. */
+export function createRegistryDecider(state: State, configuration: Pick<Configuration, 'dhcp'>): BootDecider {
   // An address is asked for by MAC alone, and the runtime's own DHCP client sends no UUID.
   const replacedCards = new Map<string, string>();
   const remember = (mac: string, station: Station | undefined) => {
@@ -42,11 +43,11 @@ export function createRegistryDecider(state: State, { dhcp }: Pick<Configuration
         const open = window !== undefined && window.station === undefined;
         return open ? { kind: 'runtime', purpose: 'enrolment' } : notKnown;
       }
-      return {
-        kind: 'runtime',
-        purpose: isForEnrolment(state, station, window) ? 'enrolment' : 'recovery',
-        ...(station.loaderDriver === undefined ? {} : { loaderDriver: station.loaderDriver }),
-      };
+      const loader = station.loaderDriver === undefined ? {} : { loaderDriver: station.loaderDriver };
+      if (isForEnrolment(state, station, window)) return { kind: 'runtime', purpose: 'enrolment', ...loader };
+      // Whoever armed it asked for it; everybody else has to press a key, or a wrong boot order would never end.
+      if (findArmed(state, station.name) === undefined) return { kind: 'menu', ...loader };
+      return { kind: 'runtime', purpose: 'recovery', ...loader };
     },
 
     addressFor(mac) {
@@ -58,14 +59,35 @@ export function createRegistryDecider(state: State, { dhcp }: Pick<Configuration
       if (station.address === undefined) {
         return { kind: 'not-for-us', reason: `station ${station.name} has no address in the registry` };
       }
+      const ip = ipv4(station.address);
       return {
         kind: 'fixed',
-        ip: ipv4(station.address),
+        ip,
         hostName: station.computerName,
-        ...(dhcp.router === undefined ? {} : { router: ipv4(dhcp.router) }),
-        ...(dhcp.dns.length === 0 ? {} : { dns: dhcp.dns.map(ipv4) }),
+        ...networkOf(ip, configuration.dhcp),
       } satisfies StationAddress;
     },
+  };
+}
+
+/** What a station is told about its network: that of a relay which holds its address, else the served one's. */
+function networkOf(
+  ip: Ipv4Address,
+  dhcp: Configuration['dhcp'],
+): Pick<StationAddress, 'netmask' | 'router' | 'dns'> {
+  for (const { network, router, dns = dhcp.dns } of dhcp.networks) {
+    const [first = '', prefix] = network.split('/');
+    const netmask = netmaskOf(Number(prefix));
+    if (!isInSubnet(ip, ipv4(first), netmask)) continue;
+    return {
+      netmask,
+      ...(router === undefined ? {} : { router: ipv4(router) }),
+      ...(dns.length === 0 ? {} : { dns: dns.map(ipv4) }),
+    };
+  }
+  return {
+    ...(dhcp.router === undefined ? {} : { router: ipv4(dhcp.router) }),
+    ...(dhcp.dns.length === 0 ? {} : { dns: dhcp.dns.map(ipv4) }),
   };
 }
 

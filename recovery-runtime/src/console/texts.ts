@@ -70,7 +70,6 @@ export const texts = {
   networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
   machine: (what: string, cards: number, disks: number) =>
     `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
-  noMedium: 'Started from the network.',
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
   mediumWhole: (files: number, bytes: number) =>
     `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,

@@ -6,7 +6,7 @@ import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
-import { findInterface } from '#pxe-server/site/served-interface.ts';
+import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
 import { readServedKernel } from '#pxe-server/site/served-kernel.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { buildMediumPack } from '#pxe-server/stations/station-pack.ts';
@@ -77,8 +77,9 @@ async function build(name: string, options: Options): Promise<void> {
 }
 
 function serviceUrl(configuration: Configuration): string {
-  const { address } = findInterface(configuration.interface, configuration.address);
-  return `https://${address}:${configuration.https.port}`;
+  // A station that is started from the medium reaches the first of several interfaces, or none.
+  const [served] = findServedInterfaces(configuration);
+  return `https://${served?.address}:${configuration.https.port}`;
 }
 
 function firstCard(station: string, { networkCards: [card] }: HardwarePassport): string {
