@@ -30,7 +30,7 @@ await createSite(paths, { interface: 'lo', address: '127.0.0.1', dhcp: { mode: '
 const state = openState(paths.state, { create: true });
 const signingKey = await readSigningKey(paths);
 const name = { station: benchStation, utc: '20261120T020000Z' };
-publishBenchImage({ store, index }, signingKey, name);
+await publishBenchImage({ store, index }, signingKey, name);
 
 const who = { station: name.station, how: 'technician', technician: 'bench' } as const;
 const job = openJob(state, {

@@ -127,7 +127,7 @@ describe('from disks to an image', () => {
         },
       }),
     ).rejects.toMatchObject({ code: 'verification-failed' });
-    expect(listImages(store)).toEqual([]);
+    expect(await listImages(store)).toEqual([]);
   });
 
   test('an older chunk that is gone is found before there is an image', async () => {
@@ -149,7 +149,7 @@ describe('from disks to an image', () => {
       code: 'verification-failed',
       cause: { message: expect.stringContaining(last.id) },
     });
-    expect(listImages(store)).toHaveLength(1);
+    expect(await listImages(store)).toHaveLength(1);
   });
 
   test('interrupted, it leaves no image, and the second run reuses what was stored', async () => {
@@ -167,12 +167,12 @@ describe('from disks to an image', () => {
       code: 'interrupted',
       next: 'Start the capture again: what is stored is reused.',
     });
-    expect(listImages(store)).toEqual([]);
+    expect(await listImages(store)).toEqual([]);
     const complete = await captureImageOf(store, [demoSource()]);
     const alone = await captureImageOf(newStore('uninterrupted'), [demoSource()]);
     expect(complete.change.newChunks).toBeLessThan(alone.change.newChunks);
     expect(complete.disks[0]?.index.ids).toEqual(alone.disks[0]?.index.ids);
-    expect(readManifest(store, complete.name, captureKey).manifest.station).toBe(captureStation);
+    expect((await readManifest(store, complete.name, captureKey)).manifest.station).toBe(captureStation);
   });
 
   test('a store that is not there is refused, never made', async () => {

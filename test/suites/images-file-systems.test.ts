@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CapturedDisk, captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import {
   deletedFiles,
   hashesOf,
@@ -37,7 +38,7 @@ async function throughAnImage(volume: string): Promise<{ captured: CapturedDisk;
   run('sgdisk', `--new=1:2048:${2048 + size / 512 - 1}`, disk);
   const place = ['bs=1M', 'seek=1', 'conv=notrunc,sparse', 'status=none'];
   run('dd', `if=${volume}`, `of=${disk}`, ...place);
-  const captured = await captureDisk({ path: disk, store: { kind: 'directory', path: inFolder('store') } });
+  const captured = await captureDisk({ path: disk, store: await announcedStore(inFolder('store')) });
   fs.writeFileSync(`${disk}.caibx`, formatDiskIndex(captured.index));
   run('casync', 'extract', `--store=${inFolder('store/chunks.castr')}`, `${disk}.caibx`, `${disk}.back`);
   const back = `${volume}.back`;

@@ -7,7 +7,7 @@ import { chunkBytes, planChunkGrid } from '../format/chunk-grid.ts';
 import { type DiskIndex, newDiskIndex } from '../format/disk-index.ts';
 import type { ImageDisk } from '../format/image-manifest.ts';
 import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
-import type { StoreRef } from '../stores/chunk-store.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
 import { claimSource } from './claim-source.ts';
 import { findVolumes, readVolumes } from './read-volumes.ts';
@@ -31,7 +31,7 @@ export interface CaptureProgress {
 export interface CaptureDiskOptions {
   /** Block device, or the file that stands for a disk. */
   readonly path: string;
-  readonly store: StoreRef;
+  readonly store: WritableStoreRef;
   /** Partition names or labels of data volumes. */
   readonly dataVolumes?: readonly string[];
   /** `findHibernation` of another disk of the station said so: page files keep their contents. */

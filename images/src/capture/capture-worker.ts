@@ -8,7 +8,7 @@ import { type ChunkId, chunkIdOf, zeroChunkId } from '../format/chunk-id.ts';
 import { chunkAt, chunkCount, type IndexChunk } from '../format/disk-index.ts';
 import { packChunk, packedBound } from '../stores/chunk-file.ts';
 import type { ChunkStore } from '../stores/chunk-store.ts';
-import { openStore } from '../stores/open-store.ts';
+import { openStoreForWriting } from '../stores/open-store.ts';
 import { addCount, type CaptureWorkerData, chunkFate } from './capture-state.ts';
 import { createThrottle } from './throttle.ts';
 import { unusedWithin } from './unused-ranges.ts';
@@ -89,7 +89,7 @@ async function storeSome(chunks: readonly ReadChunk[], packed: Uint8Array, into:
   });
   if (unknown.length === 0) return;
   const startedAt = performance.now();
-  const missing = new Set(await into.missing(unknown.map(({ id }) => id)));
+  const missing = new Set(await into.need(unknown.map(({ id }) => id)));
   for (const { number, sizeBytes, id, bytes } of unknown) {
     if (!missing.has(id)) continue;
     const chunkFile = packChunk(bytes ?? new Uint8Array(sizeBytes), packed);
@@ -117,7 +117,7 @@ async function lane(into: ChunkStore): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  const into = openStore(data.store);
+  const into = openStoreForWriting(data.store);
   try {
     const stop = (error: unknown): never => {
       Atomics.store(state.stop, 0, 1);

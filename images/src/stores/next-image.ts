@@ -14,15 +14,15 @@ export interface ImageChain {
  * The newest image that can be read is the one before. Newer ones that are damaged, or signed by somebody else, keep
  * their numbers: a station must stay able to be captured, and the gap stays visible.
  */
-export function continueChain(
+export async function continueChain(
   store: string,
   station: StationName,
   publicKey: PublicKey,
-): { readonly chain: ImageChain; readonly unreadable: readonly ImageName[] } {
+): Promise<{ readonly chain: ImageChain; readonly unreadable: readonly ImageName[] }> {
   const unreadable: ImageName[] = [];
-  for (const name of listImages(store, station).reverse()) {
+  for (const name of (await listImages(store, station)).reverse()) {
     try {
-      const { manifest, manifestSha256 } = readManifest(store, name, publicKey);
+      const { manifest, manifestSha256 } = await readManifest(store, name, publicKey);
       const sequence = manifest.sequence + unreadable.length + 1;
       return { chain: { sequence, previousManifestSha256: manifestSha256 }, unreadable };
     } catch (error) {
@@ -34,8 +34,8 @@ export function continueChain(
 }
 
 /** Names are to the second and ascend: two captures within one second get different ones. */
-export function nameNextImage(store: string, station: StationName, at: Date): ImageName {
-  const last = listImages(store, station).at(-1)?.utc ?? '';
+export async function nameNextImage(store: string, station: StationName, at: Date): Promise<ImageName> {
+  const last = (await listImages(store, station)).at(-1)?.utc ?? '';
   let time = at.getTime();
   while (formatUtc(new Date(time)) <= last) time += 1000;
   return { station, utc: formatUtc(new Date(time)) };

@@ -12,13 +12,14 @@ import {
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
+import { beginAnnouncement, keepAlive } from '#images/stores/announcement.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
 import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
 import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
-import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { abandonCaptures, findJob, type Job, listJobs, markCommitted, openJob } from '../jobs/job-store.ts';
 import { beatJobTurn, releaseJobTurn, takeJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
@@ -48,21 +49,17 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (recogniseMachine(state, passport)?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
-      // A capture that was interrupted ends here; its chunks are in the store and are reused.
-      for (const abandoned of abandonCaptures(state, name)) {
-        const job = findJob(state, abandoned);
-        if (job !== undefined) releaseJobTurn(context, job, 'given-up');
-        removeCapture(store, abandoned);
-      }
-
       const station = getStation(state, name);
-      const image = nameNextImage(store, name, new Date());
-      const { chain, unreadable } = continueChain(store, name, context.signingKey);
+      const image = await nameNextImage(store, name, new Date());
+      const { chain, unreadable } = await continueChain(store, name, context.signingKey);
       if (unreadable.length > 0)
         log.error({ images: unreadable.map(formatImageRef) }, 'images of the station are damaged');
       const imageName = formatImageName(image);
       const { how, technician } = grant;
-      const turn = takeJobTurn(context, { imageName, station: name, technician });
+      // Its machine was started again, or the reply to the first request was lost.
+      for (const job of listJobs(state, name).filter(isRunningCapture))
+        await releaseJobTurn(context, job, 'given-up');
+      const turn = await takeJobTurn(context, { imageName, station: name, technician });
       if (turn.kind === 'busy') {
         return refuse(409, {
           code: 'another-capture',
@@ -72,6 +69,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         });
       }
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
+      // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
+      // between this and the new job: of two that ask at once, one stays.
+      const abandoned = abandonCaptures(state, name);
       const jobId = openJob(state, { kind: 'capture', ...asked });
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
       const token = mintToken(state, {
@@ -82,7 +82,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         job: jobId,
         expiresAt,
       });
-      makeFolderDurably(captureFolder(store, jobId));
+      await beginAnnouncement(store, jobId);
+      await makeFolderDurably(captureFolder(store, jobId));
+      for (const job of abandoned) await removeCapture(store, job);
       journal.record({ machine, stage: 'runtime', sentence: `${technician} opens a capture of ${name}` });
       log.info({ machine, station: name, job: jobId, image: imageName }, 'capture opened');
       return ok({
@@ -112,8 +114,10 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const name = job === undefined ? null : parseImageName(job.imageName);
       if (job === undefined || name === null) return notAllowed();
       beatJobTurn(context, job);
+      // Checking a large image takes long, and `gc` must not take the capture for dead.
+      await keepAlive(store, job.id).catch(() => {});
       // The reply to the first request may have been lost.
-      const committed = committedManifest(context, job);
+      const committed = await committedManifest(context, job);
       if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
       if (job.closedAt !== null) {
         return refuse(409, { code: 'job-closed', message: 'This capture is over; start a new one.' });
@@ -131,6 +135,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
     },
   });
 }
+
+const isRunningCapture = ({ kind, closedAt, manifestSha256 }: Job): boolean =>
+  kind === 'capture' && closedAt === null && manifestSha256 === null;
 
 /** Well below the time after which a client takes silence for a lost connection. */
 const patienceMs = 30_000;
@@ -157,7 +164,8 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...continueChain(store, name.station, context.signingKey).chain };
+  const { chain } = await continueChain(store, name.station, context.signingKey);
+  const expected = { image: name, ...chain };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -170,9 +178,9 @@ async function commitCapture(
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
   const signature = signBytes(bytes, context.signingKey, `rekindle image ${ref}`);
   const files = await readCaptureFiles(store, job.id, manifest);
-  publishImage(store, name, { manifestBytes: bytes, signature, files });
-  removeCapture(store, job.id);
-  releaseJobTurn(context, job, 'ended');
+  await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
+  await removeCapture(store, job.id);
+  await releaseJobTurn(context, job, 'ended');
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
@@ -181,11 +189,11 @@ async function commitCapture(
 }
 
 /** Also after a crash between the publication and its record in the state. */
-function committedManifest(context: ServiceContext, job: Job): string | undefined {
+async function committedManifest(context: ServiceContext, job: Job): Promise<string | undefined> {
   if (job.manifestSha256 !== null) return job.manifestSha256;
   const name = parseImageName(job.imageName);
   if (name === null || !existsSync(join(imageFolder(context.store, name), manifestFile))) return undefined;
-  const { manifestSha256 } = readManifest(context.store, name, context.signingKey);
+  const { manifestSha256 } = await readManifest(context.store, name, context.signingKey);
   markCommitted(context.state, job.id, manifestSha256);
   return manifestSha256;
 }

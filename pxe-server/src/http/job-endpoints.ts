@@ -36,7 +36,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       if (grant.how === 'armed' && findArmed(state, name)?.image !== ref) {
         return notAllowed(`Station ${name} is not armed to restore ${ref}.`);
       }
-      const image = readImage(context, ref);
+      const image = await readImage(context, ref);
       if ('kind' in image) return image;
       const { signed } = image;
       if (signed.manifest.station !== name) {
@@ -114,7 +114,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
-      releaseJobTurn(context, job, 'ended');
+      await releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });
@@ -126,10 +126,13 @@ interface ReadImage {
   readonly signed: SignedManifest;
 }
 
-function readImage({ store, signingKey, log }: ServiceContext, ref: string): ReadImage | Refused {
+async function readImage(
+  { store, signingKey, log }: ServiceContext,
+  ref: string,
+): Promise<ReadImage | Refused> {
   try {
-    const name = resolveImage(store, parseImageRef(ref));
-    const signed = readManifest(store, name, signingKey);
+    const name = await resolveImage(store, parseImageRef(ref));
+    const signed = await readManifest(store, name, signingKey);
     return { ref: formatImageRef(name), name: formatImageName(name), signed };
   } catch (error) {
     if (!(error instanceof RekindleError)) throw error;
