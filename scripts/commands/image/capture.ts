@@ -83,7 +83,7 @@ async function capture(options: Options): Promise<void> {
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
   }).finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
-  else print(image);
+  else printImage(image);
 }
 
 function limitsOf(
@@ -117,7 +117,16 @@ async function parseSource(text: string): Promise<SourceDisk> {
   };
 }
 
-function summaryOf({ name, manifest, manifestSha256, disks, change, verified, warnings }: CapturedImage) {
+/** Of a finished capture or import, for `--json`. */
+export function summaryOf({
+  name,
+  manifest,
+  manifestSha256,
+  disks,
+  change,
+  verified,
+  warnings,
+}: CapturedImage) {
   return {
     ref: formatImageRef(name),
     manifestSha256,
@@ -137,7 +146,8 @@ function summaryOf({ name, manifest, manifestSha256, disks, change, verified, wa
   };
 }
 
-function print(image: CapturedImage): void {
+/** The same for people. */
+export function printImage(image: CapturedImage): void {
   const { change, verified, warnings, manifest } = image;
   const share = (change.share * 100).toFixed(1);
   console.log(
