@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import { exitCodeOf, formatError } from '#base/errors.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
-import { benchImageDisk } from './bench-image.ts';
+import { benchImageDisk, readDescribedDisk } from './bench-image.ts';
 
 /**
  * One engine of ours in a process of its own, for the benchmarks; the last line of its output is what it has to
@@ -30,9 +31,10 @@ function run([task, first = '', second = '', third = '']: readonly string[]): Pr
 
 async function capture(disk: string, store: string, indexFile: string): Promise<Record<string, number>> {
   fs.mkdirSync(store, { recursive: true });
+  await using announcement = await announceCapture(store);
   const { index, stats, sizeBytes, logicalSectorBytes, partitionTable, volumes } = await captureDisk({
     path: disk,
-    store: { kind: 'directory', path: store },
+    store: announcement.store,
   });
   fs.writeFileSync(indexFile, formatDiskIndex(index));
   fs.writeFileSync(
@@ -47,7 +49,11 @@ async function restore(store: string, indexFile: string, target: string): Promis
     ? JSON.parse(fs.readFileSync(store, 'utf8'))
     : { kind: 'directory', path: store };
   const index = parseDiskIndex(fs.readFileSync(indexFile), indexFile);
-  const plan = planRestore(benchImageDisk(indexFile, 'bench.caibx'), index, readTargetDisk(target, false));
+  const plan = planRestore(
+    benchImageDisk(readDescribedDisk(indexFile), 'bench.caibx'),
+    index,
+    readTargetDisk(target, false),
+  );
   if (plan.kind !== 'restore') throw new Error(plan.sentence);
   let readBackFrom: number | undefined;
   const result = await restoreDisk({

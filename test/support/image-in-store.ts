@@ -29,7 +29,7 @@ export async function storeDisk(
   fs.mkdirSync(store);
   const passportDisk = somePassportDisk(fs.statSync(disk).size, { logicalSectorBytes: sectorBytes });
   const { name } = await captureImageOf(store, [{ path: disk, passportDisk }]);
-  const found = findImageDisk(store, name, captureKey, 0);
+  const found = await findImageDisk(store, name, captureKey, 0);
   const expected = inFolder('expected.img');
   const indexFile = path.join(
     store,
