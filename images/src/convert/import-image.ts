@@ -37,7 +37,7 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
   );
   const writtenAt = Math.max(...options.sources.map((source) => source.writtenAt.getTime()));
   const capturedAt = options.capturedAt ?? new Date(writtenAt);
-  assertNewest(options.store, options.station, capturedAt);
+  await assertNewest(options.store, options.station, capturedAt);
   await using stack = new AsyncDisposableStack();
   const disks: { path: string; passportDisk: ChosenDisk['passportDisk'] }[] = [];
   for (const { source, passportDisk } of chosen) {
@@ -58,8 +58,8 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
  * A station's images are a chain that ascends in time, and `latest` is its end: older content appended to it
  * would be restored as the newest.
  */
-function assertNewest(store: string, station: StationName, capturedAt: Date): void {
-  const newest = listImages(store, station).at(-1);
+async function assertNewest(store: string, station: StationName, capturedAt: Date): Promise<void> {
+  const newest = (await listImages(store, station)).at(-1);
   if (newest === undefined || newest.utc < formatUtc(capturedAt)) return;
   throw new RekindleError(
     'usage',
