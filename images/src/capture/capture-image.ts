@@ -49,6 +49,8 @@ export interface CaptureImageOptions
   readonly workers?: number;
   readonly limits?: CaptureLimits;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
+  /** Asked when everything was read, before anything is published: an error here leaves no image. */
+  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -89,6 +91,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       }),
     );
   }
+  await options.assertSources?.();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
