@@ -125,12 +125,15 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
     if (match[1] === 'broken') throw new Error(match[2]);
     return JSON.parse(match[2] ?? 'null');
   };
-  const clean = { volumes: 'data data2 log', composites: '0', loops: '0', esp: '1' };
+  const clean = { devices: 'vg--a-data vg--a-data2 vg--a-log', loops: '0', esp: '1' };
   await outcome('built');
 
   const captured = await outcome('captured');
   expect(captured.consistency).toBe('snapshot-with-application-writers');
-  expect(captured.devices).toContain('rekindle_online_data');
+  expect(captured.devices).toBe(
+    'rekindle-online-vda rekindle-real-vg--a-data rekindle-real-vg--a-log rekindle-snap-vg--a-data rekindle-snap-vg--a-log ' +
+      'vg--a-data vg--a-data2 vg--a-log vg--a-rekindle_online_data vg--a-rekindle_online_log',
+  );
   const order = ['pre-1', 'pre-2', 'post-1', 'post-2'];
   expect(captured.left).toEqual({ ...clean, images: '1', order });
 
@@ -143,7 +146,7 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
   expect(hanging.seconds - failing.seconds).toBeLessThan(20);
   expect(hanging.left).toMatchObject({ ...clean, order: expect.arrayContaining(['released']) });
 
-  expect((await outcome('held')).left).toMatchObject({ composites: '1', loops: '2', esp: '0' });
+  expect((await outcome('held')).left).toMatchObject({ devices: captured.devices, loops: '2', esp: '0' });
   const again = await outcome('after-a-kill');
   expect(again.consistency).toBe('crash');
   expect(again.left).toMatchObject({ ...clean, images: '2' });

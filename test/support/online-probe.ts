@@ -38,7 +38,7 @@ function build(): void {
     lvm lvextend -q -L +8M vg-a/data 2>&1
   `);
   for (const volume of ['data', 'log']) {
-    sh(`mke2fs -q -t ext4 /dev/vg-a/${volume} && mount -t ext4 /dev/vg-a/${volume} /mnt/${volume}`);
+    sh(`/bin/mke2fs -q -t ext4 /dev/vg-a/${volume} && mount -t ext4 /dev/vg-a/${volume} /mnt/${volume}`);
   }
 }
 
@@ -64,12 +64,14 @@ function write(script: string): ChildProcess & AsyncDisposable {
   });
 }
 
+const listDevices = 'dmsetup ls | cut -f1 | sort | xargs';
+
 const what: OnlineOptions = { disk, cowSize: { percent: 50 }, preFreeze: [], postThaw: [] };
 
 /** What `rekindle image capture --online` does. */
 async function capture(options: OnlineOptions, onRead = async () => {}): Promise<object> {
   await using online = await openOnlineSource(options);
-  const devices = sh('lvm lvs --noheadings -o lv_name | xargs');
+  const devices = sh(listDevices);
   await onRead();
   const sizeBytes = Number(readFileSync('/sys/class/block/vda/size', 'utf8')) * 512;
   const image = await captureImageOf(
@@ -85,8 +87,7 @@ async function capture(options: OnlineOptions, onRead = async () => {}): Promise
 
 /** What is left of a capture. */
 const left = () => ({
-  volumes: sh('lvm lvs --noheadings -o lv_name | xargs').trim(),
-  composites: sh('dmsetup ls | grep -c rekindle || true').trim(),
+  devices: sh(listDevices).trim(),
   loops: sh('losetup -a | wc -l').trim(),
   esp: sh("grep ' /mnt/esp ' /proc/mounts | grep -c ' rw' || true").trim(),
   images: sh('ls /mnt/store/images/* 2>/dev/null | wc -l').trim(),
@@ -139,7 +140,7 @@ async function scenario(): Promise<void> {
     }),
   );
   sh(
-    'rm /mnt/data/flood; umount /mnt/esp; dd if=/dev/zero of=/dev/vda1 bs=4096 count=1 2>/dev/null; mke2fs -q /dev/vda1; mount -t ext4 /dev/vda1 /mnt/esp',
+    'rm /mnt/data/flood; umount /mnt/esp; dd if=/dev/zero of=/dev/vda1 bs=4096 count=1 2>/dev/null; /bin/mke2fs -q /dev/vda1; mount -t ext4 /dev/vda1 /mnt/esp',
   );
   {
     await using _open = write('exec 3>/mnt/esp/open; sleep 1000');

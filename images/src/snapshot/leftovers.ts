@@ -4,15 +4,15 @@ import { RekindleError } from '#base/errors.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
 import { snapshotPrefix } from './plan-snapshot.ts';
 import { lvm } from './read-online-facts.ts';
+import { dmsetup, removeRoom, removeSnapshots } from './snapshot-volume.ts';
 
 /**
  * What an online capture makes has names of its own, so that the next one finds what a killed one left. Only what
- * has no name, partitions that were made read-only, is written down; all of it is gone after a restart but the
- * snapshots, which are logical volumes.
+ * has no name, partitions that were made read-only, is written down; after a restart of the machine only
+ * the room of the snapshots is left, plain logical volumes.
  */
 export const onlineFolder = '/run/rekindle/online';
 export const compositePrefix = 'rekindle-online-';
-export const dmsetup = { command: 'dmsetup', debianPackage: 'dmsetup' };
 export const losetup = { command: 'losetup', debianPackage: 'util-linux' };
 export const mountTool = { command: 'mount', debianPackage: 'mount' };
 
@@ -85,18 +85,13 @@ async function removeLeftovers(before: Record | undefined): Promise<void> {
     if (loop !== undefined && (file?.startsWith(onlineFolder) === true || loop === before?.loop))
       await runTool(doing, losetup, ['--detach', loop]);
   }
+  await removeSnapshots();
   const volumes = await runTool(doing, lvm, ['lvs', '--noheadings', '-o', 'vg_name,lv_name']);
   for (const line of volumes.split('\n')) {
     const [group, volume] = line.trim().split(/\s+/);
-    if (group !== undefined && volume?.startsWith(snapshotPrefix) === true)
-      await removeSnapshot(group, volume);
+    if (group !== undefined && volume?.startsWith(snapshotPrefix) === true) await removeRoom(group, volume);
   }
   for (const mountPoint of before?.makeReadOnly ?? [])
     await callTool(doing, mountTool, ['-o', 'remount,rw', mountPoint]);
   for (const file of fs.readdirSync(onlineFolder)) fs.rmSync(path.join(onlineFolder, file), { force: true });
-}
-
-export async function removeSnapshot(group: string, name: string): Promise<void> {
-  const doing = `removing the snapshot ${group}/${name}`;
-  await runTool(doing, lvm, ['lvremove', '--yes', '--autobackup', 'n', `${group}/${name}`]);
 }

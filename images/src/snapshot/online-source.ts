@@ -6,18 +6,16 @@ import { openDisk, writeFully } from '../block-device/disk-handle.ts';
 import type { ImageManifest } from '../format/image-manifest.ts';
 import { formatCompositeTable } from './composite-table.ts';
 import { whileFrozen } from './freeze.ts';
+import { beginOnline, compositePrefix, losetup, mountTool, onlineFolder, writeRecord } from './leftovers.ts';
+import { type CowSize, planSnapshot, type SnapshotPlan } from './plan-snapshot.ts';
+import { readOnlineFacts } from './read-online-facts.ts';
 import {
-  beginOnline,
-  compositePrefix,
+  assertSnapshotWhole,
   dmsetup,
-  losetup,
-  mountTool,
-  onlineFolder,
-  removeSnapshot,
-  writeRecord,
-} from './leftovers.ts';
-import { type CowSize, type PlannedSnapshot, planSnapshot, type SnapshotPlan } from './plan-snapshot.ts';
-import { lvm, readOnlineFacts } from './read-online-facts.ts';
+  prepareSnapshot,
+  snapshotDevice,
+  switchToSnapshot,
+} from './snapshot-volume.ts';
 import { runTimedCommand } from './timed-command.ts';
 
 /** A disk in use, as it was at one moment: a device that stands still until it is disposed of. */
@@ -74,7 +72,9 @@ export async function openOnlineSource(options: OnlineOptions): Promise<OnlineSo
       options.preFreeze.length > 0 && options.postThaw.length > 0
         ? 'snapshot-with-application-writers'
         : 'crash',
-    assertWhole: (cause) => assertWhole(disk, plan.snapshots, cause),
+    async assertWhole(cause) {
+      for (const snapshot of plan.snapshots) await assertSnapshotWhole(disk, snapshot, cause);
+    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
@@ -116,6 +116,7 @@ async function makeReadOnly({ makeReadOnly: mountPoints }: Plan, stack: AsyncDis
 
 async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDisposableStack): Promise<void> {
   const { preFreeze, postThaw, commandSeconds = 120, freezeSeconds = 30 } = options;
+  for (const snapshot of plan.snapshots) await prepareSnapshot(snapshot, stack);
   let told = false;
   const tellApplications = async (): Promise<void> => {
     const failures: unknown[] = [];
@@ -129,7 +130,7 @@ async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDis
       await runTimedCommand('pre-freeze', command, commandSeconds);
     }
     await whileFrozen(plan.freeze, freezeSeconds, async () => {
-      for (const snapshot of plan.snapshots) await makeSnapshot(snapshot, stack);
+      for (const snapshot of plan.snapshots) await switchToSnapshot(snapshot, snapshot.frozen);
     });
   } catch (error) {
     // The first failure is the one to tell; applications go on in any case.
@@ -138,18 +139,6 @@ async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDis
   }
   told ||= postThaw.length > 0;
   await tellApplications();
-}
-
-async function makeSnapshot(
-  { group, volume, name, sizeBytes }: PlannedSnapshot,
-  stack: AsyncDisposableStack,
-): Promise<void> {
-  // LVM keeps copies of its description in /etc, which may be frozen.
-  await runTool(`making a snapshot of ${group}/${volume}`, lvm, [
-    ...['lvcreate', '--snapshot', '--permission', 'r', '--name', name, '--size', `${sizeBytes}b`],
-    ...['--autobackup', 'n', '--monitor', 'n', '--yes', `${group}/${volume}`],
-  ]);
-  stack.defer(() => removeSnapshot(group, name));
 }
 
 async function makeComposite(
@@ -165,9 +154,10 @@ async function makeComposite(
   const table = formatCompositeTable(plan.regions, {
     disk: under,
     saved: await attach(saved, [], stack),
-    snapshot: (each) => {
-      const group = plan.snapshots.find((snapshot) => snapshot.name === each)?.group;
-      return `/dev/${group}/${each}`;
+    snapshot(each) {
+      const planned = plan.snapshots.find(({ name: its }) => its === each);
+      if (planned === undefined) throw new RangeError(`no snapshot is called ${each}`);
+      return snapshotDevice(planned);
     },
   });
   const device = `${compositePrefix}${name}`;
@@ -177,7 +167,9 @@ async function makeComposite(
   stack.defer(async () => {
     await runTool(`taking ${device} apart`, dmsetup, ['remove', '--retry', device]);
   });
-  return `/dev/mapper/${device}`;
+  // The kernel's own name of it: what sysfs calls it too.
+  const fields = ['info', '--columns', '--noheadings', '-o', 'blkdevname', device];
+  return `/dev/${(await runTool(`looking at ${device}`, dmsetup, fields)).trim()}`;
 }
 
 async function attach(
@@ -192,30 +184,3 @@ async function attach(
   });
   return loop;
 }
-
-async function assertWhole(
-  disk: string,
-  snapshots: readonly PlannedSnapshot[],
-  cause: unknown,
-): Promise<void> {
-  for (const { group, volume, name, sizeBytes } of snapshots) {
-    const state = await runTool(`looking at the snapshot of ${group}/${volume}`, dmsetup, [
-      'status',
-      `${doubled(group)}-${doubled(name)}`,
-    ]);
-    // Documentation/admin-guide/device-mapper/snapshot: <used>/<all> <metadata>, or a word.
-    if (/ snapshot \d+\/\d+ \d+/.test(state)) continue;
-    throw new RekindleError(
-      'target-unfit',
-      `capturing ${disk} while it is in use: more was written to ${group}/${volume} meanwhile than its snapshot could ` +
-        `hold (${sizeBytes} bytes), so it is no image of one moment`,
-      {
-        ...(cause === undefined ? {} : { cause }),
-        next: 'Nothing was published. Capture again with a larger --cow-size, or when less is written.',
-      },
-    );
-  }
-}
-
-/** LVM doubles hyphens in the names of its devices. */
-const doubled = (name: string): string => name.replaceAll('-', '--');

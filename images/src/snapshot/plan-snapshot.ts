@@ -1,5 +1,5 @@
 import { formatBytes } from '#base/bytes.ts';
-import type { OnlineFacts, PhysicalVolume, Place, Segment } from './online-facts.ts';
+import type { Mount, OnlineFacts, PhysicalVolume, Place, Segment } from './online-facts.ts';
 
 /**
  * How a disk that is in use becomes a source that stands still. Only what the device mapper already holds can be
@@ -22,9 +22,11 @@ export type SnapshotPlan =
 export interface PlannedSnapshot {
   readonly group: string;
   readonly volume: string;
-  /** Of the snapshot. */
+  /** Of the logical volume that takes the blocks which change meanwhile. */
   readonly name: string;
   readonly sizeBytes: number;
+  /** Its file system is one of those that are frozen together; any other is frozen for the switch itself. */
+  readonly frozen: boolean;
 }
 
 export interface Region {
@@ -91,7 +93,7 @@ export function planSnapshot(facts: OnlineFacts, cowSize: CowSize): SnapshotPlan
       `${strange.device}, mounted at ${strange.mountPoint}, is on this disk but is no logical volume`,
     );
 
-  const snapshots = planSnapshots(wanted, own, cowSize);
+  const snapshots = planSnapshots(wanted, own, facts.mounts, cowSize);
   if (snapshots.length === 0 && plainMounts.every(({ readOnly }) => readOnly))
     return refuse('nothing on this disk is in use', 'Capture it without --online.');
   const full = groupTooFull(snapshots, own);
@@ -105,9 +107,7 @@ export function planSnapshot(facts: OnlineFacts, cowSize: CowSize): SnapshotPlan
     snapshots,
     freeze: unique(
       facts.mounts
-        .filter(({ device, mountPoint, readOnly }) => {
-          return !readOnly && mountPoint !== '/' && wanted.some((segment) => segment.device === device);
-        })
+        .filter((mount) => isFrozen(mount) && wanted.some(({ device }) => device === mount.device))
         .map(({ device }) => device),
     ).flatMap((device) => facts.mounts.find((mount) => mount.device === device)?.mountPoint ?? []),
     makeReadOnly: plainMounts.filter(({ readOnly }) => !readOnly).map(({ mountPoint }) => mountPoint),
@@ -118,18 +118,28 @@ export function planSnapshot(facts: OnlineFacts, cowSize: CowSize): SnapshotPlan
 function planSnapshots(
   wanted: readonly Segment[],
   own: readonly PhysicalVolume[],
+  mounts: readonly Mount[],
   cowSize: CowSize,
 ): PlannedSnapshot[] {
-  return unique(wanted.map(({ device }) => device)).flatMap((device) => {
-    const segment = wanted.find((each) => each.device === device);
-    if (segment === undefined) return [];
-    const { group, volume, volumeBytes } = segment;
-    const extent = own.find((each) => each.group === group)?.extentBytes ?? 1;
-    const asked = 'bytes' in cowSize ? cowSize.bytes : (volumeBytes * cowSize.percent) / 100;
-    const sizeBytes = Math.max(1, Math.ceil(asked / extent)) * extent;
-    return [{ group, volume, name: `${snapshotPrefix}${volume}`, sizeBytes }];
-  });
+  return (
+    unique(wanted.map(({ device }) => device))
+      .flatMap((device) => {
+        const segment = wanted.find((each) => each.device === device);
+        if (segment === undefined) return [];
+        const { group, volume, volumeBytes } = segment;
+        const extent = own.find((each) => each.group === group)?.extentBytes ?? 1;
+        const asked = 'bytes' in cowSize ? cowSize.bytes : (volumeBytes * cowSize.percent) / 100;
+        const sizeBytes = Math.max(1, Math.ceil(asked / extent)) * extent;
+        const frozen = mounts.some((mount) => mount.device === device && isFrozen(mount));
+        return [{ group, volume, name: `${snapshotPrefix}${volume}`, sizeBytes, frozen }];
+      })
+      // The root last: the others stand still by then, so all of them show the moment of its switch.
+      .sort((left, right) => Number(right.frozen) - Number(left.frozen))
+  );
 }
+
+/** Programs of ours come from the root: it is frozen by the kernel alone, for the switch of its own table. */
+const isFrozen = ({ mountPoint, readOnly }: Mount): boolean => !readOnly && mountPoint !== '/';
 
 function groupTooFull(
   snapshots: readonly PlannedSnapshot[],
