@@ -37,6 +37,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
+    'rekindle image capture --station OS-SRV-1A --disk /dev/sda --online --pre-freeze "systemctl stop historian" --post-thaw "systemctl start historian"',
   ],
   'image copy': [
     'rekindle image copy OS-SRV-1A@latest --to /mnt/usb/images',
