@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
+import { version } from '#base/version.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
@@ -66,7 +67,7 @@ async function capture(options: Options): Promise<void> {
       return passportDisk === undefined ? [] : [{ path, passportDisk }];
     }),
     consistency: 'offline',
-    tools: { node: process.version, rekindle: 'capture' },
+    tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
     signal: interrupted,
