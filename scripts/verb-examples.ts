@@ -80,6 +80,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
   ],
+  restore: [
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --public-key image-signing.pub --dry-run',
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes SYSTEM',
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes all    data volumes too',
+  ],
   'report show': ['rekindle report show report.json'],
   'report verify': [
     'rekindle report verify report.json',
