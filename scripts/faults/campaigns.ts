@@ -1,5 +1,6 @@
 import { bitFlips } from './bit-flips.ts';
 import type { Campaign } from './campaign.ts';
+import { casyncBothWays } from './casync-both-ways.ts';
 import { damagedStore } from './damaged-store.ts';
 import { failingCalls } from './failing-calls.ts';
 import { failingDisk } from './failing-disk.ts';
@@ -23,5 +24,6 @@ export const campaigns: readonly Campaign[] = [
   killedServer,
   bitFlips,
   damagedStore,
+  casyncBothWays,
   fuzzParsers,
 ];

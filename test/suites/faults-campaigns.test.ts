@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { bitFlips } from '#scripts/faults/bit-flips.ts';
 import type { Campaign } from '#scripts/faults/campaign.ts';
+import { casyncBothWays } from '#scripts/faults/casync-both-ways.ts';
 import { damagedStore } from '#scripts/faults/damaged-store.ts';
 import { failingCalls } from '#scripts/faults/failing-calls.ts';
 import { failingDisk } from '#scripts/faults/failing-disk.ts';
@@ -24,6 +25,7 @@ const some: readonly (readonly [Campaign, number])[] = [
   [killedServer, 3],
   [bitFlips, 8],
   [damagedStore, 3],
+  [casyncBothWays, 3],
 ];
 
 test.each(some.map(([campaign, limit]) => ({ campaign, limit, name: campaign.name, goal: campaign.goal })))(
