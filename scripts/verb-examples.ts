@@ -6,6 +6,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
+  doctor: [
+    'rekindle doctor                                      ports, interfaces, DHCP servers, packages, clock, certificates',
+    'rekindle doctor --machine OS-SRV-1A                  its last boots, and where they ended',
+    'rekindle doctor --capture boot.pcap --for 2m --machine 52:54:00:00:00:01',
+  ],
   'user add': ['rekindle user add meier --role technician'],
   'enrol open': [
     'rekindle enrol open --for 15m                        unknown machines',

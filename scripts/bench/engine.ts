@@ -7,7 +7,7 @@ import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
-import { benchImageDisk } from './bench-image.ts';
+import { benchImageDisk, readDescribedDisk } from './bench-image.ts';
 
 /**
  * One engine of ours in a process of its own, for the benchmarks; the last line of its output is what it has to
@@ -49,7 +49,11 @@ async function restore(store: string, indexFile: string, target: string): Promis
     ? JSON.parse(fs.readFileSync(store, 'utf8'))
     : { kind: 'directory', path: store };
   const index = parseDiskIndex(fs.readFileSync(indexFile), indexFile);
-  const plan = planRestore(benchImageDisk(indexFile, 'bench.caibx'), index, readTargetDisk(target, false));
+  const plan = planRestore(
+    benchImageDisk(readDescribedDisk(indexFile), 'bench.caibx'),
+    index,
+    readTargetDisk(target, false),
+  );
   if (plan.kind !== 'restore') throw new Error(plan.sentence);
   let readBackFrom: number | undefined;
   const result = await restoreDisk({

@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { captureScenario } from './scenarios/capture.ts';
 import { deltaScenario } from './scenarios/delta.ts';
+import { manyScenario } from './scenarios/many.ts';
 import { memoryScenario } from './scenarios/memory.ts';
 import { restoreScenario } from './scenarios/restore.ts';
 import { restoreHttpScenario } from './scenarios/restore-http.ts';
@@ -11,4 +12,5 @@ export const scenarios: readonly Scenario[] = [
   restoreHttpScenario,
   deltaScenario,
   memoryScenario,
+  manyScenario,
 ];

@@ -28,7 +28,7 @@ import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
 import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
-import { storePath } from './job-endpoints.ts';
+import { findShare, storePath } from './job-endpoints.ts';
 import { refusePermission, refuseStation } from './permission.ts';
 
 export function addCaptureEndpoints(router: Router, context: ServiceContext): void {
@@ -49,6 +49,8 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (recogniseMachine(state, passport)?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
+      const share = await findShare(context);
+      if (share !== null && share.kind === 'refused') return share;
       const station = getStation(state, name);
       const image = await nameNextImage(store, name, new Date());
       const { chain, unreadable } = await continueChain(store, name, context.signingKey);
@@ -94,6 +96,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         token,
         station: name,
         storePath,
+        share,
         computerName: station.computerName,
         stationRole: station.role,
         ...chain,

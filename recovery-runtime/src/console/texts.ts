@@ -36,6 +36,7 @@ export const titles = {
   'choose-image': 'Choosing an image',
   'open-job': 'Opening the restore',
   'check-image': "Checking the image's signature",
+  'mount-store': 'Mounting the share that holds the images',
   'check-identity': "Comparing this machine with the image's",
   'choose-disks': 'Looking for the disks to restore',
   'plan-restore': 'Planning what is overwritten and what survives',
@@ -97,6 +98,8 @@ export const texts = {
   jobOpened: (jobId: string) => `Restore ${jobId}. Nothing has been written.`,
   imageSigned: (station: string, capturedAt: string) =>
     `The image of ${station} from ${capturedAt} is signed with this site's key.`,
+
+  storeMounted: (share: string, sealed: boolean) => `${share}${sealed ? ', everything encrypted' : ''}.`,
 
   identical: 'Identical hardware.',
   identicalBut: (parts: number) => `Identical hardware, except for ${count(parts, 'replaced part')}.`,
