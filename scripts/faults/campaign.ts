@@ -53,12 +53,11 @@ export function createTally(): Tally {
   };
 }
 
-/** At most `limit` of the points, evenly spread and in order; the first and the last are always among them. */
+/** At most `limit` of the points, in order, each from the middle of its share of all: the edges prove least. */
 export function spread<Point>(points: readonly Point[], limit: number | undefined): Point[] {
   if (limit === undefined || points.length <= limit) return [...points];
-  if (limit <= 1) return points.slice(0, limit);
-  const step = (points.length - 1) / (limit - 1);
-  return Array.from({ length: limit }, (_, n) => points[Math.round(n * step)] as Point);
+  const width = points.length / limit;
+  return Array.from({ length: limit }, (_, n) => points[Math.floor((n + 0.5) * width)] as Point);
 }
 
 /** The same limit over several scenarios: fewer of them when there are more than points. */

@@ -7,6 +7,7 @@ import { failingDisk } from './failing-disk.ts';
 import { failingStore } from './failing-store.ts';
 import { fuzzParsers } from './fuzz-parsers.ts';
 import { killCapture } from './kill-capture.ts';
+import { killGc } from './kill-gc.ts';
 import { killRestore } from './kill-restore.ts';
 import { killedServer } from './killed-server.ts';
 import { powerCutStore } from './power-cut-store.ts';
@@ -16,6 +17,7 @@ import { powerCutTarget } from './power-cut-target.ts';
 export const campaigns: readonly Campaign[] = [
   killRestore,
   killCapture,
+  killGc,
   powerCutTarget,
   powerCutStore,
   failingCalls,

@@ -7,6 +7,7 @@ import { failingCalls } from '#scripts/faults/failing-calls.ts';
 import { failingDisk } from '#scripts/faults/failing-disk.ts';
 import { failingStore } from '#scripts/faults/failing-store.ts';
 import { killCapture } from '#scripts/faults/kill-capture.ts';
+import { killGc } from '#scripts/faults/kill-gc.ts';
 import { killRestore } from '#scripts/faults/kill-restore.ts';
 import { killedServer } from '#scripts/faults/killed-server.ts';
 import { powerCutStore } from '#scripts/faults/power-cut-store.ts';
@@ -17,6 +18,7 @@ import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
 const some: readonly (readonly [Campaign, number])[] = [
   [killRestore, 2],
   [killCapture, 3],
+  [killGc, 3],
   [powerCutTarget, 4],
   [powerCutStore, 8],
   [failingCalls, 4],
