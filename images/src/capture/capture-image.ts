@@ -72,7 +72,7 @@ export interface CapturedImage {
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
-  using _turn =
+  await using _turn =
     options.turn === undefined
       ? null
       : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
