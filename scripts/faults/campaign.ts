@@ -1,3 +1,5 @@
+import { RekindleError } from '#base/errors.ts';
+
 /**
  * A campaign makes one kind of fault happen at many points of real work and counts how it ended. What must
  * never be is a violation; everything else is an outcome.
@@ -16,6 +18,8 @@ export interface CampaignContext {
   /** At most so many points, spread evenly over all of them; absent: every point. */
   readonly limit?: number;
   readonly progress: (line: string) => void;
+  /** Ends the campaign before its next point. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CampaignResult {
@@ -72,7 +76,7 @@ export function share<Scenario>(
 
 /** Calls `use` for every point in turn and says how far it is, with rate and time left. */
 export async function forEachPoint<Point>(
-  { progress }: CampaignContext,
+  { progress, signal }: CampaignContext,
   what: string,
   points: readonly Point[],
   use: (point: Point, number: number) => Promise<void> | void,
@@ -80,6 +84,15 @@ export async function forEachPoint<Point>(
   const startedAt = performance.now();
   let saidAt = startedAt;
   for (const [number, point] of points.entries()) {
+    if (signal?.aborted === true) {
+      throw new RekindleError(
+        'interrupted',
+        `${what}: interrupted after ${number} of ${points.length} points`,
+        {
+          next: 'What it made is cleaned up. Start the campaign again; its points do not depend on each other.',
+        },
+      );
+    }
     await use(point, number);
     const now = performance.now();
     if (now - saidAt < 5000) continue;
