@@ -5,6 +5,7 @@ import { failingCalls } from './failing-calls.ts';
 import { killCapture } from './kill-capture.ts';
 import { killRestore } from './kill-restore.ts';
 import { killedServer } from './killed-server.ts';
+import { netboot } from './netboot.ts';
 import { powerCutStore } from './power-cut-store.ts';
 import { powerCutTarget } from './power-cut-target.ts';
 
@@ -18,4 +19,5 @@ export const campaigns: readonly Campaign[] = [
   killedServer,
   bitFlips,
   damagedStore,
+  netboot,
 ];
