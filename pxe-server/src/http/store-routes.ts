@@ -15,6 +15,7 @@ import { findJob, type Job } from '../jobs/job-store.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { withLargeReads } from './large-reads.ts';
 import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
@@ -141,10 +142,14 @@ function imageFileIn({ params }: Request, job: Job) {
 }
 
 function sendFile(response: Response, file: string): void {
-  response.sendFile(file, { dotfiles: 'allow', immutable: true, maxAge: '1d' }, (error?: Error) => {
-    if (error === undefined || response.headersSent) return;
-    sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
-  });
+  response.sendFile(
+    file,
+    withLargeReads({ dotfiles: 'allow', immutable: true, maxAge: '1d' }),
+    (error?: Error) => {
+      if (error === undefined || response.headersSent) return;
+      sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
+    },
+  );
 }
 
 async function readBody(
