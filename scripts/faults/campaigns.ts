@@ -10,6 +10,7 @@ import { killCapture } from './kill-capture.ts';
 import { killGc } from './kill-gc.ts';
 import { killRestore } from './kill-restore.ts';
 import { killedServer } from './killed-server.ts';
+import { netboot } from './netboot.ts';
 import { powerCutStore } from './power-cut-store.ts';
 import { powerCutTarget } from './power-cut-target.ts';
 
@@ -28,4 +29,5 @@ export const campaigns: readonly Campaign[] = [
   damagedStore,
   casyncBothWays,
   fuzzParsers,
+  netboot,
 ];
