@@ -6,6 +6,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
+  doctor: [
+    'rekindle doctor                                      ports, interfaces, DHCP servers, packages, clock, certificates',
+    'rekindle doctor --machine OS-SRV-1A                  its last boots, and where they ended',
+    'rekindle doctor --capture boot.pcap --for 2m --machine 52:54:00:00:00:01',
+  ],
   'user add': ['rekindle user add meier --role technician'],
   'enrol open': [
     'rekindle enrol open --for 15m                        unknown machines',
@@ -36,6 +41,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image export': [
     'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
+  'image import': [
+    'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
   ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
   'image mount': [

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { exitCodeOf, formatError } from '#base/errors.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
@@ -30,9 +31,10 @@ function run([task, first = '', second = '', third = '']: readonly string[]): Pr
 
 async function capture(disk: string, store: string, indexFile: string): Promise<Record<string, number>> {
   fs.mkdirSync(store, { recursive: true });
+  await using announcement = await announceCapture(store);
   const { index, stats, sizeBytes, logicalSectorBytes, partitionTable, volumes } = await captureDisk({
     path: disk,
-    store: { kind: 'directory', path: store },
+    store: announcement.store,
   });
   fs.writeFileSync(indexFile, formatDiskIndex(index));
   fs.writeFileSync(

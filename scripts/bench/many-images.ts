@@ -19,7 +19,7 @@ export interface ManyImages {
  * A store of many images: names are real, chunk files are empty, for neither listing nor clearing away reads them.
  * No two images share a chunk.
  */
-export function makeManyImages(store: string, signingKey: SecretKey, many: ManyImages): void {
+export async function makeManyImages(store: string, signingKey: SecretKey, many: ManyImages): Promise<void> {
   const { images, chunks, unneeded } = many;
   const each = (chunks - unneeded) / images;
   const longAgo = new Date('2026-01-01T00:00:00Z');
@@ -48,7 +48,7 @@ export function makeManyImages(store: string, signingKey: SecretKey, many: ManyI
     };
     const utc = formatUtc(new Date(longAgo.getTime() + image * 3600_000));
     const name = { station: benchStation, utc };
-    publishBenchImage(store, name, { diskIndex: formatDiskIndex(index), disk }, signingKey);
+    await publishBenchImage(store, name, { diskIndex: formatDiskIndex(index), disk }, signingKey);
   }
   for (let chunk = 0; chunk < unneeded; chunk++) fs.utimesSync(makeChunk(newId()), longAgo, longAgo);
 }

@@ -31,7 +31,7 @@ const state = openState(paths.state, { create: true });
 const signingKey = await readSigningKey(paths);
 const name = { station: benchStation, utc: '20261120T020000Z' };
 const image = { diskIndex: fs.readFileSync(index), disk: readDescribedDisk(index) };
-publishBenchImage(store, name, image, signingKey);
+await publishBenchImage(store, name, image, signingKey);
 
 const who = { station: name.station, how: 'technician', technician: 'bench' } as const;
 const job = openJob(state, {

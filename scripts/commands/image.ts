@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { captureCommand } from './image/capture.ts';
 import { exportCommand } from './image/export.ts';
+import { importCommand } from './image/import.ts';
 import { listCommand } from './image/list.ts';
 import { mountCommand } from './image/mount.ts';
 import { showCommand } from './image/show.ts';
@@ -11,6 +12,7 @@ export function imageCommand(): Command {
   for (const verb of [
     captureCommand(),
     exportCommand(),
+    importCommand(),
     listCommand(),
     mountCommand(),
     showCommand(),

@@ -61,6 +61,16 @@ export function spread<Point>(points: readonly Point[], limit: number | undefine
   return Array.from({ length: limit }, (_, n) => points[Math.round(n * step)] as Point);
 }
 
+/** The same limit over several scenarios: fewer of them when there are more than points. */
+export function share<Scenario>(
+  scenarios: readonly Scenario[],
+  context: CampaignContext,
+): { readonly chosen: Scenario[]; readonly each: CampaignContext } {
+  if (context.limit === undefined) return { chosen: [...scenarios], each: context };
+  const chosen = spread(scenarios, context.limit);
+  return { chosen, each: { ...context, limit: Math.ceil(context.limit / chosen.length) } };
+}
+
 /** Calls `use` for every point in turn and says how far it is, with rate and time left. */
 export async function forEachPoint<Point>(
   { progress }: CampaignContext,

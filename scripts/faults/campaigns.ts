@@ -2,6 +2,8 @@ import { bitFlips } from './bit-flips.ts';
 import type { Campaign } from './campaign.ts';
 import { damagedStore } from './damaged-store.ts';
 import { failingCalls } from './failing-calls.ts';
+import { failingDisk } from './failing-disk.ts';
+import { failingStore } from './failing-store.ts';
 import { fuzzParsers } from './fuzz-parsers.ts';
 import { killCapture } from './kill-capture.ts';
 import { killRestore } from './kill-restore.ts';
@@ -16,6 +18,8 @@ export const campaigns: readonly Campaign[] = [
   powerCutTarget,
   powerCutStore,
   failingCalls,
+  failingDisk,
+  failingStore,
   killedServer,
   bitFlips,
   damagedStore,

@@ -14,6 +14,7 @@ import { campaigns } from './campaigns.ts';
 interface Options {
   readonly only?: readonly string[];
   readonly quick?: boolean;
+  readonly points?: number;
   readonly seed: number;
   readonly json?: boolean;
 }
@@ -30,13 +31,14 @@ const quickPoints = 24;
 
 function readOptions(): Options {
   const whole = (text: string): number => {
-    if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a seed is a whole number');
+    if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('it is a whole number');
     return Number(text);
   };
   const command = new Command('npm run faults --')
     .description('Makes faults happen at every point of real work and counts how it ends.')
     .option('--only <names...>', `campaigns to run: ${campaigns.map(({ name }) => name).join(', ')}`)
     .option('--quick', `at most ${quickPoints} points of each campaign`)
+    .option('--points <number>', 'at most so many points of each campaign, spread evenly', whole)
     .option('--seed <number>', 'the same seed gives the same faults', whole, 1)
     .option('--json', 'the results as JSON on standard output')
     .addHelpText(
@@ -57,15 +59,16 @@ function chooseCampaigns(only: readonly string[] | undefined): readonly Campaign
   });
 }
 
-async function runCampaign(campaign: Campaign, { seed, quick }: Options): Promise<Finished> {
+async function runCampaign(campaign: Campaign, { seed, quick, points }: Options): Promise<Finished> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), `rekindle-faults-${campaign.name}-`));
+  const limit = quick === true ? quickPoints : points;
   const startedAt = performance.now();
   console.error(`${campaign.name}: ${campaign.goal}`);
   try {
     const result = await campaign.run({
       folder,
       seed,
-      ...(quick === true ? { limit: quickPoints } : {}),
+      ...(limit === undefined ? {} : { limit }),
       progress: (line) => console.error(`  ${line}`),
     });
     const seconds = Math.round((performance.now() - startedAt) / 1000);

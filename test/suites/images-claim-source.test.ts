@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { claimSource } from '#images/capture/claim-source.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import {
   MiB,
   makeBlankDisk,
@@ -32,17 +33,17 @@ function loopWithExt4(): { folder: string; file: string; device: string; mount(.
   };
 }
 
-const store = (folder: string): { kind: 'directory'; path: string } => {
+const store = (folder: string) => {
   const made = path.join(folder, 'store');
   fs.mkdirSync(made, { recursive: true });
-  return { kind: 'directory', path: made };
+  return announcedStore(made);
 };
 
 test('a disk that is mounted read-write is refused, named by its mount point; its file too', async () => {
   const { folder, device, file, mount } = loopWithExt4();
   mount();
   for (const source of [device, file]) {
-    await expect(captureDisk({ path: source, store: store(folder) })).rejects.toMatchObject({
+    await expect(captureDisk({ path: source, store: await store(folder) })).rejects.toMatchObject({
       code: 'target-unfit',
       message: expect.stringContaining(`mounted at ${folder}/with space and can be written to`),
     });
@@ -63,7 +64,7 @@ test('a read-only bind mount of a writable file system does not make it stand st
 test('one that is mounted read-only is captured', async () => {
   const { folder, device, mount } = loopWithExt4();
   mount('-o', 'ro');
-  const captured = await captureDisk({ path: device, store: store(folder) });
+  const captured = await captureDisk({ path: device, store: await store(folder) });
   expect(captured.sizeBytes).toBe(32 * MiB);
 });
 
@@ -89,7 +90,7 @@ test('a file that is written to while it is captured gives no image', async () =
   let written = false;
   const running = captureDisk({
     path: file,
-    store: store(folder),
+    store: await store(folder),
     workers: 1,
     onProgress: () => {
       if (!written) writeAt(file, noise('late', 100), 20 * MiB);

@@ -12,7 +12,7 @@ import { checkManifest } from '#images/stores/image-folder.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import { openRestoreJob } from '../server-client/calls.ts';
-import { readImageFile } from '../server-client/image-files.ts';
+import { readImageFile, storeOverHttps } from '../server-client/image-files.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { SiteKeys } from '../workflow-machine.ts';
 
@@ -68,12 +68,7 @@ export const checkImage = readingStep<
           parseDiskIndex(indexFiles[at] ?? Buffer.alloc(0), diskIndex),
         ),
         diskIndexSha256: indexFiles.map((file) => createHash('sha256').update(file).digest('hex')),
-        source: {
-          kind: 'http',
-          url: new URL(job.storePath, server.address.url).href,
-          token: job.token,
-          tls: { ca: server.address.ca, serverName: server.address.serverName },
-        },
+        source: storeOverHttps(server, job),
       },
       sentence: texts.imageSigned(manifest.station, manifest.capturedAt),
     };

@@ -25,7 +25,7 @@ export const manyScenario: Scenario = {
       fs.mkdirSync(store, { recursive: true });
       await createSite(paths, { interface: 'lo', address: '127.0.0.1', dhcp: { mode: 'proxy' } });
       openState(paths.state, { create: true }).close();
-      makeManyImages(store, await readSigningKey(paths), many);
+      await makeManyImages(store, await readSigningKey(paths), many);
       const rows: Row[] = [];
       for (const verb of [['list', '--json']]) {
         const what = `rekindle image ${verb[0]}`;

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
+import { version } from '#base/version.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
@@ -9,14 +10,14 @@ import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import { captureLimits, turnPolicy } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
-import { openSite } from '../../site-option.ts';
+import { openSite, operatorName } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
@@ -26,6 +27,7 @@ type Options = StoreOption & {
   readonly passport?: string;
   readonly limitRate?: number;
   readonly maxLoad?: number;
+  readonly wait: boolean;
   readonly json?: boolean;
 };
 
@@ -43,6 +45,7 @@ export function captureCommand(): Command {
     .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
     .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
     .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
+    .option('--no-wait', 'stop, instead of waiting, while another capture has its turn in the store')
     .option('--json', 'the result as JSON')
     .action(capture);
 }
@@ -66,15 +69,21 @@ async function capture(options: Options): Promise<void> {
       return passportDisk === undefined ? [] : [{ path, passportDisk }];
     }),
     consistency: 'offline',
-    tools: { node: process.version, rekindle: 'capture' },
+    tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
+    turn: {
+      who: operatorName(),
+      policy: turnPolicy(site.configuration.captures),
+      once: !options.wait,
+      onWait: (sentence) => console.error(`Waiting: ${sentence}.`),
+    },
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
   }).finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
-  else print(image);
+  else printImage(image);
 }
 
 function limitsOf(
@@ -108,7 +117,16 @@ async function parseSource(text: string): Promise<SourceDisk> {
   };
 }
 
-function summaryOf({ name, manifest, manifestSha256, disks, change, verified, warnings }: CapturedImage) {
+/** Of a finished capture or import, for `--json`. */
+export function summaryOf({
+  name,
+  manifest,
+  manifestSha256,
+  disks,
+  change,
+  verified,
+  warnings,
+}: CapturedImage) {
   return {
     ref: formatImageRef(name),
     manifestSha256,
@@ -128,7 +146,8 @@ function summaryOf({ name, manifest, manifestSha256, disks, change, verified, wa
   };
 }
 
-function print(image: CapturedImage): void {
+/** The same for people. */
+export function printImage(image: CapturedImage): void {
   const { change, verified, warnings, manifest } = image;
   const share = (change.share * 100).toFixed(1);
   console.log(

@@ -19,8 +19,9 @@ export function listCommand(): Command {
 
 async function list(station: string | undefined, options: Options): Promise<void> {
   const { store, key } = await openImages(options);
-  const images = listImages(store, station === undefined ? undefined : parseStationName(station));
-  const rows = images.map((name) => summaryOf(store, name, key));
+  const images = await listImages(store, station === undefined ? undefined : parseStationName(station));
+  const rows = [];
+  for (const name of images) rows.push(await summaryOf(store, name, key));
   if (options.json === true) console.log(JSON.stringify(rows));
   else {
     for (const row of rows) {
@@ -40,10 +41,10 @@ async function list(station: string | undefined, options: Options): Promise<void
 }
 
 /** One image that is damaged must not hide the others. */
-function summaryOf(store: string, name: ImageName, key: PublicKey) {
+async function summaryOf(store: string, name: ImageName, key: PublicKey) {
   const ref = formatImageRef(name);
   try {
-    const { capturedAt, consistency, disks } = readManifest(store, name, key).manifest;
+    const { capturedAt, consistency, disks } = (await readManifest(store, name, key)).manifest;
     const bytes = disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { ref, capturedAt, consistency, bytes };
   } catch (error) {

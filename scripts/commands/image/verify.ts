@@ -13,18 +13,18 @@ export function verifyCommand(): Command {
     .argument('<ref>', 'STATION@latest or STATION@<UTC time>')
     .action(async (ref: string, options: StoreOption) => {
       const { store, key } = await openImages(options);
-      await verify(store, resolveImage(store, parseImageRef(ref)), key);
+      await verify(store, await resolveImage(store, parseImageRef(ref)), key);
     });
 }
 
 /** A chunk that is bad is named, and the rest is checked all the same. */
 async function verify(store: string, name: ImageName, key: PublicKey): Promise<void> {
-  const { manifest } = readManifest(store, name, key);
-  for (const { name: file } of manifest.files) readListedFile(store, name, manifest, file);
+  const { manifest } = await readManifest(store, name, key);
+  for (const { name: file } of manifest.files) await readListedFile(store, name, manifest, file);
   const problems: string[] = [];
   let checked = 0;
   for (const { diskIndex } of manifest.disks) {
-    const index = parseDiskIndex(readListedFile(store, name, manifest, diskIndex), diskIndex);
+    const index = parseDiskIndex(await readListedFile(store, name, manifest, diskIndex), diskIndex);
     const chunks = openStore({ kind: 'directory', path: store }, index.digest);
     for (const id of distinctChunkIds(index)) {
       await chunks.get(id).catch((error: unknown) => {
