@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import type { ImageDisk, ImageManifest, StationName } from '#images/format/image-manifest.ts';
 import { formatImageName, type ImageName } from '#images/format/image-name.ts';
-import { type SecretKey, signBytes } from '#images/format/minisign.ts';
+import { formatPublicKey, generateKeyPair, type SecretKey, signBytes } from '#images/format/minisign.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
+import type { BenchLab } from './bench-lab.ts';
 
 /** Publishes chunks of a store as an image that the service and the image verbs take for one. */
 export async function publishBenchImage(
@@ -67,4 +68,17 @@ export function benchImageDisk(described: DescribedDisk, diskIndexName: string):
     ...{ number: 0, slot: '0000:00:1f.2', model: 'BENCH', physicalSectorBytes: 512 },
     ...{ diskIndex: diskIndexName, ...described },
   };
+}
+
+/** Publishes what `engine.ts capture` left, signed by a new key. @returns the file of the public key */
+export async function publishForVerify(
+  lab: BenchLab,
+  { store, index }: { readonly store: string; readonly index: string },
+): Promise<string> {
+  const key = generateKeyPair();
+  const image = { diskIndex: fs.readFileSync(index), disk: readDescribedDisk(index) };
+  await publishBenchImage(store, { station: benchStation, utc: '20261120T020000Z' }, image, key);
+  const file = lab.file('image-signing.pub');
+  fs.writeFileSync(file, formatPublicKey(key));
+  return file;
 }

@@ -5,12 +5,14 @@ import { manyScenario } from './scenarios/many.ts';
 import { memoryScenario } from './scenarios/memory.ts';
 import { restoreScenario } from './scenarios/restore.ts';
 import { restoreHttpScenario } from './scenarios/restore-http.ts';
+import { verifyScenario } from './scenarios/verify.ts';
 
 export const scenarios: readonly Scenario[] = [
   captureScenario,
   restoreScenario,
   restoreHttpScenario,
   deltaScenario,
+  verifyScenario,
   memoryScenario,
   manyScenario,
 ];

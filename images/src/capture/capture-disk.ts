@@ -144,11 +144,14 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
   }
 }
 
-/** A store at the end of a wire is asked for several chunks at once, while another lane reads. */
+/**
+ * While one lane waits for the store (a flush, an answer), another reads and packs. A store at the end of a wire is
+ * asked for several chunks at once.
+ */
 function lanesFor({ store, limits }: CaptureDiskOptions): Pick<CaptureWorkerData, 'lanes' | 'chunksAtOnce'> {
-  if (store.kind === 'directory') return { lanes: 1, chunksAtOnce: 1 };
   // A worker's share of the time is measured on one lane.
-  return { lanes: (limits?.loadPercent ?? 100) === 100 ? 2 : 1, chunksAtOnce: 8 };
+  const lanes = (limits?.loadPercent ?? 100) === 100 ? 2 : 1;
+  return { lanes, chunksAtOnce: store.kind === 'directory' ? 1 : 8 };
 }
 
 /** Whether a volume of the disk holds a hibernated Windows: asked of every disk before any of them is captured. */

@@ -76,19 +76,22 @@ function directorySource(
     if (memory.length < size) memory = new Uint8Array(size);
     return memory;
   };
-  /** @returns a chunk file in the kept memory: to be used, or copied, before anything is waited for */
-  const read = async (id: ChunkId): Promise<Uint8Array> => {
-    const file = chunkFilePath(folder, id);
+  /** A chunk file in the kept memory; null when it is not there. */
+  const readNow = (id: ChunkId): Uint8Array | null => {
     try {
-      return readWhole(file, memoryFor);
-    } catch (first) {
-      if (!isCode(first, 'ENOENT') || !(await takeBack(file))) throw readFailed(id, description, first);
-    }
-    try {
-      return readWhole(file, memoryFor);
+      return readWhole(chunkFilePath(folder, id), memoryFor);
     } catch (cause) {
+      if (isCode(cause, 'ENOENT')) return null;
       throw readFailed(id, description, cause);
     }
+  };
+  /** @param use is done with the bytes before anything is waited for: the next reader gets the same memory */
+  const read = async <T>(id: ChunkId, use: (chunkFile: Uint8Array) => T): Promise<T> => {
+    const found = readNow(id);
+    if (found !== null) return use(found);
+    const again = (await takeBack(chunkFilePath(folder, id))) ? readNow(id) : null;
+    if (again === null) throw notHeld(id, description);
+    return use(again);
   };
   const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
     try {
@@ -103,12 +106,14 @@ function directorySource(
     description,
 
     async get(id, into) {
-      return unpack(id, await read(id), into);
+      return read(id, (chunkFile) => unpack(id, chunkFile, into));
     },
 
     async getChunkFile(id) {
-      const chunkFile = Uint8Array.from(await read(id));
-      return { chunkFile, plainBytes: unpack(id, chunkFile).length };
+      return read(id, (chunkFile) => ({
+        plainBytes: unpack(id, chunkFile).length,
+        chunkFile: Uint8Array.from(chunkFile),
+      }));
     },
 
     async missing(ids) {
@@ -181,17 +186,19 @@ function setAside(file: string): void {
   }
 }
 
+function notHeld(id: ChunkId, folder: string): RekindleError {
+  return new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
+    next: 'Copy it from a second store, or choose another image.',
+    details: { chunk: id },
+  });
+}
+
 function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
-  return isCode(cause, 'ENOENT')
-    ? new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
-        next: 'Copy it from a second store, or choose another image.',
-        details: { chunk: id },
-      })
-    : new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
-        cause,
-        next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
-        details: { chunk: id },
-      });
+  return new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
+    cause,
+    next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
+    details: { chunk: id },
+  });
 }
 
 function writeFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
