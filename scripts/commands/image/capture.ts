@@ -10,15 +10,16 @@ import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits, turnPolicy } from '#pxe-server/stations/capture-policy.ts';
+import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
-import { openSite, operatorName } from '../../site-option.ts';
+import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -72,12 +73,7 @@ async function capture(options: Options): Promise<void> {
     tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
-    turn: {
-      who: operatorName(),
-      policy: turnPolicy(site.configuration.captures),
-      once: !options.wait,
-      onWait: (sentence) => console.error(`Waiting: ${sentence}.`),
-    },
+    turn: ownTurn(site, options.wait),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
