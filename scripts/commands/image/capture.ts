@@ -13,7 +13,7 @@ import { type OnlineSource, openOnlineSource } from '#images/snapshot/online-sou
 import type { CowSize } from '#images/snapshot/plan-snapshot.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits, turnPolicy } from '#pxe-server/stations/capture-policy.ts';
+import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
@@ -21,8 +21,9 @@ import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { parseCowSize } from '../../cow-size.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
-import { openSite, operatorName } from '../../site-option.ts';
+import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -99,12 +100,7 @@ async function capture(options: Options): Promise<void> {
     tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
-    turn: {
-      who: operatorName(),
-      policy: turnPolicy(site.configuration.captures),
-      once: !options.wait,
-      onWait: (sentence) => console.error(`Waiting: ${sentence}.`),
-    },
+    turn: ownTurn(site, options.wait),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),

@@ -14,6 +14,7 @@ import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { printImage, summaryOf } from './capture.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -79,6 +80,7 @@ async function runImport(files: readonly string[], options: Options): Promise<vo
     ...(options.capturedAt === undefined ? {} : { capturedAt: parseTime(options.capturedAt) }),
     tools: { node: process.version, rekindle: 'import' },
     dataVolumes: site.configuration.volumes.data,
+    turn: ownTurn(site, true),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
