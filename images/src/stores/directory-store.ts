@@ -70,45 +70,56 @@ function directorySource(
   { path: folder, description = folder }: DirectoryStoreRef,
   digest: ChunkDigest,
 ): ChunkSource {
-  /** Kept from chunk to chunk: what is read into it is unpacked before anything else is read. */
+  /** Kept from chunk to chunk: what is read into it is unpacked before anything is waited for. */
   let memory = new Uint8Array(0);
   const memoryFor = (size: number): Uint8Array => {
     if (memory.length < size) memory = new Uint8Array(size);
     return memory;
   };
-  /** @returns a chunk file in the kept memory: to be used, or copied, before anything is waited for */
-  const read = async (id: ChunkId): Promise<Uint8Array> => {
+  /** Synchronous from the first byte to the last: others read through this store too, into the same memory. */
+  const readNow = <T>(
+    id: ChunkId,
+    use: (chunkFile: Uint8Array, plain: Uint8Array) => T,
+    into?: Uint8Array,
+  ): T => {
     const file = chunkFilePath(folder, id);
+    let chunkFile: Uint8Array;
     try {
-      return readWhole(file, memoryFor);
-    } catch (first) {
-      if (!isCode(first, 'ENOENT') || !(await takeBack(file))) throw readFailed(id, description, first);
-    }
-    try {
-      return readWhole(file, memoryFor);
+      chunkFile = readWhole(file, memoryFor);
     } catch (cause) {
       throw readFailed(id, description, cause);
     }
-  };
-  const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
     try {
-      return unpackChunk(id, chunkFile, description, digest, into);
+      return use(chunkFile, unpackChunk(id, chunkFile, description, digest, into));
     } catch (error) {
       // What another program packed in its own way is not damaged.
-      if (!isForeignCompression(chunkFile)) setAside(chunkFilePath(folder, id));
+      if (!isForeignCompression(chunkFile)) setAside(file);
       throw error;
+    }
+  };
+  const read = async <T>(
+    ...args: [ChunkId, (chunkFile: Uint8Array, plain: Uint8Array) => T, Uint8Array?]
+  ): Promise<T> => {
+    try {
+      return readNow(...args);
+    } catch (error) {
+      const isAbsent = error instanceof RekindleError && error.code === 'not-found';
+      if (!isAbsent || !(await takeBack(chunkFilePath(folder, args[0])))) throw error;
+      return readNow(...args);
     }
   };
   return {
     description,
 
     async get(id, into) {
-      return unpack(id, await read(id), into);
+      return read(id, (_, plain) => plain, into);
     },
 
     async getChunkFile(id) {
-      const chunkFile = Uint8Array.from(await read(id));
-      return { chunkFile, plainBytes: unpack(id, chunkFile).length };
+      return read(id, (chunkFile, plain) => ({
+        chunkFile: Uint8Array.from(chunkFile),
+        plainBytes: plain.length,
+      }));
     },
 
     async missing(ids) {
