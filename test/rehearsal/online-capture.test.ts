@@ -141,11 +141,6 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
   expect(failing.reasons?.[0]).toBe('running the pre-freeze command "exit 3": it ended with status 3');
   expect(failing.left).toEqual({ ...clean, images: '1', order: [...order, 'before', 'after'] });
 
-  const hanging = await outcome('hanging-command');
-  expect(hanging.reasons?.[0]).toContain('it had not ended after 1 s');
-  expect(hanging.seconds - failing.seconds).toBeLessThan(20);
-  expect(hanging.left).toMatchObject({ ...clean, order: expect.arrayContaining(['released']) });
-
   expect((await outcome('held')).left).toMatchObject({ devices: captured.devices, loops: '2', esp: '0' });
   const again = await outcome('after-a-kill');
   expect(again.consistency).toBe('crash');
@@ -161,8 +156,6 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
   expect(busy.reasons?.[0]).toBe('making /mnt/esp read-only for the time of the capture');
   expect(busy.left).toMatchObject({ ...clean, images: '2' });
 
-  const full = await outcome('no-space');
-  expect(full.reasons?.[0]).toContain('volume group vg-a has 0 bytes free');
   await outcome('end');
   await machine.waitForEnd({ timeoutSeconds: 60 });
 
