@@ -1,4 +1,6 @@
-import type { SendFileOptions } from 'express';
+import type { Response } from 'express';
+
+type SendFileOptions = Parameters<Response['sendFile']>[1] & object;
 
 /**
  * Options of `sendFile` for files of many megabytes: read in pieces of 512 KiB. Express hands unknown options on to
