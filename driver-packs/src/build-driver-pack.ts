@@ -57,10 +57,13 @@ export async function buildUniversalPack(options: BuildOptions): Promise<BuiltDr
 }
 
 /** The modules that mount the site's share, as entries of the site's part of the runtime. */
-export async function sharePackEntries(kernel: UnpackedKernel, kind: ShareKind): Promise<CpioEntry[]> {
+export async function sharePackEntries(
+  kernel: UnpackedKernel,
+  kinds: readonly ShareKind[],
+): Promise<CpioEntry[]> {
   const index = await readModuleIndex(kernel);
   const pack = { station: null, load: 'all' } as const;
-  const { entries } = await packEntries(sharePackDirectory, planSharePack(kind, index), index, pack, kernel);
+  const { entries } = await packEntries(sharePackDirectory, planSharePack(kinds, index), index, pack, kernel);
   return entries;
 }
 

@@ -14,6 +14,10 @@ const roots: Readonly<Record<ShareKind, readonly string[]>> = {
 };
 
 /** The modules that mount the site's share: no station's hardware asks for them, the site's configuration does. */
-export function planSharePack(kind: ShareKind, index: ModuleIndex): DriverPackPlan {
-  return { kernel: index.kernel, modules: inLoadOrder(index, roots[kind]), covers: [], uncovered: [] };
+export function planSharePack(kinds: readonly ShareKind[], index: ModuleIndex): DriverPackPlan {
+  const modules = inLoadOrder(
+    index,
+    kinds.flatMap((kind) => roots[kind]),
+  );
+  return { kernel: index.kernel, modules, covers: [], uncovered: [] };
 }

@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type BenchDisk, fullSize, makeBenchDisk, quickSize } from './bench-disk.ts';
+import { buildEngine } from './build-engine.ts';
 import { runOnce } from './measure.ts';
 
 /** A folder in memory with the test disk and its image, each made when a scenario first asks for it. */
@@ -16,6 +16,8 @@ export interface BenchLab {
   disk(): Promise<BenchDisk>;
   /** Our image of the disk. */
   image(): Promise<BenchImage>;
+  /** Starts an engine of ours (engine.ts) as the recovery runtime has it: from a single executable. */
+  engine(): Promise<(...args: readonly string[]) => string[]>;
   note(sentence: string): void;
 }
 
@@ -39,6 +41,7 @@ export function openBenchLab(options: {
   const file = (name: string): string => path.join(folder, name);
   let disk: Promise<BenchDisk> | undefined;
   let image: Promise<BenchImage> | undefined;
+  let executable: Promise<string> | undefined;
   const lab: BenchLab = {
     folder,
     rounds: options.quick ? 2 : 3,
@@ -53,6 +56,11 @@ export function openBenchLab(options: {
       image ??= capture(lab);
       return image;
     },
+    async engine() {
+      executable ??= buildEngine(folder);
+      const file = await executable;
+      return (...args) => [file, ...args];
+    },
   };
   return { ...lab, [Symbol.dispose]: () => fs.rmSync(folder, { recursive: true, force: true }) };
 }
@@ -60,13 +68,9 @@ export function openBenchLab(options: {
 async function capture(lab: BenchLab): Promise<BenchImage> {
   const { disk } = await lab.disk();
   const image = { store: lab.file('store'), index: lab.file('station.caibx') };
+  const engine = await lab.engine();
   await runOnce('capturing the test disk', engine('capture', disk, image.store, image.index), lab.folder);
   return image;
-}
-
-/** Our engines run as a process of their own, as the peers do: start-up is part of every figure. */
-export function engine(...args: readonly string[]): string[] {
-  return [process.execPath, fileURLToPath(new URL('engine.ts', import.meta.url)), ...args];
 }
 
 /** Memory to memory, where there is room: /dev/shm, else the folder for temporary files. */

@@ -1,11 +1,13 @@
 import fs from 'node:fs';
+import { exitCodeOf, formatError } from '#base/errors.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
-import type { ImageDisk } from '#images/format/image-manifest.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
+import { benchImageDisk, readDescribedDisk } from './bench-image.ts';
 
 /**
  * One engine of ours in a process of its own, for the benchmarks; the last line of its output is what it has to
@@ -13,24 +15,32 @@ import { restoreDisk } from '#runtime/restore/restore-disk.ts';
  */
 const startedAt = performance.now();
 const sinceStart = (): number => (performance.now() - startedAt) / 1000;
-const [task, ...args] = process.argv.slice(2);
-const [first = '', second = '', third = ''] = args;
-const facts = task === 'capture' ? await capture(first, second, third) : await restore(first, second, third);
-console.log(JSON.stringify({ facts }));
+run(process.argv.slice(2)).then(
+  (facts) => console.log(JSON.stringify({ facts })),
+  (error: unknown) => {
+    console.error(formatError(error));
+    process.exitCode = exitCodeOf(error);
+  },
+);
+
+function run([task, first = '', second = '', third = '']: readonly string[]): Promise<
+  Record<string, number>
+> {
+  return task === 'capture' ? capture(first, second, third) : restore(first, second, third);
+}
 
 async function capture(disk: string, store: string, indexFile: string): Promise<Record<string, number>> {
   fs.mkdirSync(store, { recursive: true });
-  const {
-    index,
-    stats,
-    warnings: _,
-    ...described
-  } = await captureDisk({
+  await using announcement = await announceCapture(store);
+  const { index, stats, sizeBytes, logicalSectorBytes, partitionTable, volumes } = await captureDisk({
     path: disk,
-    store: { kind: 'directory', path: store },
+    store: announcement.store,
   });
   fs.writeFileSync(indexFile, formatDiskIndex(index));
-  fs.writeFileSync(`${indexFile}.json`, JSON.stringify(described));
+  fs.writeFileSync(
+    `${indexFile}.json`,
+    JSON.stringify({ sizeBytes, logicalSectorBytes, partitionTable, volumes }),
+  );
   return { ...stats };
 }
 
@@ -38,13 +48,12 @@ async function restore(store: string, indexFile: string, target: string): Promis
   const source: StoreRef = store.endsWith('.json')
     ? JSON.parse(fs.readFileSync(store, 'utf8'))
     : { kind: 'directory', path: store };
-  const described = JSON.parse(fs.readFileSync(`${indexFile}.json`, 'utf8'));
-  const disk: ImageDisk = {
-    ...{ number: 0, slot: '0000:00:1f.2', model: 'BENCH', physicalSectorBytes: 512, diskIndex: indexFile },
-    ...described,
-  };
   const index = parseDiskIndex(fs.readFileSync(indexFile), indexFile);
-  const plan = planRestore(disk, index, readTargetDisk(target, false));
+  const plan = planRestore(
+    benchImageDisk(readDescribedDisk(indexFile), 'bench.caibx'),
+    index,
+    readTargetDisk(target, false),
+  );
   if (plan.kind !== 'restore') throw new Error(plan.sentence);
   let readBackFrom: number | undefined;
   const result = await restoreDisk({

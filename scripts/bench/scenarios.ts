@@ -1,8 +1,20 @@
 import type { Scenario } from './scenario.ts';
 import { captureScenario } from './scenarios/capture.ts';
+import { deltaScenario } from './scenarios/delta.ts';
 import { httpScenario } from './scenarios/http.ts';
+import { manyScenario } from './scenarios/many.ts';
+import { memoryScenario } from './scenarios/memory.ts';
 import { restoreScenario } from './scenarios/restore.ts';
+import { restoreHttpScenario } from './scenarios/restore-http.ts';
 import { tftpScenario } from './scenarios/tftp.ts';
 
-/** In the order in which they run: the first makes what the others use. */
-export const scenarios: readonly Scenario[] = [captureScenario, restoreScenario, tftpScenario, httpScenario];
+export const scenarios: readonly Scenario[] = [
+  captureScenario,
+  restoreScenario,
+  restoreHttpScenario,
+  deltaScenario,
+  memoryScenario,
+  manyScenario,
+  tftpScenario,
+  httpScenario,
+];

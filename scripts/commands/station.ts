@@ -191,7 +191,7 @@ async function armStation(
   if (ref.station !== station) {
     throw new RekindleError('usage', `Arming ${station}: ${options.image} is an image of another station`);
   }
-  resolveImage(storeFolder(configuration, paths.folder), ref);
+  await resolveImage(storeFolder(configuration, paths.folder), ref);
   const until = new Date(Date.now() + options.for);
   arm(state, { station, image: options.image, until, by: operatorName() });
   console.log(

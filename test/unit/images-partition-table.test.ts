@@ -163,6 +163,31 @@ describe('MBR', () => {
     ]);
   });
 
+  test('a boot record whose partition was deleted takes no number', () => {
+    const disk = mbrBySfdisk();
+    disk.fill(0, 4096 * 512 + 446, 4096 * 512 + 446 + 16);
+    expect(parsePartitionTable(memory(disk)).partitions.map(({ number }) => number)).toEqual([1, 2, 5]);
+  });
+
+  test('a second extended container goes on where the first one ends', () => {
+    const disk = mbrBySfdisk();
+    // The chain is cut behind its first record, and its second record becomes a container of its own.
+    disk.fill(0, 4096 * 512 + 446 + 16, 4096 * 512 + 446 + 32);
+    const container = Buffer.alloc(16);
+    container.writeUInt8(0x0f, 4);
+    container.writeUInt32LE(4699, 8);
+    container.writeUInt32LE(501, 12);
+    disk.set(container, 446 + 48);
+    expect(
+      parsePartitionTable(memory(disk)).partitions.map(({ number, startByte }) => [number, startByte / 512]),
+    ).toEqual([
+      [1, 63],
+      [2, 2048],
+      [5, 4100],
+      [6, 4700],
+    ]);
+  });
+
   test('a chain of extended records that bites its tail is refused, not followed', () => {
     const disk = mbrBySfdisk();
     disk.writeUInt32LE(0, 4096 * 512 + 446 + 16 + 8);

@@ -50,7 +50,7 @@ const blank = (sizeBytes: number): TargetDisk => ({
   sizeBytes,
   logicalSectorBytes: 512,
   isRegisteredDisk: false,
-  table: { kind: 'none', partitions: [], primary: new Uint8Array(), reason: 'blank' },
+  table: { kind: 'none', partitions: [], primary: new Uint8Array(), reason: 'blank', problems: [] },
   interrupted: null,
   halfRestored: [],
 });
@@ -65,6 +65,7 @@ const withTable = (image: ImageDisk, diskSignature: number): TargetDisk => ({
   ...blank(image.sizeBytes),
   table: {
     kind: 'mbr',
+    problems: [],
     diskSignature,
     primary: new Uint8Array(512),
     partitions: image.volumes.map(partitionOf),

@@ -138,7 +138,7 @@ describe('a plan for chosen volumes', () => {
       'The image has a GPT, the disk has no partition table.',
       {
         ...target(),
-        table: { kind: 'none', partitions: [], primary: new Uint8Array(), reason: 'blank' },
+        table: { kind: 'none', partitions: [], problems: [], primary: new Uint8Array(), reason: 'blank' },
       },
     ],
     ['did not come to its end', { ...target(), interrupted: { kept: [] } }],
@@ -170,6 +170,7 @@ describe('a plan for chosen volumes', () => {
       isRegisteredDisk: false,
       table: {
         kind: 'mbr',
+        problems: [],
         diskSignature,
         primary: new Uint8Array(),
         partitions: mbrVolumes.map(({ number, startByte, sizeBytes }) => ({
@@ -192,7 +193,13 @@ describe('a plan for chosen volumes', () => {
 });
 
 describe('data volumes', () => {
-  const blank: TargetDisk['table'] = { kind: 'none', partitions: [], primary: new Uint8Array(), reason: '' };
+  const blank: TargetDisk['table'] = {
+    kind: 'none',
+    partitions: [],
+    problems: [],
+    primary: new Uint8Array(),
+    reason: '',
+  };
   test('all: overwritten where they live, which is said; not said on a new disk', () => {
     const gptDisk = { ...disk(), partitionTable: { kind: 'none' as const, primary: '', backup: '' } };
     const all = planRestore(gptDisk, index, target(), { kind: 'all' });

@@ -58,6 +58,10 @@ describe('load option', () => {
   test('a node of length 0 does not loop', () => {
     expect(() => parseLoadOption(hex('01000000 0400 0000 04010000'))).toThrow(/says it has 0 bytes/);
   });
+  test('a description of a million characters is read, not put on the stack', () => {
+    const long = Buffer.concat([hex('01000000 0000'), Buffer.alloc(2_000_000, 'A\0'), hex('0000')]);
+    expect(parseLoadOption(long).description).toHaveLength(1_000_000);
+  });
 });
 
 describe('plan of boot entries', () => {

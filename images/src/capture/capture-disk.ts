@@ -7,7 +7,7 @@ import { chunkBytes, planChunkGrid } from '../format/chunk-grid.ts';
 import { type DiskIndex, newDiskIndex } from '../format/disk-index.ts';
 import type { ImageDisk } from '../format/image-manifest.ts';
 import { type PartitionTable, parsePartitionTable } from '../format/partition-table/partition-table.ts';
-import type { StoreRef } from '../stores/chunk-store.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { type CaptureWorkerData, createCaptureState, readCount } from './capture-state.ts';
 import { claimSource } from './claim-source.ts';
 import { findVolumes, readVolumes } from './read-volumes.ts';
@@ -31,7 +31,7 @@ export interface CaptureProgress {
 export interface CaptureDiskOptions {
   /** Block device, or the file that stands for a disk. */
   readonly path: string;
-  readonly store: StoreRef;
+  readonly store: WritableStoreRef;
   /** Partition names or labels of data volumes. */
   readonly dataVolumes?: readonly string[];
   /** `findHibernation` of another disk of the station said so: page files keep their contents. */
@@ -109,8 +109,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       index,
       unused: flattenUnused(found.flatMap(({ unused }) => unused)),
       store: options.store,
-      // A worker's share of the time is measured on one lane.
-      lanes: options.store.kind === 'http' && (options.limits?.loadPercent ?? 100) === 100 ? 4 : 1,
+      ...lanesFor(options),
       throttle: createThrottleData(options.limits ?? {}),
       fates: new Uint8Array(new SharedArrayBuffer(index.ends.length)),
       state,
@@ -127,10 +126,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       volumes: found.map(({ volume }) => volume),
       index,
       fates: data.fates,
-      warnings: [
-        ...(table.kind === 'gpt' ? table.problems : []),
-        ...found.flatMap(({ warnings }) => warnings),
-      ],
+      warnings: [...table.problems, ...found.flatMap(({ warnings }) => warnings)],
       stats: {
         chunks: index.ends.length,
         zeroChunks: readCount(state, 'zeroChunks'),
@@ -146,6 +142,13 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
     options.signal?.removeEventListener('abort', stop);
     disk.close();
   }
+}
+
+/** A store at the end of a wire is asked for several chunks at once, while another lane reads. */
+function lanesFor({ store, limits }: CaptureDiskOptions): Pick<CaptureWorkerData, 'lanes' | 'chunksAtOnce'> {
+  if (store.kind === 'directory') return { lanes: 1, chunksAtOnce: 1 };
+  // A worker's share of the time is measured on one lane.
+  return { lanes: (limits?.loadPercent ?? 100) === 100 ? 2 : 1, chunksAtOnce: 8 };
 }
 
 /** Whether a volume of the disk holds a hibernated Windows: asked of every disk before any of them is captured. */

@@ -70,16 +70,17 @@ export async function unmountVolume(
 
 /** A folder to mount at: made when it is not there, and removed again afterwards. */
 export function prepareMountPoint(folder: string): Disposable {
-  const stat = fs.statSync(folder, { throwIfNoEntry: false });
   const refuse = (why: string): never => {
     throw new RekindleError('usage', `Mounting at ${folder}: ${why}`, { next: 'Name an empty folder.' });
   };
+  // Asked first: to look into a mount of our own, this thread would have to wait for itself.
+  if (isMounted(folder)) refuse('something is mounted there');
+  const stat = fs.statSync(folder, { throwIfNoEntry: false });
   if (stat === undefined) {
     fs.mkdirSync(folder);
     return { [Symbol.dispose]: () => removeEmpty(folder) };
   }
   if (!stat.isDirectory()) refuse('it is no folder');
-  if (isMounted(folder)) refuse('something is mounted there');
   if (fs.readdirSync(folder).length > 0) refuse('it is not empty');
   return { [Symbol.dispose]() {} };
 }

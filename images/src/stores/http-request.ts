@@ -3,7 +3,8 @@ import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cipherOrder } from '#base/cipher-order.ts';
 import { RekindleError } from '#base/errors.ts';
-import type { StoreRef } from './chunk-store.ts';
+import { type ArrivedBody, bodyLimit, createArrivedBody } from './arrived-body.ts';
+import type { HttpStoreRef } from './chunk-store.ts';
 
 /** One HTTP request after another to one server, kept alive, repeated while the server may come back. */
 
@@ -12,12 +13,19 @@ export interface HttpReply {
   readonly body: Buffer;
 }
 
+export interface RequestOptions {
+  readonly body?: Uint8Array;
+  readonly type?: string;
+  /** Memory for the reply's body, which is a part of it where that fits. */
+  readonly into?: Uint8Array;
+}
+
 export interface HttpClient {
   /**
    * What of a GET has arrived before the connection broke is kept, and only the rest is asked for (RFC 9110, 14.2).
    * @throws RekindleError `store-unreachable` when nothing comes from the server for `patienceMs`.
    */
-  request(method: string, path: string, body?: Uint8Array, type?: string): Promise<HttpReply>;
+  request(method: string, path: string, options?: RequestOptions): Promise<HttpReply>;
   close(): void;
 }
 
@@ -27,7 +35,6 @@ const patienceMs = 60_000;
 const silenceMs = 15_000;
 const shortestPauseMs = 50;
 const longestPauseMs = 2_000;
-const bodyLimit = 256 << 20;
 
 const transientCodes = new Set([
   'ECONNREFUSED',
@@ -42,10 +49,7 @@ const transientCodes = new Set([
 ]);
 const transientStatus = new Set([408, 425, 429, 500, 502, 503, 504]);
 
-export function createHttpClient(
-  ref: Extract<StoreRef, { kind: 'http' }>,
-  patience = patienceMs,
-): HttpClient {
+export function createHttpClient(ref: HttpStoreRef, patience = patienceMs): HttpClient {
   const base = ref.url.replace(/\/+$/, '');
   const secure = base.startsWith('https:');
   const agentOptions = { keepAlive: true, maxSockets: 32 };
@@ -57,9 +61,8 @@ export function createHttpClient(
   const once = (
     method: string,
     path: string,
-    arrived: Arrived,
-    body?: Uint8Array,
-    type?: string,
+    arrived: ArrivedBody,
+    { body, type }: RequestOptions,
   ): Promise<HttpReply> =>
     new Promise((resolve, reject) => {
       const options = {
@@ -69,27 +72,25 @@ export function createHttpClient(
         headers: {
           ...(ref.token === undefined ? {} : { authorization: `Bearer ${ref.token}` }),
           ...(body === undefined ? {} : { 'content-length': body.length, 'content-type': type }),
-          ...rangeHeaders(arrived),
+          ...arrived.rangeHeaders,
         },
         ...pinned,
       };
       const onReply = (reply: http.IncomingMessage): void => {
         const status = reply.statusCode ?? 0;
-        const goesOn = status === 206 && startOf(reply) === arrived.bytes;
-        if (!goesOn && (status === 200 || status === 206 || status === 416)) forget(arrived);
+        // Some servers (busybox) send a body after all; what counts is known by now.
+        if (method === 'HEAD') resolve({ status, body: Buffer.alloc(0) });
+        const goesOn = arrived.goesOnWith(reply);
+        if (!goesOn && (status === 200 || status === 206 || status === 416)) arrived.forget();
         // Another part than the missing one, or none of that file any more: everything is asked for again.
         if (status === 416 || (status === 206 && !goesOn)) reply.destroy(lostPart());
-        const validator = reply.headers.etag ?? reply.headers['last-modified'];
-        if (status === 200 && validator !== undefined) arrived.validator = validator;
-        const into = goesOn || status === 200 ? arrived : nothingArrived();
+        if (status === 200) arrived.identify(reply);
+        const taker = goesOn || status === 200 ? arrived : createArrivedBody();
         reply.on('data', (part: Buffer) => {
-          into.bytes += part.length;
-          if (into.bytes > bodyLimit)
-            request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
-          else into.parts.push(part);
+          if (!taker.add(part)) request.destroy(new Error(`the reply is larger than ${bodyLimit} bytes`));
         });
         reply.on('error', reject);
-        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: Buffer.concat(into.parts) }));
+        reply.on('end', () => resolve({ status: goesOn ? 200 : status, body: taker.whole() }));
       };
       const request = secure
         ? https.request(`${base}${path}`, options, onReply)
@@ -102,19 +103,19 @@ export function createHttpClient(
     });
 
   return {
-    async request(method, path, body, type) {
+    async request(method, path, options = {}) {
       let giveUpAt = performance.now() + patience;
-      const arrived = nothingArrived();
+      const arrived = createArrivedBody(options.into);
       for (let pause = shortestPauseMs; ; pause = Math.min(pause * 2, longestPauseMs)) {
         let reason: unknown;
         const before = arrived.bytes;
         try {
-          const reply = await once(method, path, arrived, body, type);
+          const reply = await once(method, path, arrived, options);
           if (!transientStatus.has(reply.status)) return reply;
           reason = new Error(`the server answered with status ${reply.status}`);
         } catch (error) {
           if (!isTransient(error)) throw unreachable(method, `${base}${path}`, 'failed', error);
-          if (method !== 'GET') forget(arrived);
+          if (method !== 'GET') arrived.forget();
           reason = error;
         }
         if (arrived.bytes > before) {
@@ -129,33 +130,6 @@ export function createHttpClient(
     },
     close: () => agent.destroy(),
   };
-}
-
-/** What of a reply's body has come, over all the connections that it took. */
-interface Arrived {
-  parts: Buffer[];
-  bytes: number;
-  /** ETag or Last-Modified: the rest is asked for only of the same file. */
-  validator?: string;
-}
-
-const nothingArrived = (): Arrived => ({ parts: [], bytes: 0 });
-
-function forget(arrived: Arrived): void {
-  arrived.parts = [];
-  arrived.bytes = 0;
-  delete arrived.validator;
-}
-
-function rangeHeaders({ bytes, validator }: Arrived): Record<string, string> {
-  if (bytes === 0) return {};
-  return { range: `bytes=${bytes}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
-}
-
-/** First byte of a part (RFC 9110, 14.4); -1 when the server does not say. */
-function startOf(reply: http.IncomingMessage): number {
-  const match = /^bytes (\d+)-/.exec(reply.headers['content-range'] ?? '');
-  return match === null ? -1 : Number(match[1]);
 }
 
 const lostPart = (): Error =>

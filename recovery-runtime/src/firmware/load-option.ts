@@ -26,19 +26,14 @@ export function parseLoadOption(bytes: Uint8Array): LoadOption {
   if (bytes.byteLength < fixedBytes) throw notALoadOption(`it has ${bytes.byteLength} bytes`);
   const pathBytes = view.getUint16(4, true);
 
-  const characters: number[] = [];
-  let offset = fixedBytes;
-  for (; ; offset += 2) {
-    if (offset + 2 > bytes.byteLength) throw notALoadOption('its description does not end');
-    const character = view.getUint16(offset, true);
-    if (character === 0) break;
-    characters.push(character);
-  }
-  offset += 2;
+  let end = fixedBytes;
+  for (; end + 2 <= bytes.byteLength && view.getUint16(end, true) !== 0; ) end += 2;
+  if (end + 2 > bytes.byteLength) throw notALoadOption('its description does not end');
+  const offset = end + 2;
   if (offset + pathBytes > bytes.byteLength) throw notALoadOption('its device path is cut off');
   return {
     attributes: view.getUint32(0, true),
-    description: String.fromCharCode(...characters),
+    description: Buffer.from(bytes.subarray(fixedBytes, end)).toString('utf16le'),
     nodes: parseDevicePath(bytes.subarray(offset, offset + pathBytes)),
   };
 }

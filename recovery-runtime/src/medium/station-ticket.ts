@@ -30,7 +30,7 @@ export const otherMedium =
  * @param signer minisign public key of the site
  * @throws RekindleError `verification-failed`
  */
-export function checkTicket({ bytes, signature }: SignedTicket, signer: string): StationTicket {
+export function parseTicket({ bytes, signature }: SignedTicket, signer: string): StationTicket {
   verifySignature(bytes, signature, parsePublicKey(signer), 'the station ticket of this medium');
   try {
     return stationTicketSchema.parse(JSON.parse(bytes.toString('utf8')));

@@ -35,6 +35,8 @@ export function guardAgainstHang(
   const [command, ...args] = shell;
   const guard = spawn(command, [...args, '-c', script, 'sh', folder, `${seconds.every}`, `${seconds.hung}`], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    // A process group of its own: it has children.
+    detached: true,
   });
   let hung = false;
   guard.stdout.on('data', () => {
@@ -45,6 +47,9 @@ export function guardAgainstHang(
     get hung() {
       return hung;
     },
-    stop: () => void guard.kill('SIGKILL'),
+    stop() {
+      if (guard.pid === undefined || guard.exitCode !== null || guard.signalCode !== null) return;
+      process.kill(-guard.pid, 'SIGKILL');
+    },
   };
 }

@@ -12,7 +12,7 @@ export interface MountCall {
 }
 
 /** What runs on a share is nobody's; what is read from it is data. */
-const always: readonly string[] = ['nosuid', 'nodev', 'noexec', 'noatime'];
+const always: readonly string[] = ['nosuid', 'nodev', 'noexec'];
 
 /**
  * Who waits for a server that went away gets an error, and is not held for ever: both kinds are mounted soft. An
@@ -29,7 +29,7 @@ export function planMountCall(share: Share, folder: string, access: ShareAccess)
       ...[mode, ...always, 'vers=4.2', 'proto=tcp', 'sec=sys'],
       ...[`addr=${share.address}`, 'clientaddr=0.0.0.0', ...nfsPatience],
     ];
-    const source = `${share.server}:${share.path}`;
+    const source = `${share.address}:${share.path}`;
     return {
       program: '/bin/busybox',
       args: ['mount', '-t', 'nfs4', '-o', options.join(','), source, folder],

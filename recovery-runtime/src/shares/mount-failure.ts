@@ -36,7 +36,7 @@ const rules: readonly Rule[] = [
   },
   {
     kind: 'smb',
-    sign: /STATUS_BAD_NETWORK_NAME|STATUS_BAD_NETWORK_PATH/,
+    sign: /BAD_NETWORK_NAME|BAD_NETWORK_PATH/,
     failure: (share) => ({
       sentence: `the server has no share "${share.kind === 'smb' ? share.share : ''}"`,
       next: 'Correct share.smb in rekindle.yaml: //server/share or //server/share/folder.',
@@ -52,7 +52,7 @@ const rules: readonly Rule[] = [
   },
   {
     kind: 'smb',
-    sign: /[Ee]ncrypt\w* (not supported|requested but)|[Ss]eal.*not supported|does not support encryption/,
+    sign: /Encryption is not supported|server doesn't support encryption/,
     failure: () => ({
       sentence: 'the server cannot encrypt, and this site asks for it',
       next: 'Let the server encrypt (samba: server smb encrypt), or write share.seal: false.',
@@ -60,7 +60,7 @@ const rules: readonly Rule[] = [
   },
   {
     kind: 'smb',
-    sign: /Dialect not supported|Invalid dialect|[Pp]rotocol negotiation.*failed|cifs_mount failed w\/return code = -95|error\(95\)/,
+    sign: /Dialect not supported by server|[Ii]nvalid dialect/,
     failure: () => ({
       sentence: 'the server does not speak SMB 3.1.1',
       next: 'Allow SMB 3.1.1 on the server (samba: server max protocol = SMB3_11); older versions are refused.',
@@ -86,8 +86,8 @@ const rules: readonly Rule[] = [
     kind: 'nfs',
     sign: /No such file or directory/,
     failure: (share) => ({
-      sentence: `the server exports no ${share.kind === 'nfs' ? share.path : ''}`,
-      next: 'Correct share.nfs in rekindle.yaml: server:/path as the server exports it.',
+      sentence: `the server exports no ${share.kind === 'nfs' ? share.path : ''}, or not to this station`,
+      next: "Correct share.nfs in rekindle.yaml, or export it to the stations' network.",
     }),
   },
   {

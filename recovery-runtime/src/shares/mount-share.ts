@@ -140,7 +140,8 @@ function callMount({ program, args, env, secret }: MountCall): Promise<Called> {
     const pipe = child.stdio[3] as NodeJS.WritableStream | null | undefined;
     // A mount program that ends before it reads says why on its own.
     pipe?.on('error', () => {});
-    pipe?.end(secret === undefined ? '' : `${secret}\n`);
+    // Without a line's end: mount.cifs takes it for a part of the password.
+    pipe?.end(secret ?? '');
   });
 }
 

@@ -3,6 +3,7 @@ import type { Share } from '#contract/share.ts';
 import { type InsertModules, insertModules } from '../drivers/insert-modules.ts';
 import { loadModules } from '../drivers/load-driver-pack.ts';
 import { readPackManifest, sharePackDirectory } from '../drivers/read-pack.ts';
+import { listDirectory } from '../inventory/sysfs.ts';
 
 /** Module that mounts each kind; the others of the pack are what it needs. */
 const fileSystem: Readonly<Record<Share['kind'], string>> = { smb: 'cifs', nfs: 'nfsv4' };
@@ -15,6 +16,7 @@ export async function loadShareModules(
   kind: Share['kind'],
   { root = '/', insert = insertModules }: { readonly root?: string; readonly insert?: InsertModules } = {},
 ): Promise<void> {
+  if ((await listDirectory({ root }, `sys/module/${fileSystem[kind]}`)).includes('initstate')) return;
   const doing = `loading what mounts ${kind.toUpperCase()} shares`;
   const manifest = await readPackManifest(root, sharePackDirectory);
   if (manifest?.modules.some(({ name }) => name === fileSystem[kind]) !== true) {

@@ -4,20 +4,22 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
-import { checkTicket, otherMedium } from '../medium/station-ticket.ts';
+import { otherMedium, parseTicket, type SignedTicket } from '../medium/station-ticket.ts';
 import type { Machine, SiteKeys } from '../workflow-machine.ts';
 
 /** A medium is for one station: on any other machine it stops before it asks anything. */
-export const checkTicketOfMedium = readingStep<
-  { readonly machine: Machine; readonly site: SiteKeys; readonly passport: HardwarePassport },
-  StationTicket | undefined
+export const checkTicket = readingStep<
+  {
+    readonly signedTicket: SignedTicket;
+    readonly site: SiteKeys;
+    readonly passport: HardwarePassport;
+  },
+  StationTicket
 >({
   id: 'check-ticket',
   title: titles['check-ticket'],
-  async run({ machine, site, passport }) {
-    const signed = await machine.readTicket();
-    if (signed === undefined) return { value: undefined, sentence: texts.noMedium, skipped: true };
-    const ticket = checkTicket(signed, site.imageSigner);
+  async run({ signedTicket, site, passport }) {
+    const ticket = parseTicket(signedTicket, site.imageSigner);
     const fatal = comparePassports(ticket.passport, passport).filter(({ severity }) => severity === 'fatal');
     if (fatal.length > 0) {
       throw new RekindleError(

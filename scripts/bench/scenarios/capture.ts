@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { engine } from '../bench-lab.ts';
+import { atLeast, memoryGoal } from '../goals.ts';
 import { type Contestant, type Measured, median, pairedRatio, runInterleaved } from '../measure.ts';
 import { copyPartition, partcloneCaptureLine, shell } from '../peers.ts';
 import { cpuOf, factOf, peakMegabytes, type Row, type Scenario, secondsOf } from '../scenario.ts';
@@ -9,6 +9,7 @@ export const captureScenario: Scenario = {
   title: 'Capture of the test disk into an empty store',
   async run(lab) {
     const disk = await lab.disk();
+    const engine = await lab.engine();
     const [store, index] = [lab.file('captured'), lab.file('captured.caibx')];
     const [peerStore, peerIndex] = [lab.file('peer.castr'), lab.file('peer.caibx')];
     const partition = lab.file('partition.img');
@@ -44,13 +45,13 @@ export const captureScenario: Scenario = {
 
 function rowsOf([ours, casync, partclone]: readonly Measured[], partcloneBytes: number): Row[] {
   if (!ours || !casync || !partclone) return [];
-  const against = (peer: Measured, atLeast: number): Row => ({
+  const against = (peer: Measured, speed: number): Row => ({
     what: `against ${peer.name}`,
     ours: median(secondsOf(ours)),
     peer: { name: peer.name, value: median(secondsOf(peer)) },
     unit: 's',
     ratio: pairedRatio(secondsOf(peer), secondsOf(ours)),
-    goal: { sentence: `at least ${atLeast.toFixed(2)}x`, kind: 'at least', value: atLeast, of: 'ratio' },
+    goal: atLeast(speed),
   });
   return [
     against(casync, 3.5),
@@ -72,7 +73,7 @@ function rowsOf([ours, casync, partclone]: readonly Measured[], partcloneBytes: 
       what: 'peak memory',
       ours: peakMegabytes(ours),
       unit: 'MB',
-      goal: { sentence: 'below 300 MB', kind: 'at most', value: 300, of: 'ours' },
+      goal: memoryGoal,
     },
   ];
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { runTool } from '#base/run-tool.ts';
 import { makeSparseFile } from '../bench-disk.ts';
-import { engine } from '../bench-lab.ts';
+import { atLeast, memoryGoal } from '../goals.ts';
 import { type Contestant, type Measured, median, pairedRatio, runInterleaved } from '../measure.ts';
 import { casync, partcloneCapture, partcloneRestore, shell } from '../peers.ts';
 import { cpuOf, factOf, peakMegabytes, type Row, type Scenario, secondsOf } from '../scenario.ts';
@@ -11,6 +11,7 @@ export const restoreScenario: Scenario = {
   title: 'Restore of the test disk onto a blank one, verified while writing',
   async run(lab) {
     const disk = await lab.disk();
+    const engine = await lab.engine();
     const image = await lab.image();
     const target = lab.file('target.img');
     const peerStore = lab.file('peer.castr');
@@ -61,16 +62,11 @@ function rowsOf([ours, casyncRuns, partcloneRuns, ddRuns]: readonly Measured[]):
     ratio: pairedRatio(secondsOf(peer), figures),
     ...(goal === undefined ? {} : { goal }),
   });
-  const goalOf = (value: number): Row['goal'] => ({
-    sentence: `at least ${value.toFixed(2)}x`,
-    kind: 'at least',
-    value,
-    of: 'ratio',
-  });
-  const goals = [2, 3, 1 / 1.5];
+  // "Within 1.5x of dd" is at least 1/1.5 of its speed.
+  const goals = [atLeast(2), atLeast(3), atLeast(1 / 1.5)];
   return [
     ...[casyncRuns, partcloneRuns, ddRuns].map((peer, number) =>
-      against(peer, written, 'written and hashed', goalOf(goals[number] ?? 0)),
+      against(peer, written, 'written and hashed', goals[number]),
     ),
     ...[casyncRuns, partcloneRuns, ddRuns].map((peer) =>
       against(peer, whole, 'and read back and hashed again'),
@@ -86,7 +82,7 @@ function rowsOf([ours, casyncRuns, partcloneRuns, ddRuns]: readonly Measured[]):
       what: 'peak memory',
       ours: peakMegabytes(ours),
       unit: 'MB',
-      goal: { sentence: 'below 300 MB', kind: 'at most', value: 300, of: 'ours' },
+      goal: memoryGoal,
     },
   ];
 }

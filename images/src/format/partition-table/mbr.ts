@@ -16,6 +16,8 @@ export type Mbr =
       readonly diskSignature: number;
       readonly entries: readonly MbrEntry[];
       readonly protective: boolean;
+      /** Beside the protective entry there are others, for systems that know no GPT. */
+      readonly hybrid: boolean;
     }
   | { readonly valid: false; readonly reason: string };
 
@@ -39,20 +41,24 @@ export function parseMbr(disk: DiskBytes): Mbr {
     if (slot.type === 0 || slot.sectors === 0 || extendedTypes.has(slot.type)) continue;
     entries.push({ number: index + 1, type: slot.type, firstLba: slot.firstLba, sectors: slot.sectors });
   }
-  const extended = slots.find((slot) => extendedTypes.has(slot.type) && slot.sectors > 0);
-  if (extended !== undefined) {
-    const problem = readLogical(disk, extended.firstLba, entries);
+  const logical: MbrEntry[] = [];
+  for (const slot of slots) {
+    if (!extendedTypes.has(slot.type) || slot.sectors === 0) continue;
+    const problem = readLogical(disk, slot.firstLba, logical);
     if (problem !== null) return { valid: false, reason: problem };
   }
+  entries.push(...logical);
   return {
     valid: true,
     diskSignature: sector.readUInt32LE(440),
     entries,
     protective: slots.some((slot) => slot.type === protectiveType),
+    hybrid: slots.some((slot) => slot.type === protectiveType) && entries.length > 1,
   };
 }
 
-function readLogical(disk: DiskBytes, containerLba: number, entries: MbrEntry[]): string | null {
+/** Adds to `logical`, whose numbers go on from 5: a boot record without a partition takes none, as in Linux. */
+function readLogical(disk: DiskBytes, containerLba: number, logical: MbrEntry[]): string | null {
   const seen = new Set<number>();
   for (let lba = containerLba; ; ) {
     if (seen.has(lba) || seen.size >= logicalLimit)
@@ -64,8 +70,8 @@ function readLogical(disk: DiskBytes, containerLba: number, entries: MbrEntry[])
     if (record.readUInt16LE(510) !== 0xaa55) return `the extended boot record at LBA ${lba} has no signature`;
     const [own, next] = readSlots(record);
     if (own !== undefined && own.type !== 0 && own.sectors > 0) {
-      entries.push({
-        number: 4 + seen.size,
+      logical.push({
+        number: 5 + logical.length,
         type: own.type,
         firstLba: lba + own.firstLba,
         sectors: own.sectors,

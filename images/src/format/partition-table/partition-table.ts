@@ -13,7 +13,10 @@ export interface Partition extends ByteRange {
   readonly name: string;
 }
 
-export type PartitionTable =
+export type PartitionTable = {
+  /** What is odd about it, a sentence each: a damaged copy, a hybrid MBR. */
+  readonly problems: readonly string[];
+} & (
   | {
       readonly kind: 'gpt';
       readonly diskGuid: string;
@@ -22,8 +25,6 @@ export type PartitionTable =
       readonly primary: Uint8Array;
       /** Backup entries to the last byte of the disk, byte for byte; empty when it is damaged or elsewhere. */
       readonly backup: Uint8Array;
-      /** What is wrong with one of the two copies. */
-      readonly problems: readonly string[];
     }
   | {
       readonly kind: 'mbr';
@@ -36,7 +37,8 @@ export type PartitionTable =
       readonly partitions: readonly [];
       readonly primary: Uint8Array;
       readonly reason: string;
-    };
+    }
+);
 
 /** The table that firmware and kernel would use: GPT's primary, else its backup, else the MBR. */
 export function parsePartitionTable(disk: DiskBytes): PartitionTable {
@@ -47,6 +49,7 @@ export function parsePartitionTable(disk: DiskBytes): PartitionTable {
       partitions: [],
       primary: new Uint8Array(),
       reason: `the disk has only ${disk.sizeBytes} bytes`,
+      problems: [`the disk has only ${disk.sizeBytes} bytes`],
     };
   }
   const lastLba = Math.floor(disk.sizeBytes / sectorBytes) - 1;
@@ -58,7 +61,11 @@ export function parsePartitionTable(disk: DiskBytes): PartitionTable {
   const mbr = parseMbr(disk);
   const copy = primary.valid ? primary : backup;
   // A GPT without its protective MBR is what is left of an older use of the disk, unless LBA 0 is damaged too.
-  if (copy.valid && (!mbr.valid || mbr.protective)) return gptTable(disk, copy, primary, backup);
+  if (copy.valid && (!mbr.valid || mbr.protective)) {
+    const hybrid =
+      mbr.valid && mbr.hybrid ? ['LBA 0 is a hybrid MBR: its entries are kept, the GPT counts'] : [];
+    return gptTable(disk, copy, { primary, backup, problems: hybrid });
+  }
   if (mbr.valid && !mbr.protective && mbr.entries.length > 0) {
     return {
       kind: 'mbr',
@@ -71,19 +78,20 @@ export function parsePartitionTable(disk: DiskBytes): PartitionTable {
         name: '',
       })),
       primary: disk.read(0, sectorBytes),
+      problems: copy.valid ? ['there is a GPT of an older use of the disk; the MBR counts'] : [],
     };
   }
   const reason = [mbr.valid ? 'LBA 0 lists no partition' : mbr.reason, primary.valid ? '' : primary.reason]
     .filter(Boolean)
     .join('; ');
-  return { kind: 'none', partitions: [], primary: new Uint8Array(), reason };
+  const problems = [`no partition table is readable, and all of the disk is taken: ${reason}`];
+  return { kind: 'none', partitions: [], primary: new Uint8Array(), reason, problems };
 }
 
 function gptTable(
   disk: DiskBytes,
   copy: GptCopy & { valid: true },
-  primary: GptCopy,
-  backup: GptCopy,
+  { primary, backup, problems }: { primary: GptCopy; backup: GptCopy; problems: readonly string[] },
 ): PartitionTable {
   const { sectorBytes } = disk;
   const { header, entries } = copy;
@@ -108,6 +116,7 @@ function gptTable(
     primary: disk.read(0, Math.min(primaryEnd, disk.sizeBytes)),
     backup: disk.read(backupStart, disk.sizeBytes - backupStart),
     problems: [
+      ...problems,
       ...[primary, backup].flatMap((each) => (each.valid ? [] : [each.reason])),
       ...(backup.valid && !backupAtEnd ? ['the backup GPT does not end where the disk ends'] : []),
     ],

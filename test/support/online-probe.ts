@@ -1,0 +1,176 @@
+/**
+ * Stand-in for the runtime's program: a small system on LVM that is in use, captured while programs write to it.
+ * Bundled into a real runtime with Debian's lvm2 by online-capture.test.ts, run nowhere else.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorChain } from '#base/errors.ts';
+import { type OnlineOptions, openOnlineSource } from '#images/snapshot/online-source.ts';
+import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { captureImageOf, somePassportDisk } from './capture-image-of.ts';
+
+// Nobody is there to make device nodes or to answer for them.
+process.env['DM_DISABLE_UDEV'] = '1';
+const disk = '/dev/vda';
+const started = performance.now();
+
+function say(what: string, value: unknown): void {
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  process.stdout.write(`probe ${what} ${JSON.stringify({ seconds, ...(value as object) })}\n`);
+}
+
+const sh = (script: string): string =>
+  execFileSync('busybox', ['sh', '-ec', script], { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
+
+/** GPT with an ESP, a boot partition and a physical volume: made on the host. Two volumes here. */
+function build(): void {
+  sh(`
+    mkdir -p /mnt/store /mnt/data /mnt/log /mnt/esp /etc/lvm
+    printf 'devices { dir = "/dev" scan = "/dev" obtain_device_list_from_udev = 0 external_device_info_source = "none" use_devicesfile = 0 }\\nactivation { udev_sync = 0 udev_rules = 0 verify_udev_operations = 1 monitoring = 0 }\\nbackup { backup = 0 archive = 0 }\\n' >/etc/lvm/lvm.conf
+    mount -t ext4 /dev/vdb /mnt/store
+    mount -t vfat /dev/vda1 /mnt/esp
+    lvm pvcreate -q /dev/vda2 2>&1
+    lvm vgcreate -q -s 1M vg-a /dev/vda2 2>&1
+    lvm lvcreate -q -Wn -L 24M -n data vg-a 2>&1
+    lvm lvcreate -q -Wn -L 16M -n log vg-a 2>&1
+    lvm lvcreate -q -Wn -L 4M -n data2 vg-a 2>&1
+    lvm lvextend -q -L +8M vg-a/data 2>&1
+  `);
+  for (const volume of ['data', 'log']) {
+    sh(`/bin/mke2fs -q -t ext4 /dev/vg-a/${volume} && mount -t ext4 /dev/vg-a/${volume} /mnt/${volume}`);
+  }
+}
+
+/**
+ * Two files on two volumes: a number goes to the first, 2000 times, flushed, and then to the second, flushed. At
+ * every moment the second holds the number of the first or the one before.
+ */
+const writer = `
+number=0
+while :; do
+  number=$((number + 1))
+  yes $number | head -n 2000 >/mnt/data/new && sync && mv /mnt/data/new /mnt/data/first && sync
+  echo $number >/mnt/log/new && sync && mv /mnt/log/new /mnt/log/second && sync
+done`;
+
+function write(script: string): ChildProcess & AsyncDisposable {
+  const child = spawn('busybox', ['sh', '-c', script], { stdio: 'ignore', detached: true });
+  return Object.assign(child, {
+    async [Symbol.asyncDispose]() {
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+      await sleep(200);
+    },
+  });
+}
+
+const listDevices = 'dmsetup ls | cut -f1 | sort | xargs';
+
+const what: OnlineOptions = { disk, cowSize: { percent: 50 }, preFreeze: [], postThaw: [] };
+
+/** What `rekindle image capture --online` does. */
+async function capture(options: OnlineOptions, onRead = async () => {}): Promise<object> {
+  await using online = await openOnlineSource(options);
+  const devices = sh(listDevices);
+  await onRead();
+  const sizeBytes = Number(readFileSync('/sys/class/block/vda/size', 'utf8')) * 512;
+  const image = await captureImageOf(
+    '/mnt/store',
+    [{ path: online.path, passportDisk: somePassportDisk(sizeBytes) }],
+    { consistency: online.consistency, assertSources: () => online.assertWhole(), workers: 2 },
+  ).catch(async (error: unknown) => {
+    await online.assertWhole(error);
+    throw error;
+  });
+  return { image: image.name.utc, consistency: image.manifest.consistency, devices: devices.trim() };
+}
+
+/** What is left of a capture. */
+const left = () => ({
+  devices: sh(listDevices).trim(),
+  loops: sh('losetup -a | wc -l').trim(),
+  esp: sh("grep ' /mnt/esp ' /proc/mounts | grep -c ' rw' || true").trim(),
+  images: sh('ls /mnt/store/images/* 2>/dev/null | wc -l').trim(),
+  order: existsSync('/tmp/order') ? readFileSync('/tmp/order', 'utf8').trim().split('\n') : [],
+});
+
+async function attempt(name: string, work: () => Promise<object>): Promise<void> {
+  const outcome = await work().catch((error: unknown) => ({ reasons: errorChain(error) }));
+  say(name, { ...outcome, left: left() });
+}
+
+async function scenario(): Promise<void> {
+  await loadDriverPack();
+  build();
+  say('built', {});
+  {
+    await using _busy = write(writer);
+    await sleep(500);
+    const commands = (text: string) => [`echo ${text}-1 >>/tmp/order`, `echo ${text}-2 >>/tmp/order`];
+    await attempt('captured', () =>
+      capture({ ...what, preFreeze: commands('pre'), postThaw: commands('post') }),
+    );
+    await attempt('failing-command', () =>
+      capture({
+        ...what,
+        preFreeze: ['echo before >>/tmp/order', 'exit 3', 'echo never >>/tmp/order'],
+        postThaw: ['echo after >>/tmp/order'],
+      }),
+    );
+    await attempt('hanging-command', () =>
+      capture({
+        ...what,
+        preFreeze: ['sleep 1000'],
+        postThaw: ['echo released >>/tmp/order'],
+        commandSeconds: 1,
+      }),
+    );
+    // Killed in the middle, in the way that leaves most: everything is open.
+    const victim = spawn(process.execPath, ['hold'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((resolve) => victim.stdout.once('data', resolve));
+    say('held', { left: left() });
+    victim.kill('SIGKILL');
+    await sleep(300);
+    await attempt('after-a-kill', () => capture(what));
+  }
+  // More is written while it is read than the snapshot holds.
+  await attempt('overflow', () =>
+    capture({ ...what, cowSize: { bytes: 1 } }, async () => {
+      sh('dd if=/dev/urandom of=/mnt/data/flood bs=1M count=4 2>/dev/null; sync');
+    }),
+  );
+  sh(
+    'rm /mnt/data/flood; umount /mnt/esp; dd if=/dev/zero of=/dev/vda1 bs=4096 count=1 2>/dev/null; /bin/mke2fs -q /dev/vda1; mount -t ext4 /dev/vda1 /mnt/esp',
+  );
+  {
+    await using _open = write('exec 3>/mnt/esp/open; sleep 1000');
+    await sleep(200);
+    await attempt('busy-partition', () => capture(what));
+  }
+  sh('lvm lvcreate -q -Wn -l 100%FREE -n rest vg-a 2>&1');
+  await attempt('no-space', () => capture(what));
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes('hold')) {
+    await openOnlineSource(what);
+    process.stdout.write('held\n');
+    await sleep(100_000);
+  }
+  await scenario();
+  sh('umount /mnt/store /mnt/data /mnt/log; sync');
+  say('end', {});
+  writeFileSync('/run/rekindle/next', 'poweroff');
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    say('broken', {
+      reasons: errorChain(error),
+      stderr: String((error as { stderr?: unknown }).stderr ?? ''),
+    });
+    writeFileSync('/run/rekindle/next', 'poweroff');
+    process.exit(0);
+  },
+);
