@@ -9,6 +9,7 @@ import { mediaCommand } from './commands/media.ts';
 import { passportCommand } from './commands/passport.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { reportCommand } from './commands/report.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { runtimeCommand } from './commands/runtime.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stationCommand } from './commands/station.ts';
@@ -25,6 +26,7 @@ Examples:
   rekindle enrol open --for 15m                        then press F12 at the healthy station
   rekindle station list
   rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m
+  rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --dry-run
   rekindle report verify report.json
   rekindle rehearse --demo
 
@@ -49,6 +51,7 @@ export function program(): Command {
     passportCommand(),
     driverPackCommand(),
     imageCommand(),
+    restoreCommand(),
     mediaCommand(),
     hookCommand(),
     reportCommand(),

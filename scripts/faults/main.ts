@@ -7,7 +7,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { formatError, RekindleError } from '#base/errors.ts';
+import { exitCodeOf, formatError, RekindleError } from '#base/errors.ts';
+import { interruptSignal } from '../interrupt-signal.ts';
 import type { Campaign, CampaignResult } from './campaign.ts';
 import { campaigns } from './campaigns.ts';
 
@@ -43,7 +44,7 @@ function readOptions(): Options {
     .option('--json', 'the results as JSON on standard output')
     .addHelpText(
       'after',
-      '\nExample:\n  npm run faults -- --only kill-restore --quick\n\nExit codes: 0 every goal held, 1 a violation, 2 usage.',
+      '\nExample:\n  npm run faults -- --only kill-restore --quick\n\nExit codes: 0 every goal held, 1 a violation, 2 usage, 130 interrupted.',
     );
   return command.exitOverride().parse().opts<Options>();
 }
@@ -59,7 +60,11 @@ function chooseCampaigns(only: readonly string[] | undefined): readonly Campaign
   });
 }
 
-async function runCampaign(campaign: Campaign, { seed, quick, points }: Options): Promise<Finished> {
+async function runCampaign(
+  campaign: Campaign,
+  { seed, quick, points }: Options,
+  signal: AbortSignal,
+): Promise<Finished> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), `rekindle-faults-${campaign.name}-`));
   const limit = quick === true ? quickPoints : points;
   const startedAt = performance.now();
@@ -69,6 +74,7 @@ async function runCampaign(campaign: Campaign, { seed, quick, points }: Options)
       folder,
       seed,
       ...(limit === undefined ? {} : { limit }),
+      signal,
       progress: (line) => console.error(`  ${line}`),
     });
     const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -92,9 +98,10 @@ function formatFinished({ name, points, seconds, outcomes, violations, figures }
 
 try {
   const options = readOptions();
+  using interrupted = interruptSignal();
   const results: Finished[] = [];
   for (const campaign of chooseCampaigns(options.only)) {
-    const result = await runCampaign(campaign, options);
+    const result = await runCampaign(campaign, options, interrupted);
     results.push(result);
     console.error(formatFinished(result));
   }
@@ -106,6 +113,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {
     console.error(formatError(error));
-    process.exitCode = error instanceof RekindleError && error.code === 'usage' ? 2 : 1;
+    process.exitCode = exitCodeOf(error);
   }
 }

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { bitFlips } from '#scripts/faults/bit-flips.ts';
 import type { Campaign } from '#scripts/faults/campaign.ts';
+import { casyncBothWays } from '#scripts/faults/casync-both-ways.ts';
 import { damagedStore } from '#scripts/faults/damaged-store.ts';
 import { failingCalls } from '#scripts/faults/failing-calls.ts';
 import { failingDisk } from '#scripts/faults/failing-disk.ts';
 import { failingStore } from '#scripts/faults/failing-store.ts';
 import { killCapture } from '#scripts/faults/kill-capture.ts';
+import { killGc } from '#scripts/faults/kill-gc.ts';
 import { killRestore } from '#scripts/faults/kill-restore.ts';
 import { killedServer } from '#scripts/faults/killed-server.ts';
 import { powerCutStore } from '#scripts/faults/power-cut-store.ts';
@@ -16,6 +18,7 @@ import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
 const some: readonly (readonly [Campaign, number])[] = [
   [killRestore, 2],
   [killCapture, 3],
+  [killGc, 3],
   [powerCutTarget, 4],
   [powerCutStore, 8],
   [failingCalls, 4],
@@ -24,6 +27,7 @@ const some: readonly (readonly [Campaign, number])[] = [
   [killedServer, 3],
   [bitFlips, 8],
   [damagedStore, 3],
+  [casyncBothWays, 3],
 ];
 
 test.each(some.map(([campaign, limit]) => ({ campaign, limit, name: campaign.name, goal: campaign.goal })))(

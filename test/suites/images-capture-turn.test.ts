@@ -34,68 +34,68 @@ const makeOlder = (file: string, seconds: number): void => {
 };
 
 describe('a turn', () => {
-  test('is one capture, who and since when is said to the next', () => {
-    const first = takeTurn(store, holder('a'), policy);
-    expect(takeTurn(store, holder('b', { station: 'OS-SRV-2' }), policy)).toMatchObject({
+  test('is one capture, who and since when is said to the next', async () => {
+    const first = await takeTurn(store, holder('a'), policy);
+    expect(await takeTurn(store, holder('b', { station: 'OS-SRV-2' }), policy)).toMatchObject({
       kind: 'busy',
       sentence: 'the capture of OS-SRV-1A, started by meier at 2026-11-20T02:00:00.000Z, has its turn',
     });
     if (first.kind !== 'taken') throw new Error('not taken');
-    first.turn.release();
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('taken');
-    expect(first.turn.beat()).toBe(false);
+    await first.turn.release();
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('taken');
+    expect(await first.turn.beat()).toBe(false);
     // What is released late must not take it from somebody else.
-    first.turn.release();
-    expect(takeTurn(store, holder('c'), policy).kind).toBe('busy');
+    await first.turn.release();
+    expect((await takeTurn(store, holder('c'), policy)).kind).toBe('busy');
   });
 
-  test('is not asked for where the policy allows several', () => {
-    takeTurn(store, holder('a'), policy);
-    expect(takeTurn(store, holder('b'), { ...policy, oneAtATime: false }).kind).toBe('taken');
+  test('is not asked for where the policy allows several', async () => {
+    await takeTurn(store, holder('a'), policy);
+    expect((await takeTurn(store, holder('b'), { ...policy, oneAtATime: false })).kind).toBe('taken');
   });
 
-  test('after its end the next one waits for the buffer, and not longer', () => {
+  test('after its end the next one waits for the buffer, and not longer', async () => {
     const buffer = { ...policy, bufferSeconds: 300 };
-    const first = takeTurn(store, holder('a'), buffer);
-    if (first.kind === 'taken') first.turn.release();
-    expect(takeTurn(store, holder('b'), buffer)).toMatchObject({
+    const first = await takeTurn(store, holder('a'), buffer);
+    if (first.kind === 'taken') await first.turn.release();
+    expect(await takeTurn(store, holder('b'), buffer)).toMatchObject({
       kind: 'busy',
       sentence: expect.stringContaining('the next one may start at'),
     });
     const ended = path.join(store, 'captures/.turn-ended');
     makeOlder(ended, 290);
-    expect(takeTurn(store, holder('b'), buffer)).toMatchObject({ kind: 'busy' });
+    expect(await takeTurn(store, holder('b'), buffer)).toMatchObject({ kind: 'busy' });
     makeOlder(ended, 11);
-    expect(takeTurn(store, holder('b'), buffer).kind).toBe('taken');
+    expect((await takeTurn(store, holder('b'), buffer)).kind).toBe('taken');
   });
 
-  test('that was given up leaves no buffer', () => {
+  test('that was given up leaves no buffer', async () => {
     const buffer = { ...policy, bufferSeconds: 300 };
-    takeTurn(store, holder('a'), buffer);
-    turnOf(store, 'a').giveUp();
-    expect(takeTurn(store, holder('b'), buffer).kind).toBe('taken');
+    await takeTurn(store, holder('a'), buffer);
+    await turnOf(store, 'a').giveUp();
+    expect((await takeTurn(store, holder('b'), buffer)).kind).toBe('taken');
   });
 
-  test('of a holder that is silent ends, and its last sign of life was its end', () => {
-    takeTurn(store, holder('a'), policy);
+  test('of a holder that is silent ends, and its last sign of life was its end', async () => {
+    await takeTurn(store, holder('a'), policy);
     makeOlder(turnFile(), 590);
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('busy');
-    turnOf(store, 'a').beat();
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('busy');
+    await turnOf(store, 'a').beat();
     makeOlder(turnFile(), 590);
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('busy');
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('busy');
     makeOlder(turnFile(), 20);
-    expect(takeTurn(store, holder('b'), { ...policy, bufferSeconds: 3600 }).kind).toBe('busy');
-    expect(takeTurn(store, holder('b'), { ...policy, bufferSeconds: 500 }).kind).toBe('taken');
+    expect((await takeTurn(store, holder('b'), { ...policy, bufferSeconds: 3600 })).kind).toBe('busy');
+    expect((await takeTurn(store, holder('b'), { ...policy, bufferSeconds: 500 })).kind).toBe('taken');
   });
 
-  test('whose file was cut off by a power cut does not block for ever', () => {
-    takeTurn(store, holder('a'), policy);
+  test('whose file was cut off by a power cut does not block for ever', async () => {
+    await takeTurn(store, holder('a'), policy);
     fs.truncateSync(turnFile(), 20);
-    expect(takeTurn(store, holder('b'), policy)).toMatchObject({
+    expect(await takeTurn(store, holder('b'), policy)).toMatchObject({
       sentence: 'a capture has its turn, of which nothing is known',
     });
     makeOlder(turnFile(), 601);
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('taken');
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('taken');
   });
 
   test('of a process that was killed ends at once', async () => {
@@ -108,26 +108,28 @@ describe('a turn', () => {
     ]);
     onTestFinished(() => void child.kill('SIGKILL'));
     await once(child.stdout, 'data');
-    expect(takeTurn(store, holder('b'), policy)).toMatchObject({
+    expect(await takeTurn(store, holder('b'), policy)).toMatchObject({
       kind: 'busy',
       sentence: expect.stringContaining('OS-SRV-2'),
     });
     child.kill('SIGKILL');
     await once(child, 'exit');
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('taken');
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('taken');
   });
 
-  test('of a process on another machine is not judged by process numbers', () => {
-    takeTurn(
+  test('of a process on another machine is not judged by process numbers', async () => {
+    await takeTurn(
       store,
       holder('a', { process: { ...describeThisProcess(), pid: 999_999, boot: 'another' } }),
       policy,
     );
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('busy');
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('busy');
   });
 
-  test('a store that is not there is refused, never made', () => {
-    expect(() => takeTurn(path.join(folder.path, 'unmounted'), holder('a'), policy)).toThrow('unmounted');
+  test('a store that is not there is refused, never made', async () => {
+    await expect(takeTurn(path.join(folder.path, 'unmounted'), holder('a'), policy)).rejects.toThrow(
+      'unmounted',
+    );
     expect(fs.existsSync(path.join(folder.path, 'unmounted'))).toBe(false);
   });
 
@@ -139,12 +141,12 @@ describe('a turn', () => {
       import { takeTurn } from ${JSON.stringify(path.resolve('images/src/stores/capture-turn.ts'))};
       for (let round = 0; round < 20; ) {
         const id = process.pid + '-' + round;
-        const answer = takeTurn(${JSON.stringify(store)}, { ...${JSON.stringify(holder(''))}, id }, ${JSON.stringify(policy)});
+        const answer = await takeTurn(${JSON.stringify(store)}, { ...${JSON.stringify(holder(''))}, id }, ${JSON.stringify(policy)});
         if (answer.kind === 'busy') continue;
         const count = Number(fs.readFileSync(${JSON.stringify(counter)}, 'utf8'));
         await new Promise((resolve) => setTimeout(resolve, 2));
         fs.writeFileSync(${JSON.stringify(counter)}, String(count + 1));
-        answer.turn.release();
+        await answer.turn.release();
         round += 1;
       }`;
     const children = [1, 2, 3].map(() => spawn(process.execPath, ['--input-type=module', '--eval', code]));
@@ -172,7 +174,7 @@ describe('captures', () => {
         policy,
         onWait(sentence) {
           waits.push(sentence);
-          first[Symbol.dispose]();
+          void first[Symbol.asyncDispose]();
         },
       },
     });
@@ -182,7 +184,7 @@ describe('captures', () => {
   });
 
   test('or stops when it is not to wait; Ctrl-C ends the waiting', async () => {
-    using _first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
+    await using _first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
     await expect(
       captureImageOf(store, [source()], { turn: { who: 'meier', policy, once: true } }),
     ).rejects.toMatchObject({ code: 'store-unreachable', message: expect.stringContaining('schmidt') });
@@ -200,6 +202,6 @@ describe('captures', () => {
     await expect(captureImageOf(store, [gone], { turn: { who: 'meier', policy } })).rejects.toThrow(
       'gone.img',
     );
-    expect(takeTurn(store, holder('b'), policy).kind).toBe('taken');
+    expect((await takeTurn(store, holder('b'), policy)).kind).toBe('taken');
   });
 });

@@ -67,6 +67,8 @@ afterEach(async () => {
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain('fuse.nbdfuse');
 });
 
+let seconds = 0;
+
 describe('virtual disks become the image that the disk itself would', () => {
   test.each([
     ['raw', 'raw', []],
@@ -77,7 +79,8 @@ describe('virtual disks become the image that the disk itself would', () => {
   ])('%s', async (name, format, options) => {
     const extension = format === 'vpc' ? 'vhd' : format;
     const file = convert(format, options, `${name}.${extension}`);
-    const writtenAt = new Date(Date.UTC(2026, 9, 1, 12, 0, name.length + format.length));
+    seconds += 10;
+    const writtenAt = new Date(Date.UTC(2026, 9, 1, 12, 0, seconds));
     fs.utimesSync(file, writtenAt, writtenAt);
     fs.chmodSync(file, 0o444);
     const before = sha256OfFile(file);
@@ -103,14 +106,29 @@ describe('virtual disks become the image that the disk itself would', () => {
     expect(sha256OfFile(back)).toBe(sha256OfFile(stored.expected));
   });
 
+  test('content that is older than the newest image does not become the latest', async () => {
+    const file = convert('raw', [], 'older.raw');
+    const { utc } = stored.found.image;
+    const lastYear = new Date('2025-01-01T00:00:00Z');
+    fs.utimesSync(file, lastYear, lastYear);
+    await expect(importFile(file)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining(`OS-SRV-1A@${utc} is not older`),
+    });
+  });
+
   test('a file of another size is refused, or taken and told', async () => {
     const file = convert('qcow2', [], 'smaller.qcow2');
+    fs.mkdirSync(stored.inFolder('smaller'));
     const larger = somePassportDisk(demoDisk.sizeBytes + MiB);
     await expect(importFile(file, [larger])).rejects.toMatchObject({
       code: 'target-unfit',
       next: expect.stringContaining('--accept-size'),
     });
-    const image = await importFile(file, [larger], { acceptSize: true });
+    const image = await importFile(file, [larger], {
+      acceptSize: true,
+      store: stored.inFolder('smaller'),
+    });
     expect(image.warnings).toEqual([
       expect.stringContaining(`has ${demoDisk.sizeBytes} bytes (96 MiB), the disk at 0000:00:1f.2/ata1`),
     ]);
@@ -232,7 +250,8 @@ describe('what would not give a whole disk is refused, with the reason', () => {
       message: expect.stringContaining('for sectors of 4096 bytes'),
     });
     const disk = somePassportDisk(16 * MiB, { logicalSectorBytes: 4096 });
-    const image = await importFile(file, [disk]);
+    fs.mkdirSync(stored.inFolder('4kn'));
+    const image = await importFile(file, [disk], { store: stored.inFolder('4kn') });
     expect(image.manifest.disks[0]).toMatchObject({
       logicalSectorBytes: 4096,
       volumes: [{ startByte: 256 * 4096, sizeBytes: 1745 * 4096 }],

@@ -87,6 +87,23 @@ describe.each(storeKinds)('every store: %s', (kind) => {
     expect(await store.reader.missing(ids)).toEqual(ids.filter((each) => !there.includes(each)));
   });
 
+  test('gives each of many readers at once its own chunk', async () => {
+    const many = Array.from({ length: 12 }, (_, n) => noise(`many ${n}`, 50_000 + n * 1000));
+    await using store = await startStore(
+      kind,
+      many.map((each) => chunkIdOf(each)),
+    );
+    for (const each of many) writeChunkFile(store.folder, chunkIdOf(each), packChunk(each));
+    const plains = await Promise.all(many.map((each) => store.reader.get(chunkIdOf(each))));
+    plains.forEach((each, n) => {
+      expect(Buffer.from(each).equals(many[n] ?? Buffer.alloc(0))).toBe(true);
+    });
+    const files = await Promise.all(many.map((each) => store.reader.getChunkFile(chunkIdOf(each))));
+    files.forEach(({ chunkFile }, n) => {
+      expect(Buffer.from(chunkFile).equals(packChunk(many[n] ?? Buffer.alloc(0)))).toBe(true);
+    });
+  });
+
   test('names a chunk that it does not hold', async () => {
     await using store = await start();
     await expect(store.reader.get(absent)).rejects.toMatchObject({

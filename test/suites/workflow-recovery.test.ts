@@ -129,11 +129,11 @@ describe('from the log-on to the report', () => {
       since: '2026-11-20T02:00:00Z',
       silenceSeconds: 60,
     };
-    const other = takeTurn(store, holder, { oneAtATime: true, bufferSeconds: 0 });
+    const other = await takeTurn(store, holder, { oneAtATime: true, bufferSeconds: 0 });
     const sitting = sitDown(machineOf(diskFile), { server: service.url, purpose: 'enrolment' });
     await logOn(sitting);
     await sitting.port.waitFor('OS-SRV-1B');
-    if (other.kind === 'taken') other.turn.release();
+    if (other.kind === 'taken') await other.turn.release();
     await sitting.port.waitFor(`Type ${station} to start the capture: `);
     sitting.port.type(`${station}\r`);
     await sitting.port.waitFor('at most 39.1 MiB/s');

@@ -26,6 +26,8 @@ export interface ImageToWrite {
   /** 20261120T020000Z */
   readonly utc: string;
   readonly blocks: readonly Uint8Array[];
+  /** What the index says they have, when that is not true. */
+  readonly sizes?: readonly number[];
   readonly sequence?: number;
   /** Waited for before every chunk, and before the publication with `null`. */
   readonly before?: (chunk: number | null) => Promise<void> | void;
@@ -49,8 +51,8 @@ export async function writeImage(store: string, key: SecretKey, image: ImageToWr
   await image.before?.(null);
   let end = 0;
   const index = newDiskIndex(
-    Float64Array.from(image.blocks, (block) => {
-      end += block.length;
+    Float64Array.from(image.blocks, (block, number) => {
+      end += image.sizes?.[number] ?? block.length;
       return end;
     }),
     1 << 20,

@@ -75,7 +75,9 @@ test('a second station is told who captures, and may when that one has reported'
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
   // The command on the server has to wait as well.
   const holder = { id: 'x', station: 'X', who: 'root', since: new Date().toISOString(), silenceSeconds: 60 };
-  expect(takeTurn(service.context.store, holder, { oneAtATime: true, bufferSeconds: 0 }).kind).toBe('busy');
+  expect((await takeTurn(service.context.store, holder, { oneAtATime: true, bufferSeconds: 0 })).kind).toBe(
+    'busy',
+  );
 
   // The same station again: its machine was restarted, or the reply was lost.
   const again = await capture('OS-SRV-1A');

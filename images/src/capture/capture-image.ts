@@ -53,6 +53,8 @@ export interface CaptureImageOptions
   /** Whose turn it has to be in this store; absent: nobody else is asked. */
   readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
+  /** Asked when everything was read, before anything is published: an error here leaves no image. */
+  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -72,7 +74,7 @@ export interface CapturedImage {
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
-  using _turn =
+  await using _turn =
     options.turn === undefined
       ? null
       : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
@@ -98,6 +100,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       }),
     );
   }
+  await options.assertSources?.();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),

@@ -25,25 +25,21 @@ export interface WaitForTurnOptions {
  * A capture's turn in its store, kept alive until it is disposed of.
  * @throws RekindleError `store-unreachable` (also: taken, when it asks once), `interrupted`
  */
-export async function waitForTurn(options: WaitForTurnOptions): Promise<Disposable> {
+export async function waitForTurn(options: WaitForTurnOptions): Promise<AsyncDisposable> {
   const { store, station, who, policy, signal } = options;
   const since = new Date().toISOString();
   const holder = { id: randomUUID(), station, who, since, silenceSeconds, process: describeThisProcess() };
   for (;;) {
-    const answer = takeTurn(store, holder, policy);
+    const answer = await takeTurn(store, holder, policy);
     if (answer.kind === 'taken') {
       const { turn } = answer;
       // A beat that fails is a share that is away, and the capture itself notices that.
-      const timer = setInterval(() => {
-        try {
-          turn.beat();
-        } catch {}
-      }, beatEveryMs);
+      const timer = setInterval(() => void turn.beat().catch(() => {}), beatEveryMs);
       timer.unref();
       return {
-        [Symbol.dispose]() {
+        async [Symbol.asyncDispose]() {
           clearInterval(timer);
-          turn.release();
+          await turn.release();
         },
       };
     }

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import fs from 'node:fs';
+import { access, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { isProcessGone } from '#base/this-process.ts';
 import { isErrno } from '../block-device/direct-buffer.ts';
+import { capturesFolder, storeTimeMs } from './announcement.ts';
 
 /**
  * One capture at a time in a store, whoever makes it: `<store>/captures/.turn` names the capture that has its turn
@@ -35,11 +35,11 @@ export interface TurnPolicy {
 
 export interface Turn {
   /** A sign of life; false when the turn is not, or no longer, its own. */
-  beat(): boolean;
+  beat(): Promise<boolean>;
   /** The capture ended; the time buffer begins. */
-  release(): void;
+  release(): Promise<void>;
   /** It starts again, or never began: the next one may start at once. */
-  giveUp(): void;
+  giveUp(): Promise<void>;
 }
 
 export type TurnAnswer =
@@ -51,32 +51,30 @@ const unknownSilenceSeconds = 600;
 const retrySeconds = 3;
 
 const filesOf = (store: string) => {
-  const folder = path.join(store, 'captures');
+  const folder = path.join(store, capturesFolder);
   return { folder, turn: path.join(folder, '.turn'), ended: path.join(folder, '.turn-ended') };
 };
 
 /** Asks once. @throws RekindleError `store-unreachable` */
-export function takeTurn(store: string, holder: TurnHolder, policy: TurnPolicy): TurnAnswer {
-  if (!policy.oneAtATime)
-    return { kind: 'taken', turn: { beat: () => true, release: () => {}, giveUp: () => {} } };
-  const { folder, turn, ended } = filesOf(store);
+export async function takeTurn(store: string, holder: TurnHolder, policy: TurnPolicy): Promise<TurnAnswer> {
+  if (!policy.oneAtATime) return { kind: 'taken', turn: noTurn };
+  const { turn, ended } = filesOf(store);
   try {
     // A share that is not mounted must not become a folder of that name.
-    fs.accessSync(store);
-    fs.mkdirSync(folder, { recursive: true });
+    await access(store);
     for (;;) {
-      const now = storeTimeMs(folder);
-      const current = readTurn(turn);
+      const now = await storeTimeMs(store);
+      const current = await readTurn(turn);
       if (current !== null) {
         if (!isDead(current, now)) return { kind: 'busy', sentence: describe(current), retrySeconds };
         // Its last sign of life was its end. Another one who waits may have taken the turn since we looked.
-        if (readTurn(turn)?.holder?.id === current.holder?.id) renameIfThere(turn, ended);
+        if ((await readTurn(turn))?.holder?.id === current.holder?.id) await renameIfThere(turn, ended);
         continue;
       }
-      const endedMs = timeOf(ended);
+      const endedMs = await timeOf(ended);
       const from = endedMs === undefined ? now : endedMs + policy.bufferSeconds * 1000;
       if (from > now) return waitForBuffer(from, now);
-      if (writeNew(turn, holder)) return { kind: 'taken', turn: turnOf(store, holder.id) };
+      if (await writeNew(turn, holder)) return { kind: 'taken', turn: turnOf(store, holder.id) };
     }
   } catch (cause) {
     throw new RekindleError('store-unreachable', `Taking the turn for a capture in image store ${store}`, {
@@ -86,26 +84,31 @@ export function takeTurn(store: string, holder: TurnHolder, policy: TurnPolicy):
   }
 }
 
+const noTurn: Turn = { beat: async () => true, release: async () => {}, giveUp: async () => {} };
+
 /** The turn of a capture that took it before, maybe in a process that has ended since. */
 export function turnOf(store: string, id: string): Turn {
   const { turn, ended } = filesOf(store);
-  const beat = (): boolean => {
-    const current = readTurn(turn);
+  const beat = async (): Promise<boolean> => {
+    const current = await readTurn(turn);
     if (current?.holder?.id !== id) return false;
     // Written, not touched: the time has to be that of the share's server.
-    const fd = fs.openSync(turn, 'r+');
-    fs.writeSync(fd, formatHolder(current.holder), 0);
-    fs.fsyncSync(fd);
-    fs.closeSync(fd);
+    const handle = await open(turn, 'r+');
+    try {
+      await handle.write(formatHolder(current.holder), 0);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     return true;
   };
   return {
     beat,
-    release() {
-      if (beat()) renameIfThere(turn, ended);
+    async release() {
+      if (await beat()) await renameIfThere(turn, ended);
     },
-    giveUp() {
-      if (readTurn(turn)?.holder?.id === id) fs.rmSync(turn, { force: true });
+    async giveUp() {
+      if ((await readTurn(turn))?.holder?.id === id) await rm(turn, { force: true });
     },
   };
 }
@@ -115,11 +118,11 @@ interface FoundTurn {
   readonly lastBeatMs: number;
 }
 
-function readTurn(file: string): FoundTurn | null {
-  const lastBeatMs = timeOf(file);
+async function readTurn(file: string): Promise<FoundTurn | null> {
+  const lastBeatMs = await timeOf(file);
   if (lastBeatMs === undefined) return null;
   try {
-    return { holder: holderSchema.parse(JSON.parse(fs.readFileSync(file, 'utf8'))), lastBeatMs };
+    return { holder: holderSchema.parse(JSON.parse(await readFile(file, 'utf8'))), lastBeatMs };
   } catch (error) {
     return isErrno(error, 'ENOENT') ? null : { holder: null, lastBeatMs };
   }
@@ -145,12 +148,9 @@ const waitForBuffer = (fromMs: number, now: number): TurnAnswer => ({
 const formatHolder = (holder: TurnHolder): string => `${JSON.stringify(holder)}\n`;
 
 /** False when somebody else was first. */
-function writeNew(file: string, holder: TurnHolder): boolean {
+async function writeNew(file: string, holder: TurnHolder): Promise<boolean> {
   try {
-    const fd = fs.openSync(file, 'wx');
-    fs.writeSync(fd, formatHolder(holder));
-    fs.fsyncSync(fd);
-    fs.closeSync(fd);
+    await writeFile(file, formatHolder(holder), { flag: 'wx', flush: true });
     return true;
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
@@ -158,23 +158,17 @@ function writeNew(file: string, holder: TurnHolder): boolean {
   }
 }
 
-function renameIfThere(from: string, to: string): void {
-  try {
-    fs.renameSync(from, to);
-  } catch (error) {
+async function renameIfThere(from: string, to: string): Promise<void> {
+  await rename(from, to).catch((error: unknown) => {
     if (!isErrno(error, 'ENOENT')) throw error;
-  }
+  });
 }
 
-const timeOf = (file: string): number | undefined => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs;
-
-/** Now, as the store's file system has it. */
-function storeTimeMs(folder: string): number {
-  const file = path.join(folder, `.clock-${randomUUID()}`);
+async function timeOf(file: string): Promise<number | undefined> {
   try {
-    fs.writeFileSync(file, 'now\n', { flag: 'wx', flush: true });
-    return fs.statSync(file).mtimeMs;
-  } finally {
-    fs.rmSync(file, { force: true });
+    return (await stat(file)).mtimeMs;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }

@@ -174,7 +174,6 @@ export function shareKind(share: ShareConfiguration | undefined): 'smb' | 'nfs' 
   if (share === undefined) return null;
   return share.smb === undefined ? 'nfs' : 'smb';
 }
-
 const kept = (count: number) => z.int().min(0).max(1000).default(count);
 
 /** `image prune` keeps what any of these says; it removes nothing unless it is called. */

@@ -19,7 +19,7 @@ import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
-import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { abandonCaptures, findJob, type Job, listJobs, markCommitted, openJob } from '../jobs/job-store.ts';
 import { beatJobTurn, releaseJobTurn, takeJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
@@ -58,16 +58,11 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         log.error({ images: unreadable.map(formatImageRef) }, 'images of the station are damaged');
       const imageName = formatImageName(image);
       const { how, technician } = grant;
-      // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
-      // between this and the new job: of two that ask at once, one stays.
-      const abandoned = abandonCaptures(state, name);
-      for (const id of abandoned) {
-        const job = findJob(state, id);
-        if (job !== undefined) releaseJobTurn(context, job, 'given-up');
-      }
-      const turn = takeJobTurn(context, { imageName, station: name, technician });
+      // Its machine was started again, or the reply to the first request was lost.
+      for (const job of listJobs(state, name).filter(isRunningCapture))
+        await releaseJobTurn(context, job, 'given-up');
+      const turn = await takeJobTurn(context, { imageName, station: name, technician });
       if (turn.kind === 'busy') {
-        for (const job of abandoned) await removeCapture(store, job);
         return refuse(409, {
           code: 'another-capture',
           message: `Only one capture at a time writes into the image store: ${turn.sentence}.`,
@@ -76,6 +71,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         });
       }
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
+      // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
+      // between this and the new job: of two that ask at once, one stays.
+      const abandoned = abandonCaptures(state, name);
       const jobId = openJob(state, { kind: 'capture', ...asked });
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
       const token = mintToken(state, {
@@ -118,9 +116,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const job = findJob(state, parameters['jobId'] ?? '');
       const name = job === undefined ? null : parseImageName(job.imageName);
       if (job === undefined || name === null) return notAllowed();
+      beatJobTurn(context, job);
       // Checking a large image takes long, and `gc` must not take the capture for dead.
       await keepAlive(store, job.id).catch(() => {});
-      beatJobTurn(context, job);
       // The reply to the first request may have been lost.
       const committed = await committedManifest(context, job);
       if (committed !== undefined) return ok({ ref: formatImageRef(name), manifestSha256: committed });
@@ -140,6 +138,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
     },
   });
 }
+
+const isRunningCapture = ({ kind, closedAt, manifestSha256 }: Job): boolean =>
+  kind === 'capture' && closedAt === null && manifestSha256 === null;
 
 /** Well below the time after which a client takes silence for a lost connection. */
 const patienceMs = 30_000;
@@ -166,7 +167,8 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...(await continueChain(store, name.station, context.signingKey)).chain };
+  const { chain } = await continueChain(store, name.station, context.signingKey);
+  const expected = { image: name, ...chain };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -181,7 +183,7 @@ async function commitCapture(
   const files = await readCaptureFiles(store, job.id, manifest);
   await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
   await removeCapture(store, job.id);
-  releaseJobTurn(context, job, 'ended');
+  await releaseJobTurn(context, job, 'ended');
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });

@@ -119,7 +119,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
-      releaseJobTurn(context, job, 'ended');
+      await releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });

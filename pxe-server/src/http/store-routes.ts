@@ -20,6 +20,7 @@ import { beatJobTurn } from '../jobs/job-turn.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { withLargeReads } from './large-reads.ts';
 import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
@@ -190,10 +191,14 @@ function imageFileIn({ params }: Request, job: Job) {
 }
 
 function sendFile(response: Response, file: string): void {
-  response.sendFile(file, { dotfiles: 'allow', immutable: true, maxAge: '1d' }, (error?: Error) => {
-    if (error === undefined || response.headersSent) return;
-    sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
-  });
+  response.sendFile(
+    file,
+    withLargeReads({ dotfiles: 'allow', immutable: true, maxAge: '1d' }),
+    (error?: Error) => {
+      if (error === undefined || response.headersSent) return;
+      sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
+    },
+  );
 }
 
 async function readBody(

@@ -16,7 +16,7 @@ type CaptureJob = Pick<Job, 'kind' | 'imageName'>;
 export function takeJobTurn(
   { store, configuration }: Pick<ServiceContext, 'store' | 'configuration'>,
   job: { readonly imageName: string; readonly station: string; readonly technician: string },
-): TurnAnswer {
+): Promise<TurnAnswer> {
   const { imageName: id, station, technician: who } = job;
   const holder = { id, station, who, since: new Date().toISOString(), silenceSeconds };
   return takeTurn(store, holder, turnPolicy(configuration.captures));
@@ -24,30 +24,29 @@ export function takeJobTurn(
 
 const lastBeats = new Map<string, number>();
 
-/** Never an error: the requests themselves show when the store is away. */
+/** Beside the request, and never an error: the request itself shows when the store is away. */
 export function beatJobTurn({ store, log }: Pick<ServiceContext, 'store' | 'log'>, job: CaptureJob): void {
   const now = performance.now();
   if (job.kind !== 'capture' || now - (lastBeats.get(job.imageName) ?? -beatEveryMs) < beatEveryMs) return;
   lastBeats.set(job.imageName, now);
-  try {
-    turnOf(store, job.imageName).beat();
-  } catch (error) {
-    log.warn({ image: job.imageName, reasons: errorChain(error) }, 'turn of a capture not kept alive');
-  }
+  turnOf(store, job.imageName)
+    .beat()
+    .catch((error: unknown) => {
+      log.warn({ image: job.imageName, reasons: errorChain(error) }, 'turn of a capture not kept alive');
+    });
 }
 
 /** @param how `ended`: the time buffer begins; `given-up`: the station starts again, at once */
-export function releaseJobTurn(
+export async function releaseJobTurn(
   { store, log }: Pick<ServiceContext, 'store' | 'log'>,
   job: CaptureJob,
   how: 'ended' | 'given-up',
-): void {
+): Promise<void> {
   if (job.kind !== 'capture') return;
   lastBeats.delete(job.imageName);
   try {
     const turn = turnOf(store, job.imageName);
-    if (how === 'ended') turn.release();
-    else turn.giveUp();
+    await (how === 'ended' ? turn.release() : turn.giveUp());
   } catch (error) {
     log.warn({ image: job.imageName, reasons: errorChain(error) }, 'turn of a capture not released');
   }

@@ -14,12 +14,13 @@ import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { printImage, summaryOf } from './capture.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
   readonly station: string;
   readonly passport?: string;
-  readonly diskSlot: readonly string[];
+  readonly diskSlot?: readonly string[];
   readonly acceptSize?: boolean;
   readonly format?: ImportFormat;
   readonly consistency: ImageManifest['consistency'];
@@ -39,7 +40,6 @@ export function importCommand(): Command {
       '--disk-slot <slot>',
       'which disk of the passport a file is, in the order of the files; not needed where only one fits',
       (value: string, before: readonly string[] = []) => [...before, value],
-      [],
     )
     .option('--accept-size', "a file may be larger or smaller than the station's disk")
     .addOption(
@@ -71,7 +71,7 @@ async function runImport(files: readonly string[], options: Options): Promise<vo
   const image = await importImage({
     ...facts,
     sources,
-    slots: options.diskSlot,
+    slots: options.diskSlot ?? [],
     acceptSize: options.acceptSize ?? false,
     station,
     store: storeOf(site, options),
@@ -80,6 +80,7 @@ async function runImport(files: readonly string[], options: Options): Promise<vo
     ...(options.capturedAt === undefined ? {} : { capturedAt: parseTime(options.capturedAt) }),
     tools: { node: process.version, rekindle: 'import' },
     dataVolumes: site.configuration.volumes.data,
+    turn: ownTurn(site, true),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
