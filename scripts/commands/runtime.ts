@@ -53,7 +53,7 @@ async function build(options: BuildOptions): Promise<void> {
     ...(share === null ? {} : { share: await sharePart(kernel, [share]) }),
     output: paths.runtimeImage,
   });
-  writeServedShare(paths, share);
+  await writeServedShare(paths, share);
   await writeServedKernel(paths, kernel);
   console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
 

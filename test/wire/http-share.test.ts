@@ -138,7 +138,7 @@ test('the service does not start with a password that others can read or a runti
       ({ problem }) => problem,
     );
   expect(await problems()).toContain('The recovery runtime was not built to mount SMB shares.');
-  writeServedShare(paths, 'smb');
+  await writeServedShare(paths, 'smb');
   expect((await problems()).filter((problem) => /share|SMB/.test(problem))).toEqual([]);
   chmodSync(passwordFile, 0o644);
   expect((await problems()).join()).toContain('can be read by other users');

@@ -174,6 +174,17 @@ export function shareKind(share: ShareConfiguration | undefined): 'smb' | 'nfs' 
   if (share === undefined) return null;
   return share.smb === undefined ? 'nfs' : 'smb';
 }
+const kept = (count: number) => z.int().min(0).max(1000).default(count);
+
+/** `image prune` keeps what any of these says; it removes nothing unless it is called. */
+const pruneSchema = z.strictObject({
+  count: kept(3).describe('`image prune` keeps the newest so many images of a station.'),
+  lastDays: kept(0).describe('… and all within so many days before the newest.'),
+  daily: kept(7).describe('… and the newest of each of so many days that have an image.'),
+  weekly: kept(4).describe('… and the newest of each of so many weeks.'),
+  monthly: kept(12).describe('… and the newest of each of so many months.'),
+  yearly: kept(10).describe('… and the newest of each of so many years.'),
+});
 
 export const configurationSchema = z
   .strictObject({
@@ -215,6 +226,19 @@ export const configurationSchema = z
           .array(z.string().min(1).max(72))
           .default(['PROJECTS'])
           .describe('Labels or partition names of data volumes, which a restore leaves alone.'),
+      })
+      .prefault({}),
+    prune: pruneSchema.prefault({}),
+    gc: z
+      .strictObject({
+        graceHours: z
+          .int()
+          .min(1)
+          .max(8760)
+          .default(24)
+          .describe(
+            'A chunk in no image is left alone for so long; a capture silent for so long counts as interrupted.',
+          ),
       })
       .prefault({}),
     captures: z

@@ -116,7 +116,10 @@ export const missingRequestSchema = z.strictObject({
 });
 export const missingReplySchema = z.strictObject({ missing: z.array(z.string()) });
 
-/** POST /captures: a session of this station writes one image into the store. */
+/**
+ * POST /captures: a session of this station writes one image into the store. `another-capture` (409): only one at a
+ * time does; asked again after `retryAfterSeconds`.
+ */
 export const captureRequestSchema = z.strictObject({
   station: stationNameSchema,
   passport: hardwarePassportSchema,

@@ -8,6 +8,7 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
 import { addJobEvents, findJob, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
 import { shareForJob } from '../jobs/share-for-job.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
@@ -37,7 +38,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       if (grant.how === 'armed' && findArmed(state, name)?.image !== ref) {
         return notAllowed(`Station ${name} is not armed to restore ${ref}.`);
       }
-      const image = readImage(context, ref);
+      const image = await readImage(context, ref);
       if ('kind' in image) return image;
       const { signed } = image;
       if (signed.manifest.station !== name) {
@@ -94,6 +95,8 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     reply: nothing,
     async handle({ parameters, body: { events } }) {
       addJobEvents(state, parameters['jobId'] ?? '', events);
+      const job = findJob(state, parameters['jobId'] ?? '');
+      if (job !== undefined) beatJobTurn(context, job);
       return ok(undefined);
     },
   });
@@ -116,6 +119,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
+      await releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });
@@ -151,10 +155,13 @@ interface ReadImage {
   readonly signed: SignedManifest;
 }
 
-function readImage({ store, signingKey, log }: ServiceContext, ref: string): ReadImage | Refused {
+async function readImage(
+  { store, signingKey, log }: ServiceContext,
+  ref: string,
+): Promise<ReadImage | Refused> {
   try {
-    const name = resolveImage(store, parseImageRef(ref));
-    const signed = readManifest(store, name, signingKey);
+    const name = await resolveImage(store, parseImageRef(ref));
+    const signed = await readManifest(store, name, signingKey);
     return { ref: formatImageRef(name), name: formatImageName(name), signed };
   } catch (error) {
     if (!(error instanceof RekindleError)) throw error;

@@ -7,8 +7,8 @@ const servedShareSchema = z.strictObject({ mounts: z.enum(['smb', 'nfs']).nullab
 type ServedShare = z.infer<typeof servedShareSchema>['mounts'];
 
 /** Remembers what the runtime of this site can mount: what does so is built into it, and nothing else. */
-export function writeServedShare(paths: SitePaths, mounts: ServedShare): void {
-  writeFileDurably(paths.shareRecord, Buffer.from(`${JSON.stringify({ mounts })}\n`));
+export async function writeServedShare(paths: SitePaths, mounts: ServedShare): Promise<void> {
+  await writeFileDurably(paths.shareRecord, Buffer.from(`${JSON.stringify({ mounts })}\n`));
 }
 
 /** Null also for a runtime that was built before there were shares. */

@@ -162,6 +162,7 @@ export const texts = {
   captured: (read: number, { newBytes, contentBytes, share, storedBytes }: ImageChange) =>
     `${formatBytes(read)} read. New since the last image: ${formatBytes(newBytes)} of ${formatBytes(contentBytes)} ` +
     `(${(share * 100).toFixed(1)} %), ${formatBytes(storedBytes)} in the store.`,
+  captureWaits: (message: string) => `${message} This station waits for its turn.`,
   captureHeldToRate: (bytesPerSecond: number) =>
     `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
   captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,

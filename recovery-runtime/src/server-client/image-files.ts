@@ -1,6 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
-import type { StoreRef } from '#images/stores/chunk-store.ts';
+import type { HttpStoreRef } from '#images/stores/chunk-store.ts';
 import { assertListedFile } from '#images/stores/image-folder.ts';
 import type { ServerClient } from './server-client.ts';
 
@@ -17,7 +17,7 @@ export interface ImageLocation {
 export function storeOverHttps(
   { address }: ServerClient,
   { token, storePath }: Pick<ImageLocation, 'token' | 'storePath'>,
-): StoreRef {
+): HttpStoreRef {
   const { ca, serverName, url } = address;
   return { kind: 'http', url: new URL(storePath, url).href, token, tls: { ca, serverName } };
 }

@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
+import { version } from '#base/version.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
@@ -12,7 +13,7 @@ import { type OnlineSource, openOnlineSource } from '#images/snapshot/online-sou
 import type { CowSize } from '#images/snapshot/plan-snapshot.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
@@ -22,6 +23,7 @@ import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -30,6 +32,7 @@ type Options = StoreOption & {
   readonly passport?: string;
   readonly limitRate?: number;
   readonly maxLoad?: number;
+  readonly wait: boolean;
   readonly online?: boolean;
   readonly preFreeze: readonly string[];
   readonly postThaw: readonly string[];
@@ -51,6 +54,7 @@ export function captureCommand(): Command {
     .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
     .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
     .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
+    .option('--no-wait', 'stop, instead of waiting, while another capture has its turn in the store')
     .option(
       '--online',
       'the disk is in use: its logical volumes (LVM) are snapshotted, the rest must stand still',
@@ -93,9 +97,10 @@ async function capture(options: Options): Promise<void> {
     }),
     ...(online === undefined ? {} : { assertSources: () => online.assertWhole() }),
     consistency: online?.consistency ?? 'offline',
-    tools: { node: process.version, rekindle: 'capture' },
+    tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
+    turn: ownTurn(site, options.wait),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
@@ -107,7 +112,7 @@ async function capture(options: Options): Promise<void> {
     })
     .finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
-  else print(image);
+  else printImage(image);
 }
 
 function limitsOf(
@@ -162,7 +167,16 @@ async function parseSource(text: string): Promise<SourceDisk> {
   };
 }
 
-function summaryOf({ name, manifest, manifestSha256, disks, change, verified, warnings }: CapturedImage) {
+/** Of a finished capture or import, for `--json`. */
+export function summaryOf({
+  name,
+  manifest,
+  manifestSha256,
+  disks,
+  change,
+  verified,
+  warnings,
+}: CapturedImage) {
   return {
     ref: formatImageRef(name),
     manifestSha256,
@@ -182,7 +196,8 @@ function summaryOf({ name, manifest, manifestSha256, disks, change, verified, wa
   };
 }
 
-function print(image: CapturedImage): void {
+/** The same for people. */
+export function printImage(image: CapturedImage): void {
   const { change, verified, warnings, manifest } = image;
   const share = (change.share * 100).toFixed(1);
   console.log(
