@@ -88,7 +88,11 @@ async function boot(): Promise<EmulatedMachine> {
     bootFrom: 'disk',
     onReboot: 'stop',
     directory,
-    directKernel: { kernel: runtime.vmlinuz, initrd, commandLine: 'console=ttyS0,115200 quiet' },
+    directKernel: {
+      kernel: runtime.vmlinuz,
+      initrd,
+      commandLine: 'console=ttyS0,115200 quiet no_timer_check',
+    },
   });
 }
 
