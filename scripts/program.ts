@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { doctorCommand } from './commands/doctor.ts';
 import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
 import { hookCommand } from './commands/hook.ts';
@@ -43,6 +44,7 @@ export function program(): Command {
     initCommand(),
     runtimeCommand(),
     serveCommand(),
+    doctorCommand(),
     userCommand(),
     enrolCommand(),
     stationCommand(),

@@ -6,6 +6,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
+  doctor: [
+    'rekindle doctor                                      ports, interfaces, DHCP servers, packages, clock, certificates',
+    'rekindle doctor --machine OS-SRV-1A                  its last boots, and where they ended',
+    'rekindle doctor --capture boot.pcap --for 2m --machine 52:54:00:00:00:01',
+  ],
   'user add': ['rekindle user add meier --role technician'],
   'enrol open': [
     'rekindle enrol open --for 15m                        unknown machines',
@@ -32,10 +37,23 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
+    'rekindle image capture --station OS-SRV-1A --disk /dev/sda --online --pre-freeze "systemctl stop historian" --post-thaw "systemctl start historian"',
+  ],
+  'image copy': [
+    'rekindle image copy OS-SRV-1A@latest --to /mnt/usb/images',
+    'rekindle image copy --all --to /mnt/nas/images --limit-rate 10M     again each night: only what is missing is sent',
   ],
   'image export': [
     'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
+  'image import': [
+    'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
+  ],
+  'image gc': [
+    'rekindle image gc --dry-run',
+    'rekindle image gc                                  after prune; captures may run meanwhile',
   ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
   'image mount': [
@@ -43,10 +61,15 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',
     'rekindle image mount OS-SRV-1A@latest --disk 0 --nbd /run/os-srv-1a.sock            for guestfish, QEMU, nbdcopy',
   ],
+  'image prune': [
+    'rekindle image prune --dry-run                     what the rules of rekindle.yaml would remove, and why the rest stays',
+    'rekindle image prune OS-SRV-1A --keep-count 3 --keep-daily 7 --keep-monthly 12',
+  ],
   'image show': ['rekindle image show OS-SRV-1A@latest'],
   'image verify': [
     'rekindle image verify OS-SRV-1A@latest',
     'rekindle image verify OS-SRV-1A@20261120T020000Z --store /mnt/usb/images',
+    'rekindle image verify --all --limit-rate 50M       the whole store, each chunk once; interrupted, it goes on',
   ],
   'media build': [
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',

@@ -60,11 +60,11 @@ export async function writeLocalReport(
   const keyText = await readFile(facts.signingKey, 'utf8').catch(() => undefined);
   const report = formatLocalReport(restored, facts, keyText !== undefined);
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  writeFileDurably(resolve(file), bytes);
+  await writeFileDurably(resolve(file), bytes);
   if (keyText === undefined)
     return `The report is ${file}; it is not signed: no signing key of the site is here.`;
   const comment = `rekindle run report ${report.jobId} ${report.station}`;
   const signature = signBytes(bytes, parseSecretKey(keyText), comment);
-  writeFileDurably(resolve(`${file}.minisig`), Buffer.from(signature));
+  await writeFileDurably(resolve(`${file}.minisig`), Buffer.from(signature));
   return `The report is ${file}, signed in ${file}.minisig.`;
 }

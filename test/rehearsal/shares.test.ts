@@ -16,6 +16,7 @@ import type { EmulatedDisk } from '#scripts/rehearsal/machine-hardware.ts';
 import { buildRuntime } from '#scripts/runtime/build-runtime.ts';
 import { sharePart } from '#scripts/runtime/share-part.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import {
   MiB,
   makeBlankDisk,
@@ -57,7 +58,7 @@ beforeAll(async () => {
   writeAt(file, noise('shares', dataBytes), 0);
   const captured = await captureDisk({
     path: file,
-    store: { kind: 'directory', path: store },
+    store: await announcedStore(store),
     dataVolumes: [],
   });
   disk = { file, index: Buffer.from(formatDiskIndex(captured.index)), image: toImageDisk(captured) };

@@ -97,6 +97,18 @@ describe('from disks to an image', () => {
     expect(second.verified.foundPresent).toBeGreaterThan(10);
   });
 
+  test('a damaged newest image stays visible as a gap, and no station is locked out by it', async () => {
+    const store = newStore('damaged-newest');
+    const [first, second] = [
+      await captureImageOf(store, [demoSource()]),
+      await captureImageOf(store, [demoSource()]),
+    ];
+    fs.writeFileSync(path.join(imageFolder(store, second.name), 'manifest.json'), '{}');
+    const third = await captureImageOf(store, [demoSource()]);
+    expect(third.manifest).toMatchObject({ sequence: 3, previousManifestSha256: first.manifestSha256 });
+    expect(third.warnings).toEqual([expect.stringContaining(`OS-SRV-1A@${second.name.utc} is damaged`)]);
+  });
+
   test('a new chunk that the store damaged is found before there is an image', async () => {
     const store = newStore('damaging');
     const damage = (): void => {
@@ -115,7 +127,7 @@ describe('from disks to an image', () => {
         },
       }),
     ).rejects.toMatchObject({ code: 'verification-failed' });
-    expect(listImages(store)).toEqual([]);
+    expect(await listImages(store)).toEqual([]);
   });
 
   test('an older chunk that is gone is found before there is an image', async () => {
@@ -137,7 +149,7 @@ describe('from disks to an image', () => {
       code: 'verification-failed',
       cause: { message: expect.stringContaining(last.id) },
     });
-    expect(listImages(store)).toHaveLength(1);
+    expect(await listImages(store)).toHaveLength(1);
   });
 
   test('interrupted, it leaves no image, and the second run reuses what was stored', async () => {
@@ -155,12 +167,12 @@ describe('from disks to an image', () => {
       code: 'interrupted',
       next: 'Start the capture again: what is stored is reused.',
     });
-    expect(listImages(store)).toEqual([]);
+    expect(await listImages(store)).toEqual([]);
     const complete = await captureImageOf(store, [demoSource()]);
     const alone = await captureImageOf(newStore('uninterrupted'), [demoSource()]);
     expect(complete.change.newChunks).toBeLessThan(alone.change.newChunks);
     expect(complete.disks[0]?.index.ids).toEqual(alone.disks[0]?.index.ids);
-    expect(readManifest(store, complete.name, captureKey).manifest.station).toBe(captureStation);
+    expect((await readManifest(store, complete.name, captureKey)).manifest.station).toBe(captureStation);
   });
 
   test('a store that is not there is refused, never made', async () => {

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { captureDisk } from '#images/capture/capture-disk.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import { MiB, makeBlankDisk, makeTemporaryFolder, noise, writeAt } from '#test/support/restore-demo-disk.ts';
 
 /** Only ever "not faster than": how slow this machine is today is nobody's promise. */
@@ -17,17 +18,17 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-function store(name: string): { kind: 'directory'; path: string } {
+function store(name: string) {
   const made = path.join(folder.path, name);
   fs.mkdirSync(made);
-  return { kind: 'directory', path: made };
+  return announcedStore(made);
 }
 
 test.each([1, 4])('bytes a second that %i workers together read and send', async (workers) => {
   const bytesPerSecond = 12 * MiB;
   const { stats } = await captureDisk({
     path: disk,
-    store: store(`rate-${workers}`),
+    store: await store(`rate-${workers}`),
     workers,
     limits: { bytesPerSecond },
   });
@@ -36,7 +37,7 @@ test.each([1, 4])('bytes a second that %i workers together read and send', async
 });
 
 test('a second capture sends nothing, and what it reads is held back all the same', async () => {
-  const into = store('again');
+  const into = await store('again');
   await captureDisk({ path: disk, store: into });
   const { stats } = await captureDisk({ path: disk, store: into, limits: { bytesPerSecond: 24 * MiB } });
   expect(stats.newChunks).toBe(0);
@@ -45,7 +46,12 @@ test('a second capture sends nothing, and what it reads is held back all the sam
 
 test('the share of their time that the workers work', async () => {
   const [workers, loadPercent] = [2, 25];
-  const { stats } = await captureDisk({ path: disk, store: store('load'), workers, limits: { loadPercent } });
+  const { stats } = await captureDisk({
+    path: disk,
+    store: await store('load'),
+    workers,
+    limits: { loadPercent },
+  });
   expect(stats.workedSeconds).toBeGreaterThan(0);
   // Each rests three times as long as it worked; the busier one worked at least half of all.
   expect(stats.seconds).toBeGreaterThanOrEqual((stats.workedSeconds / workers) * (100 / loadPercent) * 0.99);
@@ -56,7 +62,7 @@ test('somebody who stops a slow capture does not wait for it', async () => {
   const startedAt = performance.now();
   const running = captureDisk({
     path: disk,
-    store: store('stopped'),
+    store: await store('stopped'),
     workers: 1,
     limits: { bytesPerSecond: 100 * 1024 },
     signal: controller.signal,

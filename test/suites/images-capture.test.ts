@@ -8,6 +8,7 @@ import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { parseImageRef } from '#images/format/image-name.ts';
 import { generateKeyPair, signBytes } from '#images/format/minisign.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
+import { type Announcement, announceCapture } from '#images/stores/announcement.ts';
 import {
   listImages,
   parseManifest,
@@ -37,11 +38,17 @@ let folder: ReturnType<typeof makeTemporaryFolder>;
 let demo: CapturedDemo;
 const inFolder = (name: string): string => path.join(folder.path, name);
 
+let announcement: Announcement;
+
 beforeAll(async () => {
   folder = makeTemporaryFolder();
   demo = await captureDemoDisk(folder.path);
+  announcement = await announceCapture(demo.store);
 });
-afterAll(() => folder[Symbol.dispose]());
+afterAll(async () => {
+  await announcement[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
 
 describe('capture of a disk file', () => {
   test('describes the volumes and reads used blocks only', () => {
@@ -101,11 +108,11 @@ describe('capture of a disk file', () => {
   test('a second capture stores nothing, one changed block stores its chunk', async () => {
     const changed = inFolder('changed.img');
     fs.copyFileSync(demo.station, changed);
-    const again = await captureDisk({ path: changed, store: { kind: 'directory', path: demo.store } });
+    const again = await captureDisk({ path: changed, store: announcement.store });
     expect(again.stats.newChunks).toBe(0);
     expect(Buffer.from(formatDiskIndex(again.index)).equals(fs.readFileSync(demo.indexFile))).toBe(true);
     writeAt(changed, noise('new boot code', 300), MiB + 500_000);
-    const more = await captureDisk({ path: changed, store: { kind: 'directory', path: demo.store } });
+    const more = await captureDisk({ path: changed, store: announcement.store });
     expect(more.stats.newChunks).toBe(1);
   });
 
@@ -116,7 +123,7 @@ describe('capture of a disk file', () => {
     fs.chmodSync(swap, 0o600);
     run('mkswap', swap);
     writeAt(disk, fs.readFileSync(swap), MiB);
-    const { volumes } = await captureDisk({ path: disk, store: { kind: 'directory', path: demo.store } });
+    const { volumes } = await captureDisk({ path: disk, store: announcement.store });
     expect(volumes).toMatchObject([
       {
         fileSystem: 'swap',
@@ -162,14 +169,15 @@ describe('an image in a directory store', () => {
     modaliases: [],
   };
   let image: PlannedImage;
-  const publish = (utc: string): void =>
+  const publish = (utc: string): Promise<void> =>
     publishImage(
       demo.store,
       { station, utc },
       { ...image, signature: signBytes(image.manifestBytes, key, `${station}@${utc}`) },
+      announcement.id,
     );
 
-  beforeAll(() => {
+  beforeAll(async () => {
     image = planManifest({
       station,
       computerName: 'OS-SRV-1A',
@@ -197,32 +205,35 @@ describe('an image in a directory store', () => {
         },
       ],
     });
-    publish('20261119T020000Z');
-    publish('20261120T020000Z');
+    await publish('20261119T020000Z');
+    await publish('20261120T020000Z');
   });
 
-  test('is listed, resolved and read with its signature', () => {
-    expect(listImages(demo.store).map(({ utc }) => utc)).toEqual(['20261119T020000Z', '20261120T020000Z']);
-    const name = resolveImage(demo.store, parseImageRef('OS-SRV-1A@latest'));
+  test('is listed, resolved and read with its signature', async () => {
+    expect((await listImages(demo.store)).map(({ utc }) => utc)).toEqual([
+      '20261119T020000Z',
+      '20261120T020000Z',
+    ]);
+    const name = await resolveImage(demo.store, parseImageRef('OS-SRV-1A@latest'));
     expect(name.utc).toBe('20261120T020000Z');
-    const { manifest } = readManifest(demo.store, name, key);
-    const index = readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx');
+    const { manifest } = await readManifest(demo.store, name, key);
+    const index = await readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx');
     expect(Buffer.from(index).equals(fs.readFileSync(demo.indexFile))).toBe(true);
-    expect(() => resolveImage(demo.store, parseImageRef('OS-SRV-1A@20200101T000000Z'))).toThrow(
+    await expect(resolveImage(demo.store, parseImageRef('OS-SRV-1A@20200101T000000Z'))).rejects.toThrow(
       'there is none',
     );
-    expect(() => publish('20261120T020000Z')).toThrow('there is one of that name');
+    await expect(publish('20261120T020000Z')).rejects.toThrow('there is one of that name');
   });
 
-  test('a folder that was being published is not an image', () => {
+  test('a folder that was being published is not an image', async () => {
     const parent = path.join(demo.store, 'images/OS-SRV-1A');
     fs.mkdirSync(path.join(parent, '.publishing-abcdef'));
     fs.mkdirSync(path.join(parent, 'OS-SRV-1A_20261121T020000Z'));
-    expect(listImages(demo.store, station)).toHaveLength(2);
+    expect(await listImages(demo.store, station)).toHaveLength(2);
   });
 
-  test('any change to manifest, signature or index is refused', () => {
-    const name = resolveImage(demo.store, parseImageRef('OS-SRV-1A@20261119T020000Z'));
+  test('any change to manifest, signature or index is refused', async () => {
+    const name = await resolveImage(demo.store, parseImageRef('OS-SRV-1A@20261119T020000Z'));
     const file = (each: string): string =>
       path.join(demo.store, 'images/OS-SRV-1A/OS-SRV-1A_20261119T020000Z', each);
     const flip = (each: string, at: number): void => {
@@ -230,20 +241,22 @@ describe('an image in a directory store', () => {
       bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
       fs.writeFileSync(file(each), bytes);
     };
-    const { manifest } = readManifest(demo.store, name, key);
+    const { manifest } = await readManifest(demo.store, name, key);
     for (const [each, at] of [
       ['manifest.json', 100],
       ['manifest.json.minisig', 80],
     ] as const) {
       flip(each, at);
-      expect(() => readManifest(demo.store, name, key)).toThrow('signature');
+      await expect(readManifest(demo.store, name, key)).rejects.toThrow('signature');
       flip(each, at);
     }
-    expect(() => readManifest(demo.store, name, generateKeyPair())).toThrow('another key');
+    await expect(readManifest(demo.store, name, generateKeyPair())).rejects.toThrow('another key');
     flip('OS-SRV-1A_disk0.caibx', 200);
-    expect(() => readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx')).toThrow('it hashes to');
+    await expect(readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx')).rejects.toThrow(
+      'it hashes to',
+    );
     fs.truncateSync(file('OS-SRV-1A_disk0.caibx'), 100);
-    expect(() => readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx')).toThrow(
+    await expect(readListedFile(demo.store, name, manifest, 'OS-SRV-1A_disk0.caibx')).rejects.toThrow(
       'it has 100 bytes',
     );
   });

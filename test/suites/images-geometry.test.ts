@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { makeNoisyDisk, partitionsBySfdisk, realDisks } from '#test/support/real-partition-tables.ts';
 import {
@@ -22,7 +23,7 @@ beforeAll(() => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-const store = (): { kind: 'directory'; path: string } => ({ kind: 'directory', path: inFolder('store') });
+const store = () => announcedStore(inFolder('store'));
 
 /** A loop device, which knows its sector size, over a disk file. */
 function attach(file: string, sectorBytes: number): string {
@@ -46,7 +47,11 @@ describe.each(realDisks)('$name', (real) => {
   const ways = real.name.startsWith('GPT with') ? (['device', 'file'] as const) : (['device'] as const);
   test.each(ways)('as a %s: table, volumes and every byte', async (as) => {
     const made = make();
-    const captured = await captureDisk({ path: made[as], store: store(), sectorBytes: real.sectorBytes });
+    const captured = await captureDisk({
+      path: made[as],
+      store: await store(),
+      sectorBytes: real.sectorBytes,
+    });
     expect(captured.logicalSectorBytes).toBe(real.sectorBytes);
     expect(captured.partitionTable.kind).toBe(real.kind);
     expect(captured.volumes.map(({ partitionType }) => partitionType)).toEqual(real.types);
@@ -126,12 +131,13 @@ describe('tables that no image can be made of', () => {
       'overlaps the one before it',
     ],
     ['leaving', mbrWith, [[2048, 20_000]], 'leaves the disk'],
+    ['distant', mbrWith, [[40_000, 2048]], 'leaves the disk'],
   ] as const)('%s partitions', async (name, make, entries, why) => {
     const disk = make(
       `${name}.img`,
       ...entries.map(([start, sectors]): [number, number] => [start, sectors]),
     );
-    await expect(captureDisk({ path: disk, store: store() })).rejects.toMatchObject({
+    await expect(captureDisk({ path: disk, store: await store() })).rejects.toMatchObject({
       code: 'target-unfit',
       message: expect.stringContaining(why),
     });

@@ -5,13 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { readVolumeState } from '#images/capture/volume-state.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
 import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { MiB, makeBlankDisk, makeTemporaryFolder, noise, run } from '#test/support/restore-demo-disk.ts';
 
 let folder: ReturnType<typeof makeTemporaryFolder>;
 const inFolder = (name: string): string => path.join(folder.path, name);
 const sizeBytes = 48 * MiB;
-const store = (): { kind: 'directory'; path: string } => ({ kind: 'directory', path: inFolder('store') });
+const store = () => announcedStore(inFolder('store'));
 
 beforeAll(() => {
   folder = makeTemporaryFolder();
@@ -71,8 +72,8 @@ function toDisk(volume: string): string {
 
 async function throughAnImage(volume: string) {
   const disk = toDisk(volume);
-  const captured = await captureDisk({ path: disk, store: store() });
-  return { captured, back: takenBack(disk, formatDiskIndex(captured.index), store().path) };
+  const captured = await captureDisk({ path: disk, store: await store() });
+  return { captured, back: takenBack(disk, formatDiskIndex(captured.index), inFolder('store')) };
 }
 
 function takenBack(disk: string, index: Uint8Array, from: string): string {

@@ -1,17 +1,27 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { chunkIdOf, chunkPath } from '#images/format/chunk-id.ts';
+import { type ChunkId, chunkIdOf } from '#images/format/chunk-id.ts';
 import { packChunk } from '#images/stores/chunk-file.ts';
-import type { ChunkStore } from '#images/stores/chunk-store.ts';
+import { condemnedName } from '#images/stores/condemned-chunk.ts';
 import { openHttpStore } from '#images/stores/http-store.ts';
-import { openStore } from '#images/stores/open-store.ts';
+import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
+import {
+  chunkFileIn,
+  mountSmallDisk,
+  startPlainWebServer,
+  startStore,
+  storeKinds,
+  writeChunkFile,
+} from '#test/support/every-store.ts';
 import { type Server, serveFolder } from '#test/support/images-folder-server.ts';
 import { makeTemporaryFolder, noise, run } from '#test/support/restore-demo-disk.ts';
 
-/** What every store must do, and how it fails. The HTTP ones speak to a small server over the same folder. */
+/** What every store must do, and how it fails. */
 
 const plain = noise('chunk', 300_000);
 const id = chunkIdOf(plain);
@@ -28,36 +38,84 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-describe.each(['directory', 'http', 'http without missing'])('every store: %s', (kind) => {
-  async function open(): Promise<ChunkStore> {
-    if (kind === 'directory') return openStore({ kind: 'directory', path: folder.path });
-    server = await serveFolder(folder.path, kind === 'http');
-    return openStore({ kind: 'http', url: `${server.url}/`, token: 'job-token' });
-  }
-  const file = (): string => path.join(folder.path, 'chunks.castr', chunkPath(id));
+describe.each(storeKinds)('every store: %s', (kind) => {
+  const start = () => startStore(kind, [id, absent]);
 
   test('gives back what was put, and says what it lacks', async () => {
-    const store = await open();
-    expect(await store.missing([id, absent])).toEqual([id, absent]);
-    await store.put(id, packChunk(plain));
-    expect(await store.missing([id, absent])).toEqual([absent]);
-    expect(Buffer.from(await store.get(id)).equals(plain)).toBe(true);
-    await store.put(id, packChunk(plain));
-    expect(fs.readdirSync(path.dirname(file()))).toEqual([`${id}.cacnk`]);
-    await store.close();
+    await using store = await start();
+    const { folder, reader, writer } = store;
+    expect(await reader.missing([id, absent])).toEqual([id, absent]);
+    if (writer === undefined) writeChunkFile(folder, id, packChunk(plain));
+    else {
+      expect(await writer.need([id])).toEqual([id]);
+      await writer.put(id, packChunk(plain));
+      expect(await writer.need([id, absent])).toEqual([absent]);
+    }
+    expect(await reader.missing([id, absent])).toEqual([absent]);
+    expect(await reader.missing([])).toEqual([]);
+    expect(Buffer.from(await reader.get(id)).equals(plain)).toBe(true);
+    const { chunkFile, plainBytes } = await reader.getChunkFile(id);
+    expect(plainBytes).toBe(plain.length);
+    expect(Buffer.from(chunkFile).equals(packChunk(plain))).toBe(true);
+    await writer?.put(id, packChunk(plain));
+    expect(fs.readdirSync(path.dirname(chunkFileIn(folder, id)))).toEqual([`${id}.cacnk`]);
+  });
+
+  test('several chunks asked for at once come back right, into memory of the caller and without', async () => {
+    const plains = Array.from({ length: 8 }, (_, n) => noise(`chunk ${n}`, 200_000 + n));
+    const ids = plains.map((each) => chunkIdOf(each));
+    await using store = await startStore(kind, ids);
+    for (const [n, each] of ids.entries()) writeChunkFile(store.folder, each, packChunk(plains[n] ?? plain));
+    for (const memory of [undefined, 1 << 20]) {
+      const got = await Promise.all(
+        ids.map((each) => store.reader.get(each, memory === undefined ? undefined : new Uint8Array(memory))),
+      );
+      expect(got.map((each) => chunkIdOf(each))).toEqual(ids);
+    }
+    const files = await Promise.all(ids.map((each) => store.reader.getChunkFile(each)));
+    expect(files.map(({ plainBytes }) => plainBytes)).toEqual(plains.map(({ length }) => length));
+  });
+
+  test('answers about thousands of chunks at once', async () => {
+    const byHead = kind === 'http without missing' || kind === 'http by a plain web server';
+    const ids = Array.from({ length: byHead ? 1500 : 20_000 }, (_, n) =>
+      chunkIdOf(Buffer.from(`chunk ${n}`)),
+    );
+    const there = ids.filter((_, n) => n % 1000 === 7);
+    await using store = await startStore(kind, ids);
+    for (const each of there) writeChunkFile(store.folder, each, Buffer.alloc(0));
+    expect(await store.reader.missing(ids)).toEqual(ids.filter((each) => !there.includes(each)));
+  });
+
+  test('gives each of many readers at once its own chunk', async () => {
+    const many = Array.from({ length: 12 }, (_, n) => noise(`many ${n}`, 50_000 + n * 1000));
+    await using store = await startStore(
+      kind,
+      many.map((each) => chunkIdOf(each)),
+    );
+    for (const each of many) writeChunkFile(store.folder, chunkIdOf(each), packChunk(each));
+    const plains = await Promise.all(many.map((each) => store.reader.get(chunkIdOf(each))));
+    plains.forEach((each, n) => {
+      expect(Buffer.from(each).equals(many[n] ?? Buffer.alloc(0))).toBe(true);
+    });
+    const files = await Promise.all(many.map((each) => store.reader.getChunkFile(chunkIdOf(each))));
+    files.forEach(({ chunkFile }, n) => {
+      expect(Buffer.from(chunkFile).equals(packChunk(many[n] ?? Buffer.alloc(0)))).toBe(true);
+    });
   });
 
   test('names a chunk that it does not hold', async () => {
-    const store = await open();
-    await expect(store.get(absent)).rejects.toMatchObject({
+    await using store = await start();
+    await expect(store.reader.get(absent)).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringContaining(absent),
     });
-    await store.close();
   });
 
   test('refuses every damage to a chunk, and names it', async () => {
-    const store = await open();
+    await using store = await start();
+    const { folder, reader } = store;
+    const file = chunkFileIn(folder, id);
     const good = packChunk(plain);
     const flipped = Buffer.from(good);
     flipped.writeUInt8(flipped.readUInt8(5000) ^ 4, 5000);
@@ -69,18 +127,126 @@ describe.each(['directory', 'http', 'http without missing'])('every store: %s', 
       packChunk(plain.subarray(1)),
     ];
     for (const damaged of damages) {
-      fs.mkdirSync(path.dirname(file()), { recursive: true });
-      fs.writeFileSync(file(), damaged);
-      await expect(store.get(id)).rejects.toMatchObject({
+      writeChunkFile(folder, id, damaged);
+      await expect(reader.get(id)).rejects.toMatchObject({
         code: 'verification-failed',
         message: expect.stringContaining(id),
       });
-      if (kind === 'directory') {
-        expect(fs.existsSync(file())).toBe(false);
-        expect(fs.readFileSync(`${file()}.bad`).equals(damaged)).toBe(true);
-      }
+      if (!kind.startsWith('directory')) continue;
+      expect(fs.existsSync(file)).toBe(false);
+      expect(fs.readFileSync(`${file}.bad`).equals(damaged)).toBe(true);
     }
+  });
+
+  test('says which compression it does not read, and leaves such a chunk where it is', async () => {
+    await using store = await start();
+    const file = chunkFileIn(store.folder, id);
+    for (const [name, bytes] of [
+      ['gzip', gzipSync(plain)],
+      ['xz', execFileSync('xz', ['--stdout'], { input: plain, maxBuffer: 1 << 20 })],
+    ] as const) {
+      writeChunkFile(store.folder, id, bytes);
+      await expect(store.reader.get(id)).rejects.toMatchObject({
+        code: 'usage',
+        message: expect.stringContaining(`packed with ${name}`),
+      });
+      expect(fs.readFileSync(file).equals(bytes)).toBe(true);
+    }
+  });
+
+  test('has a chunk that gc has condemned, for as long as it is there', async () => {
+    if (kind !== 'directory' && kind !== 'http served by rekindle') return;
+    await using store = await start();
+    const { folder, reader, writer } = store;
+    const condemn = () =>
+      fs.renameSync(chunkFileIn(folder, id), condemnedName(chunkFileIn(folder, id), 'a-run'));
+    writeChunkFile(folder, id, packChunk(plain));
+    condemn();
+    expect(Buffer.from(await reader.get(id)).equals(plain)).toBe(true);
+    condemn();
+    expect(await reader.missing([id])).toEqual([]);
+    condemn();
+    expect(await writer?.need([id])).toEqual([]);
+    expect(fs.readdirSync(path.dirname(chunkFileIn(folder, id)))).toEqual([`${id}.cacnk`]);
+  });
+});
+
+describe('a store that becomes full', () => {
+  test('a folder: says so, keeps what is whole, and goes on when there is space', async () => {
+    await using store = await startStore('directory on another mount', []);
+    const { folder, writer, reader } = store;
+    const stored: ChunkId[] = [];
+    const fill = async (): Promise<never> => {
+      for (let n = 0; ; n++) {
+        const bytes = noise(`filling ${n}`, 1 << 20);
+        await writer?.need([chunkIdOf(bytes)]);
+        await writer?.put(chunkIdOf(bytes), packChunk(bytes));
+        stored.push(chunkIdOf(bytes));
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({
+      code: 'store-unreachable',
+      next: expect.stringContaining('Free some space'),
+    });
+    expect(stored.length).toBeGreaterThan(5);
+    for (const each of stored) expect((await reader.get(each)).length).toBe(1 << 20);
+    const names = fs.readdirSync(path.join(folder, 'chunks.castr'), { recursive: true, encoding: 'utf8' });
+    expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    for (const each of stored.slice(0, 2)) fs.rmSync(chunkFileIn(folder, each));
+    await writer?.put(id, packChunk(plain));
+    expect(Buffer.from(await reader.get(id)).equals(plain)).toBe(true);
+  });
+
+  test('the service: an answer that says so, at once and not after a minute of asking again', async () => {
+    await using store = await startStore('http served by rekindle', [id]);
+    const { folder, writer } = store;
+    using small = mountSmallDisk(path.dirname(folder), 2);
+    fs.rmSync(path.join(folder, 'chunks.castr'), { recursive: true });
+    fs.symlinkSync(small.path, path.join(folder, 'chunks.castr'));
+    const bytes = noise('more than there is space for', 3 << 20);
+    const startedAt = performance.now();
+    await expect(writer?.put(chunkIdOf(bytes), packChunk(bytes))).rejects.toMatchObject({
+      code: 'store-unreachable',
+      next: expect.stringContaining('Free some space'),
+    });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+});
+
+describe('a server that does not let us', () => {
+  test('a token that is no good is no lost cable: exit code 2, and the service says what to do', async () => {
+    await using store = await startStore('http served by rekindle', [id]);
+    const url = store.reader.description;
+    const { ca = '' } = store;
+    const refused = (token: string) =>
+      openStore({ kind: 'http', url, token, tls: { ca, serverName: 'rekindle' } });
+    const foreign = chunkIdOf(Buffer.from('of another image'));
+    await expect(refused('x'.repeat(43)).get(id)).rejects.toMatchObject({
+      code: 'usage',
+      next: 'Log on again.',
+      cause: { message: expect.stringContaining('no valid token') },
+    });
+    await expect(store.reader.get(foreign)).rejects.toMatchObject({
+      code: 'usage',
+      details: { status: 403 },
+      cause: { message: expect.stringContaining('its own image only') },
+    });
+  });
+
+  test('a plain web server that forbids, or that only reads', async () => {
+    server = await serveFolder(folder.path, true);
+    const store = openStoreForWriting({ kind: 'http', url: server.url });
+    await expect(store.get(id)).rejects.toMatchObject({
+      code: 'usage',
+      next: expect.stringContaining('access rules'),
+    });
     await store.close();
+    await using plainServer = await startPlainWebServer(folder.path);
+    const readOnly = openStoreForWriting({ kind: 'http', url: plainServer.url });
+    await expect(readOnly.put(id, packChunk(plain))).rejects.toMatchObject({
+      next: expect.stringContaining('only reads'),
+    });
+    await readOnly.close();
   });
 });
 
@@ -145,7 +311,7 @@ test('an HTTPS store trusts one CA and one name, whatever the address', async ()
 describe('an HTTP store', () => {
   test('goes on after resets, bad gateways and a restart of the server', async () => {
     server = await serveFolder(folder.path, true);
-    const store = openStore({ kind: 'http', url: server.url, token: 'job-token' });
+    const store = openStoreForWriting({ kind: 'http', url: server.url, token: 'job-token' });
     await store.put(id, packChunk(plain));
     server.failNext = [0, 502, 503, 0];
     expect(Buffer.from(await store.get(id)).equals(plain)).toBe(true);
@@ -172,7 +338,7 @@ describe('an HTTP store', () => {
     server = await serveFolder(folder.path, true);
     const store = openStore({ kind: 'http', url: server.url, token: 'secret-of-another-job' });
     const error = await store.get(id).catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'store-unreachable' });
+    expect(error).toMatchObject({ code: 'usage' });
     expect(JSON.stringify(error) + String(error)).not.toContain('secret-of-another-job');
     expect(server.requests).toHaveLength(1);
     await store.close();

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
@@ -70,7 +71,8 @@ function makeStation(sectorBytes: number): { device: string; file: string } {
 async function capture(device: string): Promise<Parameters<typeof planFor>[0] & { store: string }> {
   const store = path.join(folder.path, 'store');
   fs.mkdirSync(store);
-  const captured = await captureDisk({ path: device, store: { kind: 'directory', path: store } });
+  await using announcement = await announceCapture(store);
+  const captured = await captureDisk({ path: device, store: announcement.store });
   expect(captured.volumes).toMatchObject([{ name: 'root', fileSystem: 'ext4', capturedAs: 'used-blocks' }]);
   const indexFile = path.join(folder.path, 'disk.caibx');
   fs.writeFileSync(indexFile, formatDiskIndex(captured.index));

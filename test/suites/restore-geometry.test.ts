@@ -6,6 +6,7 @@ import { captureDisk } from '#images/capture/capture-disk.ts';
 import type { DiskIndex } from '#images/format/disk-index.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
 import { byRule } from '#runtime/restore/restore-scope.ts';
 import { checkIdentity } from '#runtime/steps/check-identity.ts';
@@ -85,7 +86,8 @@ async function makeImage(geometry: Geometry): Promise<Image> {
   const last = (root.startByte + root.sizeBytes) / logical - 1;
   run('sgdisk', '--set-alignment=1', `--new=1:${root.startByte / logical}:${last}`, station.path);
   writeAt(file, noise('root', 3 * MiB), root.startByte);
-  const captured = await captureDisk({ path: station.path, store: { kind: 'directory', path: store } });
+  await using announcement = await announceCapture(store);
+  const captured = await captureDisk({ path: station.path, store: announcement.store });
   const { slot, model, serial, wwn } = someDisk;
   const disk = { ...toImageDisk(captured), slot, model, serial, wwn, physicalSectorBytes: physical };
   return { disk, index: captured.index, rootSha256: sha256OfRange(file, root) };

@@ -5,6 +5,7 @@ import { openDisk } from '#images/block-device/disk-handle.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { chunkIdOf, zeroChunkId } from '#images/format/chunk-id.ts';
 import { formatDiskIndex, newDiskIndex } from '#images/format/disk-index.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
 import type { RestorePlan } from '#runtime/restore/restore-plan.ts';
 import { canZero, planZeroRanges } from '#runtime/restore/zero-ranges.ts';
@@ -35,7 +36,8 @@ beforeAll(async () => {
   original = makeBlankDisk(path.join(folder.path, 'original.img'), sizeBytes);
   writeAt(original, noise('begin', 3 * MiB), 0);
   writeAt(original, noise('middle', 2 * MiB), 60 * MiB);
-  const captured = await captureDisk({ path: original, store: { kind: 'directory', path: store } });
+  await using announcement = await announceCapture(store);
+  const captured = await captureDisk({ path: original, store: announcement.store });
   const indexFile = path.join(folder.path, 'disk.caibx');
   fs.writeFileSync(indexFile, formatDiskIndex(captured.index));
   image = { disk: toImageDisk(captured), indexFile };

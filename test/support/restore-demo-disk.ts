@@ -6,6 +6,7 @@ import path from 'node:path';
 import { type CapturedDisk, captureDisk } from '#images/capture/capture-disk.ts';
 import { type DiskIndex, formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
 import type { RestorePlan, TargetDisk } from '#runtime/restore/restore-plan.ts';
@@ -119,9 +120,10 @@ export async function captureDemoDisk(folder: string): Promise<CapturedDemo> {
   const station = makeDemoDisk(folder);
   const store = path.join(folder, 'store');
   fs.mkdirSync(store);
+  await using announcement = await announceCapture(store);
   const captured = await captureDisk({
     path: station,
-    store: { kind: 'directory', path: store },
+    store: announcement.store,
     dataVolumes: ['PROJECTS'],
   });
   const indexFile = path.join(folder, 'station.caibx');

@@ -11,6 +11,7 @@ import type { Share } from '#contract/share.ts';
 import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
@@ -46,9 +47,10 @@ async function obey(order: Order): Promise<unknown> {
     case 'capture': {
       await using mounted = await mountShare(order.share, 'write');
       return await inWords(mounted, async () => {
+        await using announcement = await announceCapture(mounted.folder);
         const captured = await captureDisk({
           path: pathOf(order.disk),
-          store: storeOf(mounted),
+          store: { ...storeOf(mounted), announcement: announcement.id },
           dataVolumes: [],
         });
         writeFileSync(`${mounted.folder}/captured.caibx`, formatDiskIndex(captured.index));
@@ -77,7 +79,7 @@ async function restore(mounted: MountedShare, device: string, sayAt: number | un
   const index = parseDiskIndex(readFileSync(`${mounted.folder}/station.caibx`), 'station.caibx');
   const disk = JSON.parse(readFileSync(`${mounted.folder}/disk.json`, 'utf8')) as ImageDisk;
   const plan = planRestore(disk, index, readTargetDisk(device, false, 512));
-  if (plan.kind !== 'restore') throw new Error(plan.sentence);
+  if (plan.kind !== 'restore') throw new Error(`no plan: ${plan.kind}`);
   let said = false;
   const { bytes } = await restoreDisk({
     plan,

@@ -83,3 +83,30 @@ export function smallImage(
   };
   return { chunks, index, passportFile, manifest };
 }
+
+/** The files of an image with this index as its only disk, unsigned. */
+export function smallImageOf(
+  station: string,
+  passport: HardwarePassport,
+  index: Buffer,
+  diskBytes: number,
+  promise: {
+    readonly sequence: number;
+    readonly previousManifestSha256: string | null;
+    readonly capturedAt?: string;
+  } = { sequence: 1, previousManifestSha256: null },
+) {
+  const { manifest, passportFile } = smallImage(station, passport, promise);
+  const [disk] = manifest['disks'] as [object];
+  const diskIndex = `${station}_disk0.caibx`;
+  const files = [
+    { name: diskIndex, bytes: index },
+    { name: 'passport.json', bytes: passportFile },
+  ];
+  const whole = {
+    ...manifest,
+    disks: [{ ...disk, sizeBytes: diskBytes }],
+    files: files.map(({ name, bytes }) => ({ name, bytes: bytes.length, sha256: sha256(bytes) })),
+  };
+  return { manifestBytes: Buffer.from(`${JSON.stringify(whole)}\n`), files };
+}

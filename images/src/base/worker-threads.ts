@@ -9,6 +9,7 @@ import { type ErrorCode, exitCodes, RekindleError } from './errors.ts';
 export const workerEntries = {
   'capture-worker': 'images/src/capture/capture-worker.ts',
   'chunk-reader-worker': 'images/src/mount/chunk-reader-worker.ts',
+  'verify-worker': 'images/src/upkeep/verify-worker.ts',
   'restore-worker': 'recovery-runtime/src/restore/restore-worker.ts',
 } as const;
 

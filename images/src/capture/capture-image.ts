@@ -5,6 +5,7 @@ import type { ImageManifest } from '../format/image-manifest.ts';
 import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.ts';
 import { type SecretKey, signBytes } from '../format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
+import { announceCapture } from '../stores/announcement.ts';
 import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
 import { continueChain, nameNextImage } from '../stores/next-image.ts';
 import { publishImage } from '../stores/publish-image.ts';
@@ -13,6 +14,7 @@ import { type ImageChange, summariseChange } from './image-change.ts';
 import { planManifest } from './plan-manifest.ts';
 import type { CaptureLimits } from './throttle.ts';
 import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
+import { type WaitForTurnOptions, waitForTurn } from './wait-for-turn.ts';
 
 /**
  * From disks to an image in a directory store that is published, signed and verified. Until the last step
@@ -48,7 +50,11 @@ export interface CaptureImageOptions
   readonly capturedAt?: Date;
   readonly workers?: number;
   readonly limits?: CaptureLimits;
+  /** Whose turn it has to be in this store; absent: nobody else is asked. */
+  readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
+  /** Asked when everything was read, before anything is published: an error here leaves no image. */
+  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -68,6 +74,11 @@ export interface CapturedImage {
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
+  await using _turn =
+    options.turn === undefined
+      ? null
+      : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
+  await using announcement = await announceCapture(store);
   const startedAt = options.capturedAt ?? new Date();
   const disks: CapturedDisk[] = [];
   let hibernatedElsewhere = false;
@@ -77,7 +88,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     disks.push(
       await captureDisk({
         path,
-        store: { kind: 'directory', path: store },
+        store: announcement.store,
         dataVolumes: options.dataVolumes ?? [],
         hibernatedElsewhere,
         sectorBytes: passportDisk.logicalSectorBytes,
@@ -89,6 +100,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       }),
     );
   }
+  await options.assertSources?.();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
@@ -97,10 +109,11 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
   });
 
   // Named only now: another image of the station may have appeared in the meantime.
-  const name = nameNextImage(store, station, startedAt);
+  const name = await nameNextImage(store, station, startedAt);
+  const { chain, unreadable } = await continueChain(store, station, signingKey);
   const image = planManifest({
     ...options,
-    ...continueChain(store, station, signingKey),
+    ...chain,
     capturedAt: timeOf(name).toISOString(),
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
@@ -108,8 +121,9 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     disks: disks.map((captured, number) => ({ captured, passportDisk: passportDiskOf(options, number) })),
   });
   const signature = signBytes(image.manifestBytes, signingKey, `rekindle image ${formatImageRef(name)}`);
-  publishImage(store, name, { manifestBytes: image.manifestBytes, files: image.files, signature });
-  const manifest = readBack(store, name, signingKey, image.manifestBytes);
+  const files = { manifestBytes: image.manifestBytes, files: image.files, signature };
+  await publishImage(store, name, files, announcement.id);
+  const manifest = await readBack(store, name, signingKey, image.manifestBytes);
   return {
     name,
     manifest,
@@ -117,9 +131,14 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     disks,
     change: summariseChange(disks),
     verified,
-    warnings: disks.flatMap((disk, number) =>
-      disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
-    ),
+    warnings: [
+      ...disks.flatMap((disk, number) =>
+        disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
+      ),
+      ...unreadable.map(
+        (each) => `the older image ${formatImageRef(each)} is damaged and cannot be restored`,
+      ),
+    ],
   };
 }
 
@@ -143,8 +162,13 @@ function timeOf({ utc }: ImageName): Date {
 }
 
 /** What a reader of the image will believe: signature, manifest, and every file with its listed hash. */
-function readBack(store: string, name: ImageName, key: SecretKey, written: Uint8Array): ImageManifest {
-  const { manifest, manifestBytes } = readManifest(store, name, key);
+async function readBack(
+  store: string,
+  name: ImageName,
+  key: SecretKey,
+  written: Uint8Array,
+): Promise<ImageManifest> {
+  const { manifest, manifestBytes } = await readManifest(store, name, key);
   if (!Buffer.from(manifestBytes).equals(written)) {
     throw new RekindleError(
       'verification-failed',
@@ -152,7 +176,7 @@ function readBack(store: string, name: ImageName, key: SecretKey, written: Uint8
       { next: 'Check the disk or share that holds the store, remove this image and capture again.' },
     );
   }
-  for (const { name: file } of manifest.files) readListedFile(store, name, manifest, file);
+  for (const { name: file } of manifest.files) await readListedFile(store, name, manifest, file);
   return manifest;
 }
 

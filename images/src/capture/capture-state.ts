@@ -1,5 +1,5 @@
 import type { DiskIndex } from '../format/disk-index.ts';
-import type { StoreRef } from '../stores/chunk-store.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import type { ThrottleData } from './throttle.ts';
 
 /** What the worker threads of a capture share with the main thread. */
@@ -46,8 +46,10 @@ export interface CaptureWorkerData {
   readonly index: DiskIndex;
   /** Shared: start and end of every unused range of the disk, ascending. */
   readonly unused: Float64Array;
-  readonly store: StoreRef;
+  readonly store: WritableStoreRef;
   readonly lanes: number;
+  /** That a lane reads before it asks the store for them, in one question. */
+  readonly chunksAtOnce: number;
   /** Shared, a byte a chunk, by `chunkFate`; the workers fill it in. */
   readonly fates: Uint8Array;
   readonly throttle: ThrottleData;

@@ -49,7 +49,7 @@ export function createOutputFile(file: string, neededBytes: number, fullBytes: n
         await handle.close();
       }
       giveName(partial, file);
-      syncFolder(folder);
+      await syncFolder(folder);
     },
     [Symbol.dispose]: () => fs.rmSync(partial, { force: true }),
   };

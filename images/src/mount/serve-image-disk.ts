@@ -20,14 +20,19 @@ export interface FoundDisk {
 }
 
 /** @throws RekindleError `not-found` (no such disk), `verification-failed` */
-export function findImageDisk(store: string, image: ImageName, key: PublicKey, number: number): FoundDisk {
-  const { manifest } = readManifest(store, image, key);
+export async function findImageDisk(
+  store: string,
+  image: ImageName,
+  key: PublicKey,
+  number: number,
+): Promise<FoundDisk> {
+  const { manifest } = await readManifest(store, image, key);
   const disk = manifest.disks.find((each) => each.number === number);
   if (disk === undefined)
     throw new RekindleError('not-found', `Image ${formatImageRef(image)} has no disk ${number}`, {
       next: `It has ${manifest.disks.map((each) => `disk ${each.number} (${each.model})`).join(', ')}.`,
     });
-  const index = parseDiskIndex(readListedFile(store, image, manifest, disk.diskIndex), disk.diskIndex);
+  const index = parseDiskIndex(await readListedFile(store, image, manifest, disk.diskIndex), disk.diskIndex);
   return { store, image, disk, index };
 }
 

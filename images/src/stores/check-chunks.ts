@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
-import { type ChunkId, chunkIdOf, chunkPath } from '../format/chunk-id.ts';
+import { type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
 import { outputBytes } from './chunk-file.ts';
-import { chunksFolder } from './directory-store.ts';
+import { readChunkFileAside } from './directory-store.ts';
 
 /** Reads chunks of a directory store again, beside the caller's own thread: a service stays responsive. */
 
@@ -42,7 +40,7 @@ export async function checkChunks(
 /** Bytes of the chunk's file, or what is wrong with it. */
 async function checkChunk(store: string, id: ChunkId): Promise<number | string> {
   try {
-    const chunkFile = await readFile(join(store, chunksFolder, chunkPath(id)));
+    const chunkFile = await readChunkFileAside(store, id);
     return (await isChunk(id, chunkFile)) ? chunkFile.length : `chunk ${id} is damaged in the store`;
   } catch (error) {
     return `chunk ${id} cannot be read: ${error instanceof Error ? error.message : String(error)}`;

@@ -42,6 +42,8 @@ export function unpackChunk(
   digest: ChunkDigest = 'sha256',
   into?: Uint8Array,
 ): Uint8Array {
+  const foreign = foreignCompression(chunkFile);
+  if (foreign !== null) throw foreignChunk(id, where, foreign);
   const problem = findFrameProblem(chunkFile, chunkSizeLimit);
   if (problem !== null)
     throw badChunk(id, where, `its ${chunkFile.length} bytes are no chunk file: ${problem}`);
@@ -61,6 +63,32 @@ export function unpackChunk(
   const found = chunkIdOf(plain, digest);
   if (found !== id) throw badChunk(id, where, `its content hashes to ${found}`);
   return plain;
+}
+
+/** First bytes of what casync packs with --compression=xz and gzip. */
+const foreignMagic = [
+  ['xz', Buffer.from('fd377a585a00', 'hex')],
+  ['gzip', Buffer.from('1f8b', 'hex')],
+] as const;
+
+function foreignCompression(chunkFile: Uint8Array): string | null {
+  const begins = (magic: Buffer): boolean => magic.equals(chunkFile.subarray(0, magic.length));
+  return foreignMagic.find(([, magic]) => begins(magic))?.[0] ?? null;
+}
+
+/** Whether another compression than zstd was used: the chunk cannot be read, but it is not damaged. */
+export const isForeignCompression = (chunkFile: Uint8Array): boolean =>
+  foreignCompression(chunkFile) !== null;
+
+function foreignChunk(id: ChunkId, where: string, compression: string): RekindleError {
+  return new RekindleError(
+    'usage',
+    `Reading chunk ${id} from ${where}: it is packed with ${compression}; only zstd is read`,
+    {
+      next: 'Make the store again with casync --compression=zstd, or restore with casync itself.',
+      details: { chunk: id, store: where },
+    },
+  );
 }
 
 function badChunk(id: ChunkId, where: string, what: string, cause?: unknown): RekindleError {

@@ -1,84 +1,147 @@
 import fs from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
-import { packedBound, unpackChunk } from './chunk-file.ts';
-import type { ChunkStore } from './chunk-store.ts';
+import { openJournal } from './announcement.ts';
+import { isForeignCompression, packedBound, unpackChunk } from './chunk-file.ts';
+import type { ChunkSource, ChunkStore, DirectoryStoreRef, WritableStoreRef } from './chunk-store.ts';
+import { takeBack } from './condemned-chunk.ts';
 import { makeFolderDurably, writeFileDurably } from './durable-write.ts';
+import { isStoreFull } from './store-full.ts';
 
 export const chunksFolder = 'chunks.castr';
 
 const chunkFileLimit = packedBound(chunkSizeLimit);
 
+export const chunkFilePath = (store: string, id: ChunkId): string =>
+  path.join(store, chunksFolder, chunkPath(id));
+
+/** Questions that are on their way at once: a share answers each in a millisecond, and the thread stays free. */
+const looksAtOnce = 16;
+
 /**
- * A store in a folder: local disk, or a mounted share. Calls are synchronous inside, because worker threads
- * make them; a service that reads through this store in its main thread would block.
+ * A store in a folder: local disk, or a mounted share. `missing`, `need` and `put` never block, for the service makes
+ * them in its main thread. `get` reads, decompresses and hashes in one go, because worker threads make it and have
+ * nothing else to do meanwhile.
  */
+export function openDirectorySource(ref: DirectoryStoreRef, digest: ChunkDigest = 'sha256'): ChunkSource {
+  assertFolder(ref);
+  return directorySource(ref, digest);
+}
+
+/** @param ref with the announcement of the capture that writes, begun before */
 export function openDirectoryStore(
-  folder: string,
+  ref: Extract<WritableStoreRef, { kind: 'directory' }>,
   digest: ChunkDigest = 'sha256',
-  description = folder,
 ): ChunkStore {
-  if (!fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new RekindleError(
-      'store-unreachable',
-      `Opening image store ${description}: there is no such folder`,
-      {
-        next: 'Check the path, and that the share or disk is mounted.',
-      },
-    );
-  }
-  const chunks = path.join(folder, chunksFolder);
-  const fileOf = (id: ChunkId): string => path.join(chunks, chunkPath(id));
+  assertFolder(ref);
+  const folder = ref.path;
+  const source = directorySource(ref, digest);
+  const journal = openJournal(folder, ref.announcement);
+  return {
+    ...source,
+
+    async need(ids) {
+      if (ids.length === 0) return [];
+      await journal.append(ids);
+      return source.missing(ids);
+    },
+
+    async put(id, chunkFile) {
+      const file = chunkFilePath(folder, id);
+      if (await exists(file)) return;
+      try {
+        await makeFolderDurably(path.dirname(file));
+        await writeFileDurably(file, chunkFile);
+      } catch (cause) {
+        throw writeFailed(id, source.description, cause);
+      }
+    },
+
+    async close() {
+      await journal.close();
+    },
+  };
+}
+
+function directorySource(
+  { path: folder, description = folder }: DirectoryStoreRef,
+  digest: ChunkDigest,
+): ChunkSource {
   /** Kept from chunk to chunk: what is read into it is unpacked before anything else is read. */
   let memory = new Uint8Array(0);
-
+  const memoryFor = (size: number): Uint8Array => {
+    if (memory.length < size) memory = new Uint8Array(size);
+    return memory;
+  };
+  /** A chunk file in the kept memory; null when it is not there. */
+  const readNow = (id: ChunkId): Uint8Array | null => {
+    try {
+      return readWhole(chunkFilePath(folder, id), memoryFor);
+    } catch (cause) {
+      if (isCode(cause, 'ENOENT')) return null;
+      throw readFailed(id, description, cause);
+    }
+  };
+  /** @param use is done with the bytes before anything is waited for: the next reader gets the same memory */
+  const read = async <T>(id: ChunkId, use: (chunkFile: Uint8Array) => T): Promise<T> => {
+    const found = readNow(id);
+    if (found !== null) return use(found);
+    const again = (await takeBack(chunkFilePath(folder, id))) ? readNow(id) : null;
+    if (again === null) throw notHeld(id, description);
+    return use(again);
+  };
+  const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
+    try {
+      return unpackChunk(id, chunkFile, description, digest, into);
+    } catch (error) {
+      // What another program packed in its own way is not damaged.
+      if (!isForeignCompression(chunkFile)) setAside(chunkFilePath(folder, id));
+      throw error;
+    }
+  };
   return {
     description,
 
     async get(id, into) {
-      const file = fileOf(id);
-      let bytes: Uint8Array;
-      try {
-        bytes = readWhole(file, (size) => {
-          if (memory.length < size) memory = new Uint8Array(size);
-          return memory;
-        });
-      } catch (cause) {
-        throw readFailed(id, description, cause);
-      }
-      try {
-        return unpackChunk(id, bytes, description, digest, into);
-      } catch (error) {
-        setAside(file);
-        throw error;
-      }
+      return read(id, (chunkFile) => unpack(id, chunkFile, into));
+    },
+
+    async getChunkFile(id) {
+      return read(id, (chunkFile) => ({
+        plainBytes: unpack(id, chunkFile).length,
+        chunkFile: Uint8Array.from(chunkFile),
+      }));
     },
 
     async missing(ids) {
-      return ids.filter((id) => !fs.existsSync(fileOf(id)));
-    },
-
-    async put(id, chunkFile) {
-      const file = fileOf(id);
-      if (fs.existsSync(file)) return;
-      try {
-        makeFolderDurably(path.dirname(file));
-        writeFileDurably(file, chunkFile);
-      } catch (cause) {
-        throw new RekindleError('store-unreachable', `Writing chunk ${id} to image store ${description}`, {
-          cause,
-          next: isCode(cause, 'ENOSPC')
-            ? 'Free some space in the store, then start again: what is stored is reused.'
-            : 'Check the store, then start again: what is stored is reused.',
-          details: { chunk: id },
-        });
-      }
+      const absent = new Set<ChunkId>();
+      let next = 0;
+      const lane = async (): Promise<void> => {
+        for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
+          const file = chunkFilePath(folder, id);
+          if (!(await exists(file)) && !(await takeBack(file))) absent.add(id);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(looksAtOnce, ids.length) }, lane));
+      return ids.filter((id) => absent.has(id));
     },
 
     async close() {},
   };
+}
+
+/** A chunk file as it is, unchecked, beside the caller's own thread. @throws as the file system */
+export async function readChunkFileAside(store: string, id: ChunkId): Promise<Uint8Array> {
+  const file = chunkFilePath(store, id);
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (!isCode(error, 'ENOENT') || !(await takeBack(file))) throw error;
+    return readFile(file);
+  }
 }
 
 /** A file's bytes, in memory that `memoryFor` a size gives. */
@@ -97,6 +160,23 @@ function readWhole(file: string, memoryFor: (size: number) => Uint8Array): Uint8
   }
 }
 
+function assertFolder({ path: folder, description = folder }: DirectoryStoreRef): void {
+  if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new RekindleError(
+    'store-unreachable',
+    `Opening image store ${description}: there is no such folder`,
+    { next: 'Check the path, and that the share or disk is mounted.' },
+  );
+}
+
+/** Nothing there, or no answer: a store that fails says so when the chunk is written. */
+function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** A damaged chunk must not be found again; its bytes stay for who wants to know why. */
 function setAside(file: string): void {
   try {
@@ -106,17 +186,29 @@ function setAside(file: string): void {
   }
 }
 
+function notHeld(id: ChunkId, folder: string): RekindleError {
+  return new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
+    next: 'Copy it from a second store, or choose another image.',
+    details: { chunk: id },
+  });
+}
+
 function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
-  return isCode(cause, 'ENOENT')
-    ? new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
-        next: 'Copy it from a second store, or choose another image.',
-        details: { chunk: id },
-      })
-    : new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
-        cause,
-        next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
-        details: { chunk: id },
-      });
+  return new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
+    cause,
+    next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
+    details: { chunk: id },
+  });
+}
+
+function writeFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
+  return new RekindleError('store-unreachable', `Writing chunk ${id} to image store ${folder}`, {
+    cause,
+    next: isStoreFull(cause)
+      ? 'Free some space in the store, then start again: what is stored is reused.'
+      : 'Check the store, then start again: what is stored is reused.',
+    details: { chunk: id },
+  });
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -1,40 +1,49 @@
-import fs from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-/** What is there under its name is complete and on the medium: temporary file, fsync, rename, fsync of the folder. */
+/**
+ * What is there under its name is complete and on the medium: temporary file, fsync, rename, fsync of the folder.
+ * Asynchronous: a service that waits for a slow disk goes on answering.
+ */
 
 let counter = 0;
 
-export function writeFileDurably(file: string, bytes: Uint8Array): void {
+export async function writeFileDurably(file: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${file}.${process.pid}-${counter++}-${Math.random().toString(36).slice(2, 8)}.tmp`;
   try {
-    const fd = fs.openSync(temporary, 'wx', 0o644);
+    const handle = await open(temporary, 'wx', 0o644);
     try {
-      for (let at = 0; at < bytes.length; ) at += fs.writeSync(fd, bytes, at, bytes.length - at);
-      fs.fsyncSync(fd);
+      await writeFully(handle, bytes);
+      await handle.sync();
     } finally {
-      fs.closeSync(fd);
+      await handle.close();
     }
-    fs.renameSync(temporary, file);
+    await rename(temporary, file);
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
+    await rm(temporary, { force: true });
     throw error;
   }
-  syncFolder(path.dirname(file));
+  await syncFolder(path.dirname(file));
 }
 
-export function syncFolder(folder: string): void {
-  const fd = fs.openSync(folder, 'r');
+async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
+  }
+}
+
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
   try {
-    fs.fsyncSync(fd);
+    await handle.sync();
   } finally {
-    fs.closeSync(fd);
+    await handle.close();
   }
 }
 
 /** Makes a folder and the ones above it, each entered durably in its parent. */
-export function makeFolderDurably(folder: string): void {
-  const first = fs.mkdirSync(folder, { recursive: true });
+export async function makeFolderDurably(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
   if (first === undefined) return;
-  for (let at = folder; at !== path.dirname(first); at = path.dirname(at)) syncFolder(path.dirname(at));
+  for (let at = folder; at !== path.dirname(first); at = path.dirname(at)) await syncFolder(path.dirname(at));
 }

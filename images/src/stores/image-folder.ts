@@ -1,54 +1,25 @@
 import { createHash } from 'node:crypto';
-import fs from 'node:fs';
-import path from 'node:path';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
-import { type ImageManifest, imageManifestSchema, type StationName } from '../format/image-manifest.ts';
-import {
-  formatImageName,
-  formatImageRef,
-  type ImageName,
-  type ImageRef,
-  parseImageName,
-} from '../format/image-name.ts';
+import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
+import { formatImageRef, type ImageName, type ImageRef } from '../format/image-name.ts';
 import { type PublicKey, verifySignature } from '../format/minisign.ts';
+import { imageFolder, imagesFolder, listImages, manifestFile, readImageFile } from './image-files.ts';
+import { parseStore } from './open-store.ts';
 
-/** Images of a directory store: `<store>/images/<STATION>/<STATION>_<UTC>/`. */
+/** Images of a store, and the one way to believe them. A store is a path or a URL. */
 
-export const imagesFolder = 'images';
-export const manifestFile = 'manifest.json';
+export { imageFolder, imagesFolder, listImages, manifestFile };
 export const signatureFile = 'manifest.json.minisig';
 
 /** A manifest is some hundred KiB for a disk with 128 partitions; 16 MiB is no manifest. */
 const manifestLimit = 16 << 20;
 
-export function imageFolder(store: string, name: ImageName): string {
-  return path.join(store, imagesFolder, name.station, formatImageName(name));
-}
-
-/** Published images, of one station or of all, oldest first. Folders with other names are nobody's images. */
-export function listImages(store: string, station?: StationName): ImageName[] {
-  const root = path.join(store, imagesFolder);
-  const stations = station === undefined ? readFolder(root) : [station];
-  return stations
-    .flatMap((owner) =>
-      readFolder(path.join(root, owner)).flatMap((folder) => {
-        const name = parseImageName(folder);
-        return name !== null &&
-          name.station === owner &&
-          fs.existsSync(path.join(root, owner, folder, manifestFile))
-          ? [name]
-          : [];
-      }),
-    )
-    .sort((a, b) => (a.station === b.station ? compare(a.utc, b.utc) : compare(a.station, b.station)));
-}
-
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
 /** @throws RekindleError `not-found` */
-export function resolveImage(store: string, ref: ImageRef): ImageName {
-  const images = listImages(store, ref.station);
+export async function resolveImage(store: string, ref: ImageRef): Promise<ImageName> {
+  // A web server need not show listings: an image that is named with its time is found, or not, by its manifest.
+  if (ref.utc !== 'latest' && parseStore(store).kind === 'http') return { ...ref };
+  const images = await listImages(store, ref.station);
   const found = ref.utc === 'latest' ? images.at(-1) : images.find((image) => image.utc === ref.utc);
   if (found !== undefined) return found;
   const known = images.map(formatImageRef);
@@ -72,10 +43,13 @@ export interface SignedManifest {
 }
 
 /** @throws RekindleError `verification-failed`, `not-found` */
-export function readManifest(store: string, name: ImageName, publicKey: PublicKey): SignedManifest {
-  const folder = imageFolder(store, name);
-  const manifestBytes = readImageFile(folder, manifestFile, manifestLimit);
-  const signature = Buffer.from(readImageFile(folder, signatureFile, 4096)).toString('utf8');
+export async function readManifest(
+  store: string,
+  name: ImageName,
+  publicKey: PublicKey,
+): Promise<SignedManifest> {
+  const manifestBytes = await readImageFile(store, name, manifestFile, manifestLimit);
+  const signature = Buffer.from(await readImageFile(store, name, signatureFile, 4096)).toString('utf8');
   return {
     manifest: checkManifest(manifestBytes, signature, publicKey, formatImageRef(name)),
     manifestBytes,
@@ -122,19 +96,15 @@ export function parseManifest(bytes: Uint8Array, what: string): ImageManifest {
 }
 
 /** A file that the manifest lists, with size and hash as listed. @throws RekindleError `verification-failed` */
-export function readListedFile(
+export async function readListedFile(
   store: string,
   name: ImageName,
   manifest: ImageManifest,
   file: string,
-): Uint8Array {
+): Promise<Uint8Array> {
   const listed = manifest.files.find((each) => each.name === file);
   if (listed === undefined) throw badFile(file, name, 'the manifest does not list it');
-  return assertListedFile(
-    readImageFile(imageFolder(store, name), file, listed.bytes),
-    listed,
-    formatImageRef(name),
-  );
+  return assertListedFile(await readImageFile(store, name, file, listed.bytes), listed, formatImageRef(name));
 }
 
 /** The bytes, when they are those that the manifest lists. @throws RekindleError `verification-failed` */
@@ -156,32 +126,6 @@ function badFile(file: string, image: ImageName | string, why: string): Rekindle
   return new RekindleError('verification-failed', `Reading ${file} of image ${what}: ${why}`, {
     next: 'Take another copy of the image, or another image of the station.',
   });
-}
-
-function readImageFile(folder: string, file: string, limit: number): Uint8Array {
-  const full = path.join(folder, file);
-  try {
-    const { size } = fs.statSync(full);
-    if (size > limit) throw new Error(`it has ${size} bytes, at most ${limit} are expected`);
-    return fs.readFileSync(full);
-  } catch (cause) {
-    throw new RekindleError('verification-failed', `Reading ${full}`, {
-      cause,
-      next: 'Take another copy of the image.',
-    });
-  }
-}
-
-function readFolder(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder).sort();
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
-    throw new RekindleError('store-unreachable', `Listing ${folder}`, {
-      cause,
-      next: 'Check the disk or share that holds the store.',
-    });
-  }
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -1,6 +1,6 @@
 import type { Router } from 'express';
 import { errorChain } from '#base/errors.ts';
-import { enrolReplySchema, enrolRequestSchema, imageListSchema } from '#contract/api.ts';
+import { enrolReplySchema, enrolRequestSchema, type ImageSummary, imageListSchema } from '#contract/api.ts';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { listImages } from '#images/stores/image-folder.ts';
 import { summariseImage } from '../jobs/summarise-image.ts';
@@ -26,8 +26,13 @@ export function addStationEndpoints(router: Router, context: ServiceContext): vo
       const station = parameters['station'] ?? '';
       const refused = refuseStation(grant, station) ?? refusePermission(state, grant, 'see-images');
       if (refused !== undefined) return refused;
-      const images = listImages(context.store, stationNameSchema.parse(station));
-      return ok({ images: images.flatMap((name) => summariseImage(context, name) ?? []) });
+      const images = await listImages(context.store, stationNameSchema.parse(station));
+      const summaries: ImageSummary[] = [];
+      for (const name of images) {
+        const summary = await summariseImage(context, name);
+        if (summary !== undefined) summaries.push(summary);
+      }
+      return ok({ images: summaries });
     },
   });
 

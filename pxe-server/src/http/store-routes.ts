@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import express, { type Request, type Response, type Router } from 'express';
 import { missingReplySchema, missingRequestSchema } from '#contract/api.ts';
@@ -5,16 +6,21 @@ import { type ChunkId, chunkPath, isChunkId } from '#images/format/chunk-id.ts';
 import { chunkSizeLimit } from '#images/format/disk-index.ts';
 import { formatImageName, parseImageName } from '#images/format/image-name.ts';
 import { isChunk } from '#images/stores/check-chunks.ts';
-import { chunksFolder } from '#images/stores/directory-store.ts';
+import type { ChunkStore } from '#images/stores/chunk-store.ts';
+import { takeBack } from '#images/stores/condemned-chunk.ts';
+import { chunkFilePath, chunksFolder } from '#images/stores/directory-store.ts';
 import { makeFolderDurably, writeFileDurably } from '#images/stores/durable-write.ts';
 import { imageFolder } from '#images/stores/image-folder.ts';
-import { openStore } from '#images/stores/open-store.ts';
+import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
+import { isStoreFull } from '#images/stores/store-full.ts';
 import { captureFolder } from '../jobs/capture-folder.ts';
 import type { ChunksOfImages } from '../jobs/chunks-of-images.ts';
 import { findJob, type Job } from '../jobs/job-store.ts';
+import { beatJobTurn } from '../jobs/job-turn.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { withLargeReads } from './large-reads.ts';
 import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
@@ -32,6 +38,14 @@ const noSuchFile = refuse(404, { code: 'no-such-file', message: 'The store has n
 export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf: ChunksOfImages): void {
   const { state, store } = context;
   const chunks = openStore({ kind: 'directory', path: store });
+  const withAnnounced = async <T>(job: Job, work: (into: ChunkStore) => Promise<T>): Promise<T> => {
+    const into = openStoreForWriting({ kind: 'directory', path: store, announcement: job.id });
+    try {
+      return await work(into);
+    } finally {
+      await into.close();
+    }
+  };
 
   addEndpoint(router, state, {
     method: 'post',
@@ -43,7 +57,11 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     async handle({ grant, body: { chunks: ids } }) {
       const job = openJobOf(context, grant);
       if ('status' in job) return job;
-      if (grant.kind === 'job' && ids.some((id) => !chunksOf.has(job.imageName, id as ChunkId))) {
+      if (grant.kind === 'capture') {
+        return ok({ missing: await withAnnounced(job, (into) => into.need(ids as ChunkId[])) });
+      }
+      const own = await chunksOf.of(job.imageName);
+      if (ids.some((id) => own.findHex(id) === -1)) {
         return notAllowed('This token reads the chunks of its own image only.');
       }
       return ok({ missing: await chunks.missing(ids as ChunkId[]) });
@@ -57,10 +75,11 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     if ('status' in job) return sendProblem(response, job);
     const id = chunkIdIn(request);
     if (id === undefined) return sendProblem(response, noSuchFile);
-    if (job.kind === 'restore' && !chunksOf.has(job.imageName, id)) {
+    if (job.kind === 'restore' && (await chunksOf.of(job.imageName)).findHex(id) === -1) {
       return sendProblem(response, notAllowed('This token reads the chunks of its own image only.'));
     }
-    const file = join(store, chunksFolder, chunkPath(id));
+    const file = chunkFilePath(store, id);
+    if (job.kind === 'restore' && !(await isThere(file))) await takeBack(file);
     // A file that is not there: sendFile finds that too, and answers.
     const sent = await sendChunk(request, response, file).catch(() => false);
     if (!sent) sendFile(response, file);
@@ -82,8 +101,12 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
         }),
       );
     }
-    await chunks.put(id, bytes);
-    response.status(204).end();
+    await answerWrite(response, () =>
+      withAnnounced(job, async (into) => {
+        const [missing] = await into.need([id]);
+        if (missing !== undefined) await into.put(id, bytes);
+      }),
+    );
   });
 
   const fileRoute = '/store/images/:station/:image/:file';
@@ -107,10 +130,29 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     }
     const bytes = await readBody(readFile, request, response);
     const folder = captureFolder(store, job.id);
-    makeFolderDurably(folder);
-    writeFileDurably(join(folder, target.file), bytes);
-    response.status(204).end();
+    await answerWrite(response, async () => {
+      await makeFolderDurably(folder);
+      await writeFileDurably(join(folder, target.file), bytes);
+    });
   });
+}
+
+/** A full store is no failure that goes away by asking again. */
+async function answerWrite(response: Response, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!isStoreFull(error)) throw error;
+    return sendProblem(
+      response,
+      refuse(507, {
+        code: 'store-full',
+        message: 'The image store is full.',
+        next: 'Free some space in the store, then start again: what is stored is reused.',
+      }),
+    );
+  }
+  response.status(204).end();
 }
 
 function allowed(context: ServiceContext, request: Request, kinds: readonly Grant['kind'][]): Job | Refused {
@@ -118,11 +160,19 @@ function allowed(context: ServiceContext, request: Request, kinds: readonly Gran
   return 'kind' in granted ? granted : openJobOf(context, granted.grant);
 }
 
-function openJobOf({ state }: ServiceContext, { job: id }: Grant): Job | Refused {
-  const job = id === null ? undefined : findJob(state, id);
+function openJobOf(context: ServiceContext, { job: id }: Grant): Job | Refused {
+  const job = id === null ? undefined : findJob(context.state, id);
+  if (job !== undefined) beatJobTurn(context, job);
   return job === undefined || job.closedAt !== null
     ? refuse(403, { code: 'job-closed', message: 'The job of this token is over.', next: 'Start a new one.' })
     : job;
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function chunkIdIn({ params }: Request): ChunkId | undefined {
@@ -141,10 +191,14 @@ function imageFileIn({ params }: Request, job: Job) {
 }
 
 function sendFile(response: Response, file: string): void {
-  response.sendFile(file, { dotfiles: 'allow', immutable: true, maxAge: '1d' }, (error?: Error) => {
-    if (error === undefined || response.headersSent) return;
-    sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
-  });
+  response.sendFile(
+    file,
+    withLargeReads({ dotfiles: 'allow', immutable: true, maxAge: '1d' }),
+    (error?: Error) => {
+      if (error === undefined || response.headersSent) return;
+      sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
+    },
+  );
 }
 
 async function readBody(

@@ -27,7 +27,7 @@ export async function closeRun(context: ServiceContext, job: Job, machine: Machi
   });
   const report = assembleRunReport(job, machine, journal.boots(job.machine).at(-1) ?? [], closedAt);
   const folder = join(context.paths.reports, job.station, `${formatUtc(job.openedAt)}_${job.id}`);
-  writeReport(folder, report, context);
+  await writeReport(folder, report, context);
 
   if (machine.outcome === 'restored') disarm(state, job.station);
   const station = findStation(state, job.station);
@@ -82,10 +82,13 @@ function passportAfterRun(
 }
 
 /** `minisign -V -p image-signing.pub -m report.json` checks it too. */
-function writeReport(folder: string, report: RunReport, { signingKey }: ServiceContext): void {
+async function writeReport(folder: string, report: RunReport, { signingKey }: ServiceContext): Promise<void> {
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  makeFolderDurably(folder);
-  writeFileDurably(join(folder, 'report.json'), bytes);
+  await makeFolderDurably(folder);
+  await writeFileDurably(join(folder, 'report.json'), bytes);
   const comment = `rekindle run report ${report.jobId} ${report.station}`;
-  writeFileDurably(join(folder, 'report.json.minisig'), Buffer.from(signBytes(bytes, signingKey, comment)));
+  await writeFileDurably(
+    join(folder, 'report.json.minisig'),
+    Buffer.from(signBytes(bytes, signingKey, comment)),
+  );
 }

@@ -5,12 +5,12 @@ import { readManifest } from '#images/stores/image-folder.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 
 /** Undefined for an image whose manifest is damaged or not signed by this site: nobody shall choose it. */
-export function summariseImage(
+export async function summariseImage(
   { store, signingKey, log }: Pick<ServiceContext, 'store' | 'signingKey' | 'log'>,
   name: ImageName,
-): ImageSummary | undefined {
+): Promise<ImageSummary | undefined> {
   try {
-    const { manifest } = readManifest(store, name, signingKey);
+    const { manifest } = await readManifest(store, name, signingKey);
     const volumes = manifest.disks.flatMap((disk) => disk.volumes);
     return {
       ref: formatImageRef(name),

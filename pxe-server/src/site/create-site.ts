@@ -53,7 +53,7 @@ export async function createSite(paths: SitePaths, initial: InitialConfiguration
   }
   if (!existsSync(paths.imageSigningPublicKey)) {
     const secret = parseSecretKey(await readFile(paths.imageSigningKey, 'utf8'));
-    writeFileDurably(paths.imageSigningPublicKey, Buffer.from(formatPublicKey(secret)));
+    await writeFileDurably(paths.imageSigningPublicKey, Buffer.from(formatPublicKey(secret)));
   }
   const tls = [paths.caKey, paths.caCertificate, paths.serverKey, paths.serverCertificate];
   if (!tls.every((file) => existsSync(file))) {

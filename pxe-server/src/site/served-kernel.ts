@@ -18,7 +18,7 @@ export async function writeServedKernel(paths: SitePaths, kernel: UnpackedKernel
   await copyFile(kernel.vmlinuz, `${paths.kernel}.partial`);
   await rename(`${paths.kernel}.partial`, paths.kernel);
   const record = servedKernelSchema.parse(kernel);
-  writeFileDurably(paths.kernelRecord, Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
+  await writeFileDurably(paths.kernelRecord, Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
 }
 
 /** @throws RekindleError `usage` when no runtime was built for this site, or its kernel's modules are gone */

@@ -81,8 +81,8 @@ export async function buildSiteUniversalPack(
 }
 
 /** The pack's manifest beside it, so that what is inside can be asked without unpacking. */
-function recorded(output: string, pack: BuiltDriverPack): BuiltDriverPack {
-  writeFileDurably(`${output}.json`, Buffer.from(`${JSON.stringify(pack.manifest, null, 1)}\n`));
+async function recorded(output: string, pack: BuiltDriverPack): Promise<BuiltDriverPack> {
+  await writeFileDurably(`${output}.json`, Buffer.from(`${JSON.stringify(pack.manifest, null, 1)}\n`));
   return pack;
 }
 

@@ -12,7 +12,7 @@ import { checkManifest } from '#images/stores/image-folder.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import { openRestoreJob } from '../server-client/calls.ts';
-import { readImageFile } from '../server-client/image-files.ts';
+import { readImageFile, storeOverHttps } from '../server-client/image-files.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { SiteKeys } from '../workflow-machine.ts';
 
@@ -59,12 +59,7 @@ export const checkImage = readingStep<
       signature: job.manifestSignature,
       key: parsePublicKey(site.imageSigner),
       readListed: (manifest, name) => readImageFile(server, job, manifest, name),
-      source: {
-        kind: 'http',
-        url: new URL(job.storePath, server.address.url).href,
-        token: job.token,
-        tls: { ca: server.address.ca, serverName: server.address.serverName },
-      },
+      source: storeOverHttps(server, job),
     });
     const { station, capturedAt } = image.manifest;
     return { value: image, sentence: texts.imageSigned(station, capturedAt) };

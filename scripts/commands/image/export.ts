@@ -30,8 +30,8 @@ export function exportCommand(): Command {
 
 async function runExport(ref: string, options: Options): Promise<void> {
   const { store, key } = await openImages(options);
-  const name = resolveImage(store, parseImageRef(ref));
-  const from = findImageDisk(store, name, key, options.disk);
+  const name = await resolveImage(store, parseImageRef(ref));
+  const from = await findImageDisk(store, name, key, options.disk);
   const line = createProgressLine();
   using interrupted = interruptSignal();
   const { format, output } = options;

@@ -4,6 +4,7 @@ import { errorChain, RekindleError } from '#base/errors.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
 import { listImages, readManifest } from '#images/stores/image-folder.ts';
+import { readVerification } from '#images/upkeep/verification-record.ts';
 import { imageVerb, openImages, type StoreOption } from './open-images.ts';
 import { parseStationName } from './station-facts.ts';
 
@@ -11,24 +12,25 @@ type Options = StoreOption & { readonly json?: boolean };
 
 export function listCommand(): Command {
   return imageVerb('list')
-    .description('all images, or those of one station')
+    .description('all images, or those of one station: size, consistency, when they were last verified')
     .argument('[station]')
     .option('--json', 'as JSON')
     .action(list);
 }
 
+/** Images that are read at once: a share answers each question in a millisecond or ten. */
+const atOnce = 16;
+
 async function list(station: string | undefined, options: Options): Promise<void> {
   const { store, key } = await openImages(options);
-  const images = listImages(store, station === undefined ? undefined : parseStationName(station));
-  const rows = images.map((name) => summaryOf(store, name, key));
+  const images = await listImages(store, station === undefined ? undefined : parseStationName(station));
+  const rows: Awaited<ReturnType<typeof summaryOf>>[] = [];
+  for (let at = 0; at < images.length; at += atOnce)
+    rows.push(
+      ...(await Promise.all(images.slice(at, at + atOnce).map((name) => summaryOf(store, name, key)))),
+    );
   if (options.json === true) console.log(JSON.stringify(rows));
-  else {
-    for (const row of rows) {
-      const what = 'problem' in row ? 'DAMAGED' : `${row.consistency.padEnd(10)} ${formatBytes(row.bytes)}`;
-      console.log(`${row.ref.padEnd(40)} ${what}`);
-    }
-    if (rows.length === 0) console.log('There is no image yet. Next: rekindle enrol open --for 15m');
-  }
+  else print(rows);
   const damaged = rows.flatMap((row) => ('problem' in row ? [row.problem] : []));
   if (damaged.length > 0) {
     throw new RekindleError(
@@ -39,13 +41,52 @@ async function list(station: string | undefined, options: Options): Promise<void
   }
 }
 
+function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
+  if (rows.length === 0) {
+    console.log('There is no image yet. Next: rekindle enrol open --for 15m');
+    return;
+  }
+  const line = (...cells: readonly string[]) =>
+    cells
+      .map((cell, at) => cell.padEnd([40, 11, 11, 10][at] ?? 0))
+      .join(' ')
+      .trimEnd();
+  console.log(line('image', 'consistency', 'disks', 'used', 'verified'));
+  for (const row of rows) {
+    if ('problem' in row) {
+      console.log(line(row.ref, 'DAMAGED'));
+      continue;
+    }
+    const { verified } = row;
+    const when = verified === null ? 'never' : verified.at.slice(0, 10);
+    const result = verified?.result === 'damaged' ? `DAMAGED on ${when}` : when;
+    const consistency =
+      row.consistency === 'snapshot-with-application-writers' ? 'snapshot' : row.consistency;
+    console.log(line(row.ref, consistency, formatBytes(row.bytes), formatBytes(row.usedBytes), result));
+  }
+}
+
 /** One image that is damaged must not hide the others. */
-function summaryOf(store: string, name: ImageName, key: PublicKey) {
+async function summaryOf(store: string, name: ImageName, key: PublicKey) {
   const ref = formatImageRef(name);
   try {
-    const { capturedAt, consistency, disks } = readManifest(store, name, key).manifest;
-    const bytes = disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    return { ref, capturedAt, consistency, bytes };
+    const { manifest, manifestSha256 } = await readManifest(store, name, key);
+    const { capturedAt, consistency, disks, sequence } = manifest;
+    const record = await readVerification(store, name);
+    return {
+      ref,
+      capturedAt,
+      sequence,
+      consistency,
+      bytes: disks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      usedBytes: disks.reduce(
+        (sum, { volumes }) => sum + volumes.reduce((used, { usedBytes }) => used + usedBytes, 0),
+        0,
+      ),
+      /** Null: never, or another manifest than this one. */
+      verified:
+        record?.manifestSha256 === manifestSha256 ? { at: record.verifiedAt, result: record.result } : null,
+    };
   } catch (error) {
     if (!(error instanceof RekindleError)) throw error;
     return { ref, problem: errorChain(error).join(': ') };

@@ -36,8 +36,8 @@ async function mount(ref: string, options: Options): Promise<void> {
       next: 'Add --at FOLDER, or --nbd SOCKET.',
     });
   const { store, key } = await openImages(options);
-  const name = resolveImage(store, parseImageRef(ref));
-  const from = findImageDisk(store, name, key, options.disk);
+  const name = await resolveImage(store, parseImageRef(ref));
+  const from = await findImageDisk(store, name, key, options.disk);
   const what = `Disk ${options.disk} of ${formatImageRef(name)}`;
   using interrupted = interruptSignal();
   if (nbd !== undefined) await serve(from, resolve(nbd), what, interrupted);

@@ -1,6 +1,7 @@
-import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { RekindleError } from '#base/errors.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
+import { parseStore } from '#images/stores/open-store.ts';
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../../site-option.ts';
@@ -9,7 +10,10 @@ export type StoreOption = SiteOption & { readonly store?: string };
 
 /** A verb of `rekindle image`: each works on the site's store unless it is told another. */
 export function imageVerb(name: string): Command {
-  return withSite(new Command(name)).option('--store <folder>', "another store than the site's");
+  return withSite(new Command(name)).option(
+    '--store <store>',
+    "another store than the site's: a path or a URL",
+  );
 }
 
 export interface OpenImages {
@@ -25,5 +29,15 @@ export async function openImages(options: StoreOption): Promise<OpenImages> {
 }
 
 export function storeOf({ configuration, paths }: OpenSite, { store }: StoreOption): string {
-  return store === undefined ? storeFolder(configuration, paths.folder) : resolve(store);
+  if (store === undefined) return storeFolder(configuration, paths.folder);
+  const ref = parseStore(store);
+  return ref.kind === 'http' ? ref.url : ref.path;
+}
+
+/** For verbs that change a store: a web server cannot be asked for that. @throws RekindleError `usage` */
+export function assertFolderStore(store: string, verb: string): void {
+  if (parseStore(store).kind === 'directory') return;
+  throw new RekindleError('usage', `rekindle image ${verb} works on a folder, and ${store} is a web server`, {
+    next: 'Run it on the machine that has the folder, or mount the folder here.',
+  });
 }

@@ -9,7 +9,8 @@ export function showCommand(): Command {
     .argument('<ref>', 'STATION@latest or STATION@<UTC time>')
     .action(async (ref: string, options: StoreOption) => {
       const { store, key } = await openImages(options);
-      const name = resolveImage(store, parseImageRef(ref));
-      console.log(JSON.stringify(readManifest(store, name, key).manifest, null, 2));
+      const name = await resolveImage(store, parseImageRef(ref));
+      const { manifest } = await readManifest(store, name, key);
+      console.log(JSON.stringify(manifest, null, 2));
     });
 }

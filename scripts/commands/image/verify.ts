@@ -1,47 +1,88 @@
 import type { Command } from 'commander';
+import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
-import { distinctChunkIds, parseDiskIndex } from '#images/format/disk-index.ts';
-import { formatImageRef, type ImageName, parseImageRef } from '#images/format/image-name.ts';
-import type { PublicKey } from '#images/format/minisign.ts';
-import { readListedFile, readManifest, resolveImage } from '#images/stores/image-folder.ts';
-import { openStore } from '#images/stores/open-store.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
+import { findHitImages } from '#images/upkeep/find-hit-images.ts';
+import { type Verification, verifyImages } from '#images/upkeep/verify.ts';
+import { formatDuration, formatRate } from '#runtime/console/quantities.ts';
+import { interruptSignal } from '../../interrupt-signal.ts';
+import { createProgressLine } from '../../progress-line.ts';
+import { chooseImages } from './choose-images.ts';
+import { type LimitOptions, limitsOf, withLimits } from './limit-options.ts';
 import { imageVerb, openImages, type StoreOption } from './open-images.ts';
 
+type Options = StoreOption & LimitOptions & { readonly all?: boolean; readonly json?: boolean };
+
 export function verifyCommand(): Command {
-  return imageVerb('verify')
-    .description('check signature, files and every chunk of an image')
-    .argument('<ref>', 'STATION@latest or STATION@<UTC time>')
-    .action(async (ref: string, options: StoreOption) => {
-      const { store, key } = await openImages(options);
-      await verify(store, resolveImage(store, parseImageRef(ref)), key);
-    });
+  const command = imageVerb('verify')
+    .description(
+      'read images again: signature, files and every chunk, each chunk once; a damaged chunk is set aside; interrupted, it goes on where it was',
+    )
+    .argument('[images...]', 'STATION@latest, STATION@<UTC time>, or STATION for all of its images')
+    .option('--all', 'every image of the store')
+    .option('--json', 'the result as JSON');
+  return withLimits(command, 'of content that is checked').action(verify);
 }
 
-/** A chunk that is bad is named, and the rest is checked all the same. */
-async function verify(store: string, name: ImageName, key: PublicKey): Promise<void> {
-  const { manifest } = readManifest(store, name, key);
-  for (const { name: file } of manifest.files) readListedFile(store, name, manifest, file);
-  const problems: string[] = [];
-  let checked = 0;
-  for (const { diskIndex } of manifest.disks) {
-    const index = parseDiskIndex(readListedFile(store, name, manifest, diskIndex), diskIndex);
-    const chunks = openStore({ kind: 'directory', path: store }, index.digest);
-    for (const id of distinctChunkIds(index)) {
-      await chunks.get(id).catch((error: unknown) => {
-        problems.push(error instanceof Error ? error.message : String(error));
-      });
-      checked += 1;
-    }
-    await chunks.close();
-  }
-  if (problems.length > 0) {
-    throw new RekindleError(
-      'verification-failed',
-      `Image ${formatImageRef(name)} has ${problems.length} bad chunks of ${checked}:\n  ${problems.slice(0, 20).join('\n  ')}`,
-      { next: 'Copy these chunks from a second store, or capture the station again.' },
+async function verify(wanted: readonly string[], options: Options): Promise<void> {
+  const { store, key } = await openImages(options);
+  const names = await chooseImages(store, wanted, options.all === true);
+  const line = createProgressLine();
+  using interrupted = interruptSignal();
+  const done = await verifyImages({
+    store,
+    publicKey: key,
+    names,
+    limits: limitsOf(options),
+    signal: interrupted,
+    onProgress: (doneBytes, totalBytes) => line.show('verifying', doneBytes, totalBytes),
+  }).finally(() => line.end());
+  const hit = (await findHitImages(store, key, done.bad)).map(formatImageRef);
+  if (options.json === true) console.log(JSON.stringify(summaryOf(done, hit)));
+  else print(done, store);
+  assertWhole(done, hit);
+}
+
+function summaryOf(done: Verification, hit: readonly string[]) {
+  return {
+    ...done,
+    images: done.images.map(({ name, ...verdict }) => ({ ref: formatImageRef(name), ...verdict })),
+    hit,
+  };
+}
+
+function print(done: Verification, store: string): void {
+  for (const { name, result, chunks, bytes } of done.images) {
+    const what = result === 'whole' ? 'whole' : 'DAMAGED';
+    console.log(
+      `${formatImageRef(name).padEnd(40)} ${what.padEnd(8)} ${chunks} chunks, ${formatBytes(bytes)}`,
     );
   }
+  const again = done.chunks - done.readBefore;
+  const before = done.readBefore === 0 ? '' : `; ${done.readBefore} were read by an interrupted verification`;
   console.log(
-    `Image ${formatImageRef(name)} is whole: signature, ${manifest.files.length} files, ${checked} chunks.`,
+    `${again} chunks read in ${formatDuration(done.seconds)} (${formatRate(done.bytes / Math.max(done.seconds, 0.001))} of content)${before}.`,
   );
+  if (!done.recorded) console.log(`Not recorded: ${store} cannot be written from here.`);
+}
+
+/** @throws RekindleError `verification-failed`, naming chunks and every image that they hit */
+function assertWhole({ images, bad }: Verification, hit: readonly string[]): void {
+  const damaged = images.filter(({ result }) => result === 'damaged');
+  if (damaged.length === 0) return;
+  const problems = [...new Set(damaged.flatMap((image) => image.problems))];
+  const others = hit.filter((ref) => !damaged.some(({ name }) => formatImageRef(name) === ref));
+  const lines = [
+    `${damaged.length} of ${images.length} images are damaged: ${damaged.map(({ name }) => formatImageRef(name)).join(', ')}`,
+    ...problems.slice(0, 20).map((problem) => `  ${problem}`),
+    ...(problems.length > 20 ? [`  and ${problems.length - 20} more`] : []),
+    ...(others.length > 0 ? [`These images need the same chunks: ${others.join(', ')}`] : []),
+  ];
+  throw new RekindleError('verification-failed', lines.join('\n'), {
+    next: 'Copy the images from a second store (rekindle image copy), which sends what is missing; or capture the stations again.',
+    details: {
+      bad: bad.slice(0, 100).map(({ id }) => id),
+      images: damaged.map(({ name }) => formatImageRef(name)),
+    },
+  });
 }

@@ -60,7 +60,7 @@ async function check(file: string, options: Options): Promise<void> {
         : [`Its kernel is ${ticket.kernel}; this site serves ${kernel.version}.`]),
       ...(onMedium?.sha256 === runtime.sha256 ? [] : ['Its runtime is not the one that this site serves.']),
     ],
-    images: fittingImages(storeFolder(configuration, paths.folder), ticket, key),
+    images: await fittingImages(storeFolder(configuration, paths.folder), ticket, key),
     unverified: ["Whether the station's Secure Boot databases (db, dbx, SBAT) accept its boot loaders."],
   };
   if (options.json === true) console.log(JSON.stringify(found));
@@ -79,18 +79,18 @@ function changedParts(ticket: StationTicket, registered: HardwarePassport): stri
 }
 
 /** An image that cannot be read is none that fits; `image list` says why. */
-function fittingImages(store: string, ticket: StationTicket, key: PublicKey): string[] {
-  return listImages(store, ticket.station).flatMap((name) => {
+async function fittingImages(store: string, ticket: StationTicket, key: PublicKey): Promise<string[]> {
+  const fitting: string[] = [];
+  for (const name of await listImages(store, ticket.station)) {
     try {
-      const { manifest } = readManifest(store, name, key);
-      const bytes = readListedFile(store, name, manifest, 'passport.json');
+      const { manifest } = await readManifest(store, name, key);
+      const bytes = await readListedFile(store, name, manifest, 'passport.json');
       const passport = hardwarePassportSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
       const fits = !comparePassports(passport, ticket.passport).some(({ severity }) => severity === 'fatal');
-      return fits ? [formatImageRef(name)] : [];
-    } catch {
-      return [];
-    }
-  });
+      if (fits) fitting.push(formatImageRef(name));
+    } catch {}
+  }
+  return fitting;
 }
 
 function describe(found: MediumState): string[] {

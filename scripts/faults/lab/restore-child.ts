@@ -27,11 +27,14 @@ export interface RestoreJob {
 
 export async function restoreImage(job: RestoreJob): Promise<RestoredDisk> {
   const key = parsePublicKey(fs.readFileSync(job.publicKeyFile, 'utf8'));
-  const name = resolveImage(job.store, parseImageRef(job.ref));
-  const { manifest } = readManifest(job.store, name, key);
+  const name = await resolveImage(job.store, parseImageRef(job.ref));
+  const { manifest } = await readManifest(job.store, name, key);
   const [disk] = manifest.disks;
   if (disk === undefined) throw new Error('the image has no disk');
-  const index = parseDiskIndex(readListedFile(job.store, name, manifest, disk.diskIndex), disk.diskIndex);
+  const index = parseDiskIndex(
+    await readListedFile(job.store, name, manifest, disk.diskIndex),
+    disk.diskIndex,
+  );
   const plan = planRestore(disk, index, readTargetDisk(job.target, false));
   if (plan.kind !== 'restore') throw new RekindleError('target-unfit', plan.sentence);
   const source = job.source ?? { kind: 'directory', path: job.store };

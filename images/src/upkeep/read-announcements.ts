@@ -1,0 +1,67 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { wordsOf } from '../format/chunk-id-set.ts';
+import { capturesFolder, journalPrefix } from '../stores/announcement.ts';
+
+/** What the captures of a store announced: their names, and every chunk that one of them counts on. */
+export async function readAnnouncements(
+  store: string,
+  onChunk: (words: Uint32Array, at: number) => void,
+): Promise<string[]> {
+  const announcements = await listAnnouncements(store);
+  for (const announcement of announcements) {
+    const folder = path.join(store, capturesFolder, announcement);
+    for (const name of await namesIn(folder)) {
+      if (!name.startsWith(journalPrefix)) continue;
+      const bytes = await readFile(path.join(folder, name)).catch(nothingWhenGone);
+      // A last id that is not whole yet is of a capture that has not looked for its chunk yet either.
+      const words = wordsOf(bytes);
+      for (let at = 0; at < words.length / 8; at++) onChunk(words, at);
+    }
+  }
+  return announcements;
+}
+
+/**
+ * Removes announcements without any sign of life for `silentMs`: their captures were interrupted. One that lives all
+ * the same finds out when it appends, or when it publishes.
+ * @param nowMs by the share's clock
+ */
+export async function dropSilentAnnouncements(
+  store: string,
+  nowMs: number,
+  silentMs: number,
+): Promise<string[]> {
+  const dropped: string[] = [];
+  for (const announcement of await listAnnouncements(store)) {
+    const folder = path.join(store, capturesFolder, announcement);
+    let lastSign = 0;
+    for (const name of ['', ...(await namesIn(folder))]) {
+      const { mtimeMs } = await stat(path.join(folder, name)).catch(() => ({ mtimeMs: 0 }));
+      lastSign = Math.max(lastSign, mtimeMs);
+    }
+    if (nowMs - lastSign <= silentMs) continue;
+    await rm(folder, { recursive: true, force: true });
+    dropped.push(announcement);
+  }
+  return dropped;
+}
+
+async function listAnnouncements(store: string): Promise<string[]> {
+  return (await namesIn(path.join(store, capturesFolder))).filter((name) => !name.startsWith('.'));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (isGone(error)) return [];
+    throw error;
+  });
+}
+
+const isGone = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+
+function nothingWhenGone(error: unknown): Buffer {
+  if (isGone(error)) return Buffer.alloc(0);
+  throw error;
+}
