@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
-import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
+import { type ChunkDigest, type ChunkId, chunkPath, chunkSuffix } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
 import { openJournal } from './announcement.ts';
 import { isForeignCompression, packedBound, unpackChunk } from './chunk-file.ts';
@@ -104,7 +104,10 @@ function directorySource(
       return readNow(...args);
     } catch (error) {
       const isAbsent = error instanceof RekindleError && error.code === 'not-found';
-      if (!isAbsent || !(await takeBack(chunkFilePath(folder, args[0])))) throw error;
+      const file = chunkFilePath(folder, args[0]);
+      if (isAbsent && (await exists(file.slice(0, -chunkSuffix.length))))
+        throw keptUnpacked(args[0], description);
+      if (!isAbsent || !(await takeBack(file))) throw error;
       return readNow(...args);
     }
   };
@@ -203,6 +206,15 @@ function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError 
         next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
         details: { chunk: id },
       });
+}
+
+/** Other tools of this format (desync) may store chunks without compression, and without a suffix. */
+function keptUnpacked(id: ChunkId, folder: string): RekindleError {
+  return new RekindleError(
+    'usage',
+    `Reading chunk ${id} from image store ${folder}: it is stored without compression; only zstd is read`,
+    { next: 'Make the store again with compression (casync --compression=zstd).', details: { chunk: id } },
+  );
 }
 
 function writeFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
