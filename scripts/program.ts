@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { doctorCommand } from './commands/doctor.ts';
 import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
 import { hookCommand } from './commands/hook.ts';
@@ -8,6 +9,7 @@ import { mediaCommand } from './commands/media.ts';
 import { passportCommand } from './commands/passport.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
 import { reportCommand } from './commands/report.ts';
+import { restoreCommand } from './commands/restore.ts';
 import { runtimeCommand } from './commands/runtime.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stationCommand } from './commands/station.ts';
@@ -24,6 +26,7 @@ Examples:
   rekindle enrol open --for 15m                        then press F12 at the healthy station
   rekindle station list
   rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m
+  rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --dry-run
   rekindle report verify report.json
   rekindle rehearse --demo
 
@@ -41,12 +44,14 @@ export function program(): Command {
     initCommand(),
     runtimeCommand(),
     serveCommand(),
+    doctorCommand(),
     userCommand(),
     enrolCommand(),
     stationCommand(),
     passportCommand(),
     driverPackCommand(),
     imageCommand(),
+    restoreCommand(),
     mediaCommand(),
     hookCommand(),
     reportCommand(),

@@ -6,6 +6,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
+  doctor: [
+    'rekindle doctor                                      ports, interfaces, DHCP servers, packages, clock, certificates',
+    'rekindle doctor --machine OS-SRV-1A                  its last boots, and where they ended',
+    'rekindle doctor --capture boot.pcap --for 2m --machine 52:54:00:00:00:01',
+  ],
   'user add': ['rekindle user add meier --role technician'],
   'enrol open': [
     'rekindle enrol open --for 15m                        unknown machines',
@@ -32,6 +37,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
+    'rekindle image capture --station OS-SRV-1A --disk /dev/sda --online --pre-freeze "systemctl stop historian" --post-thaw "systemctl start historian"',
   ],
   'image copy': [
     'rekindle image copy OS-SRV-1A@latest --to /mnt/usb/images',
@@ -40,6 +46,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'image export': [
     'rekindle image export OS-SRV-1A@latest --disk 0 --format vhdx --output OS-SRV-1A.vhdx',
     'rekindle image export OS-SRV-1A@20261120T020000Z --format raw --output /mnt/usb/disk0.raw --store /mnt/nas/images',
+  ],
+  'image import': [
+    'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
   ],
   'image gc': [
     'rekindle image gc --dry-run',
@@ -69,6 +79,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
+  ],
+  restore: [
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --public-key image-signing.pub --dry-run',
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes SYSTEM',
+    'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes all    data volumes too',
   ],
   'report show': ['rekindle report show report.json'],
   'report verify': [

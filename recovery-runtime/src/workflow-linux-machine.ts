@@ -8,6 +8,7 @@ import { takeInventory } from './inventory/inventory.ts';
 import { checkMediumFiles } from './medium/check-files.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
+import { mountShare } from './shares/mount-share.ts';
 import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
 /** The machine that this program runs on: the only place that knows where Linux and our initrd keep things. */
@@ -28,6 +29,7 @@ export const linuxMachine: Machine = {
   loadDrivers: () => loadDriverPack(),
   bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
   takeInventory: () => takeInventory(),
+  mountShare,
   get bootEntries() {
     return existsSync('/sys/firmware/efi') ? firmwareBootEntries : undefined;
   },

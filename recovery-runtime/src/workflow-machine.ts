@@ -1,3 +1,4 @@
+import type { Share } from '#contract/share.ts';
 import type { StationTicket } from '#contract/station-ticket.ts';
 import type { BootEntry } from '#images/format/image-manifest.ts';
 import type { PackLoad } from './drivers/load-driver-pack.ts';
@@ -7,6 +8,8 @@ import type { Inventory } from './inventory/inventory.ts';
 import type { MediumCheck } from './medium/check-files.ts';
 import type { SignedTicket } from './medium/station-ticket.ts';
 import type { NetworkUp } from './network/bring-up.ts';
+import type { ShareAccess } from './shares/mount-call.ts';
+import type { MountedShare } from './shares/mount-share.ts';
 
 /** What the site's administrator put into the runtime: public, and the root of all trust here. */
 export interface SiteKeys {
@@ -35,6 +38,7 @@ export interface Machine extends RunClock {
   loadDrivers(): Promise<PackLoad>;
   bringUpBootCard(bootMac: string, say: (sentence: string) => void): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
+  mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;
   readonly bootEntries: FirmwareBootEntries | undefined;
   /** A shell on the console of that name; comes back when it ends. */
   runShell(console: string): Promise<void>;

@@ -9,6 +9,7 @@ import { type Ending, formatMachineReport, newFindings } from './engine/findings
 import { startRun } from './engine/run.ts';
 import { readingStep } from './engine/step.ts';
 import { postReport } from './server-client/calls.ts';
+import { explainShareFailure } from './shares/share-failure.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
 import { runWorkflow, type Workshop } from './workflow.ts';
 import type { Machine } from './workflow-machine.ts';
@@ -54,7 +55,13 @@ async function runOnce({ boot, machine, terminal, firstLineUptimeSeconds }: Sess
     findings: newFindings(firstLineUptimeSeconds),
   };
   const identity = { runId: randomUUID(), purpose: boot.purpose };
-  const ending = await runWorkflow(shop).catch((error: unknown): Ending => ({ kind: 'failed', error }));
+  const ending = await runWorkflow(shop).catch((error: unknown): Ending => {
+    return {
+      kind: 'failed',
+      error: shop.share === undefined ? error : explainShareFailure(shop.share, error),
+    };
+  });
+  await shop.share?.[Symbol.asyncDispose]();
   terminal.print(endingScreen(ending, shop));
   await sendReport(shop, identity, ending);
   events.stop();

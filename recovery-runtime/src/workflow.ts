@@ -1,16 +1,21 @@
 import { RekindleError } from '#base/errors.ts';
 import { serverName } from '#contract/api.ts';
+import type { Share } from '#contract/share.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
+import type { HttpStoreRef, WritableStoreRef } from '#images/stores/chunk-store.ts';
 import { headerScreen } from './console/screens.ts';
 import type { Terminal } from './console/terminal.ts';
 import type { EventPost } from './engine/event-post.ts';
 import type { Ending, Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
-import { planAndConfirm } from './plan-and-confirm.ts';
+import { recoverDisks } from './recover-disks.ts';
 import { byRule } from './restore/restore-scope.ts';
 import { postEvents } from './server-client/calls.ts';
+import { storeOverHttps } from './server-client/image-files.ts';
 import { createServerClient, type ServerClient } from './server-client/server-client.ts';
+import type { ShareAccess } from './shares/mount-call.ts';
+import type { MountedShare } from './shares/mount-share.ts';
 import {
   captureDisks,
   chooseCaptureDisks,
@@ -20,15 +25,12 @@ import {
 } from './steps/capture.ts';
 import { assertIdentity } from './steps/check-identity.ts';
 import { checkMedium, checkTicket } from './steps/check-medium.ts';
-import { chooseTargetDisks } from './steps/choose-disks.ts';
 import { chooseImage, listStationImages } from './steps/choose-image.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
 import { enrolThisStation, nameStation } from './steps/enrol.ts';
 import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
+import { mountStore } from './steps/mount-store.ts';
 import { checkImage, openJob } from './steps/open-job.ts';
-import { recheckDisks } from './steps/recheck-disks.ts';
-import { repairBootEntries } from './steps/repair-boot-entries.ts';
-import { restoreDisks } from './steps/restore-disks.ts';
 import { bringUpNetwork, findServer, loadDrivers, readSite, takePassport } from './steps/start-machine.ts';
 import type { Machine, SiteKeys } from './workflow-machine.ts';
 
@@ -44,6 +46,8 @@ export interface Workshop {
   server?: ServerClient;
   /** Set as soon as there is a job: where events and the report go. */
   openJob?: OpenJob;
+  /** Mounted for the job; whoever ends the run unmounts it. */
+  share?: MountedShare;
 }
 
 export interface OpenJob {
@@ -86,7 +90,7 @@ async function startMachine(shop: Workshop): Promise<Started> {
   return { site, inventory, server };
 }
 
-/** Brings a station back. Nothing above the line in the middle writes; nothing below it asks. */
+/** Brings a station back. All that is here only reads; `recoverDisks` has the line below which disks are written. */
 async function recover(shop: Workshop, { site, inventory, server }: Started): Promise<Ending> {
   const { run, terminal, machine, findings, boot } = shop;
   const { passport } = inventory;
@@ -97,9 +101,9 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
   const job = await run.step(openJob, { server, passport, ...order });
   followJob(shop, { server, ...job });
 
-  const image = await run.step(checkImage, { server, job, site });
+  const signed = await run.step(checkImage, { server, job, site });
   const identity = await run.step(assertIdentity, {
-    image: image.passport,
+    image: signed.passport,
     registered: job.registeredPassport,
     machine: passport,
     onRefused: (differences) => {
@@ -107,34 +111,15 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
     },
   });
   findings.differences = identity.differences;
-  const disks = await run.step(chooseTargetDisks, {
-    identity,
-    imageDisks: image.manifest.disks,
-    present: inventory.disks,
-  });
+  const image = { ...signed, source: await findChunks(shop, job, storeOverHttps(server, job), 'read') };
   const by =
     order.armedBy === undefined
       ? { how: 'typed' as const, name: order.technician }
       : { how: 'armed' as const, name: order.armedBy };
+  const shared = { run, terminal, machine, findings, inventory };
   const { dryRun } = boot;
-  const planning = await planAndConfirm({ run, terminal, image, identity, disks, scope: byRule, dryRun, by });
-  if (planning.kind === 'dry-run') return { kind: 'dry-run' };
-  const { planned, confirmed } = planning;
-  findings.confirmed = confirmed.replacedParts;
-  await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
-
-  // ------------------------------------------------------------------------------------------------
-
-  findings.wrote = true;
-  await run.step(restoreDisks, {
-    confirmed,
-    disks,
-    planned,
-    source: image.source,
-    onDisk: (result) => findings.disks.push(result),
-  });
-  await run.step(repairBootEntries, { confirmed, manifest: image.manifest, firmware: machine.bootEntries });
-  return { kind: 'restored', station };
+  const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by });
+  return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station };
 }
 
 /** Who asks for which image: an armed station needs nobody, every other one a technician. */
@@ -185,9 +170,28 @@ async function enrol(shop: Workshop, { inventory, server }: Started): Promise<En
   const disks = await run.step(chooseCaptureDisks, { inventory });
   if (boot.dryRun) return { kind: 'dry-run' };
   await run.step(confirmCapture, { terminal, station, disks });
-  const image = await run.step(captureDisks, { server, job, disks, passport, firmware: machine.bootEntries });
+  const store = await findChunks(shop, job, storeOverHttps(server, job), 'write');
+  const firmware = machine.bootEntries;
+  const image = await run.step(captureDisks, { store, job, disks, passport, firmware });
   const ref = await run.step(commitImage, { server, job, image });
   return { kind: 'captured', image: ref };
+}
+
+/**
+ * Chunks are behind the service, or on the share that the job names and brings the means for; the service has
+ * announced a capture there under the job's id.
+ */
+async function findChunks(
+  shop: Workshop,
+  { share, jobId }: { readonly share: Share | null; readonly jobId: string },
+  overHttps: HttpStoreRef,
+  access: ShareAccess,
+): Promise<WritableStoreRef> {
+  if (share === null) return overHttps;
+  const { run, machine } = shop;
+  shop.share = await run.step(mountStore, { machine, share, access });
+  const { folder, description } = shop.share;
+  return { kind: 'directory', path: folder, description, announcement: jobId };
 }
 
 /** From now on the service sees every step, and gets the report. */

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import type { ImageManifest, StationName } from '#images/format/image-manifest.ts';
+import type { ImageDisk, ImageManifest, StationName } from '#images/format/image-manifest.ts';
 import { formatImageName, type ImageName } from '#images/format/image-name.ts';
-import { type SecretKey, signBytes } from '#images/format/minisign.ts';
+import { formatPublicKey, generateKeyPair, type SecretKey, signBytes } from '#images/format/minisign.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
+import type { BenchLab } from './bench-lab.ts';
 
-/** Publishes what `engine.ts capture` left as an image that the service and the image verbs take for one. */
+/** Publishes chunks of a store as an image that the service and the image verbs take for one. */
 export async function publishBenchImage(
-  image: { readonly store: string; readonly index: string },
-  signingKey: SecretKey,
+  store: string,
   name: ImageName,
-): Promise<ImageManifest> {
-  const diskIndex = fs.readFileSync(image.index);
+  { diskIndex, disk }: { readonly diskIndex: Uint8Array; readonly disk: DescribedDisk },
+  signingKey: SecretKey,
+): Promise<void> {
   const passport = Buffer.from('{}');
   const diskIndexName = `${name.station}_disk0.caibx`;
   const listed = (file: string, bytes: Uint8Array) => ({
@@ -30,12 +31,12 @@ export async function publishBenchImage(
     sequence: 1,
     previousManifestSha256: null,
     firmware: { kind: 'bios', bootEntries: [], bootOrder: [] },
-    disks: [benchImageDisk(image.index, diskIndexName)],
+    disks: [benchImageDisk(disk, diskIndexName)],
     files: [listed(diskIndexName, diskIndex), listed('passport.json', passport)],
   };
   const manifestBytes = Buffer.from(JSON.stringify(manifest));
   await publishImage(
-    image.store,
+    store,
     name,
     {
       manifestBytes,
@@ -48,16 +49,36 @@ export async function publishBenchImage(
     // Nothing else works on this store.
     'bench',
   );
-  return manifest;
 }
 
 export const benchStation = 'BENCH' as StationName;
 
-/** The manifest's words on the disk whose index this is. */
-export function benchImageDisk(indexFile: string, diskIndexName: string): ImageManifest['disks'][number] {
+/** What a capture says of a disk. */
+export type DescribedDisk = Pick<
+  ImageDisk,
+  'sizeBytes' | 'logicalSectorBytes' | 'partitionTable' | 'volumes'
+>;
+
+/** Left beside the disk index by `engine.ts capture`. */
+export const readDescribedDisk = (indexFile: string): DescribedDisk =>
+  JSON.parse(fs.readFileSync(`${indexFile}.json`, 'utf8'));
+
+export function benchImageDisk(described: DescribedDisk, diskIndexName: string): ImageDisk {
   return {
     ...{ number: 0, slot: '0000:00:1f.2', model: 'BENCH', physicalSectorBytes: 512 },
-    diskIndex: diskIndexName,
-    ...JSON.parse(fs.readFileSync(`${indexFile}.json`, 'utf8')),
+    ...{ diskIndex: diskIndexName, ...described },
   };
+}
+
+/** Publishes what `engine.ts capture` left, signed by a new key. @returns the file of the public key */
+export async function publishForVerify(
+  lab: BenchLab,
+  { store, index }: { readonly store: string; readonly index: string },
+): Promise<string> {
+  const key = generateKeyPair();
+  const image = { diskIndex: fs.readFileSync(index), disk: readDescribedDisk(index) };
+  await publishBenchImage(store, { station: benchStation, utc: '20261120T020000Z' }, image, key);
+  const file = lab.file('image-signing.pub');
+  fs.writeFileSync(file, formatPublicKey(key));
+  return file;
 }

@@ -8,6 +8,7 @@ import { buildSingleExecutable } from '../runtime/single-executable.ts';
 export async function buildEngine(folder: string): Promise<string> {
   const assets: Record<string, string> = {};
   for (const [name, entry] of Object.entries(workerEntries)) assets[`${name}.cjs`] = await bundle(entry);
+  assets['bare-loop.cjs'] = await bundle('scripts/bench/bare-loop.ts');
   const executable = await buildSingleExecutable({
     main: await bundle('scripts/bench/engine.ts'),
     assets,

@@ -16,7 +16,7 @@ import { createSite } from '#pxe-server/site/create-site.ts';
 import { readServerTls, readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
-import { benchStation, publishBenchImage } from './bench-image.ts';
+import { benchStation, publishBenchImage, readDescribedDisk } from './bench-image.ts';
 
 /**
  * The service's API over TLS, as `rekindle serve` puts it together, and the same over plain HTTP, on loopback
@@ -30,7 +30,8 @@ await createSite(paths, { interface: 'lo', address: '127.0.0.1', dhcp: { mode: '
 const state = openState(paths.state, { create: true });
 const signingKey = await readSigningKey(paths);
 const name = { station: benchStation, utc: '20261120T020000Z' };
-await publishBenchImage({ store, index }, signingKey, name);
+const image = { diskIndex: fs.readFileSync(index), disk: readDescribedDisk(index) };
+await publishBenchImage(store, name, image, signingKey);
 
 const who = { station: name.station, how: 'technician', technician: 'bench' } as const;
 const job = openJob(state, {

@@ -3,6 +3,7 @@ import { captureCommand } from './image/capture.ts';
 import { copyCommand } from './image/copy.ts';
 import { exportCommand } from './image/export.ts';
 import { gcCommand } from './image/gc.ts';
+import { importCommand } from './image/import.ts';
 import { listCommand } from './image/list.ts';
 import { mountCommand } from './image/mount.ts';
 import { pruneCommand } from './image/prune.ts';
@@ -15,6 +16,7 @@ export function imageCommand(): Command {
     captureCommand(),
     copyCommand(),
     exportCommand(),
+    importCommand(),
     gcCommand(),
     listCommand(),
     mountCommand(),

@@ -1,10 +1,14 @@
+import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
+import { storeFolder } from '#pxe-server/config/configuration.ts';
+import { readConfiguration } from '#pxe-server/config/read-configuration.ts';
 import { createSite } from '#pxe-server/site/create-site.ts';
 import { listInterfaces } from '#pxe-server/site/served-interface.ts';
-import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { type SitePaths, sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
+import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
 import { type Role, roleSchema } from '#pxe-server/users/role.ts';
 import { addUser, countUsers } from '#pxe-server/users/user-store.ts';
 import { newPassword } from '../ask-password.ts';
@@ -27,6 +31,7 @@ interface InitOptions extends SiteOption {
   readonly user: string;
   readonly role: Role;
   readonly passwordFile?: string;
+  readonly systemd?: boolean;
 }
 
 export function initCommand(): Command {
@@ -53,6 +58,7 @@ export function initCommand(): Command {
         .default('image-operator'),
     )
     .option('--password-file <file>', "read the first user's password from the first line of this file")
+    .option('--systemd', 'write /etc/systemd/system/rekindle.service for this site too')
     .action(init);
 }
 
@@ -82,9 +88,27 @@ async function init(options: InitOptions): Promise<void> {
   console.log(`Site folder ${paths.folder}`);
   for (const line of made) console.log(`  made: ${line}`);
   if (made.length === 0) console.log('  nothing was missing; nothing was changed');
+  if (options.systemd === true) await installUnit(paths);
   console.log(
     'Next: rekindle runtime build, then rekindle serve. Keep a copy of the keys folder in a safe place.',
   );
+}
+
+const unitFile = '/etc/systemd/system/rekindle.service';
+
+async function installUnit(paths: SitePaths): Promise<void> {
+  const configuration = await readConfiguration(paths.configuration);
+  const unit = await formatSystemdUnit({
+    folder: resolve(import.meta.dirname, '..', '..'),
+    node: process.execPath,
+    site: paths.folder,
+    store: storeFolder(configuration, paths.folder),
+  });
+  await writeFile(unitFile, unit);
+  console.log(`  made: ${unitFile}, which runs as the user rekindle. To start it:`);
+  console.log('    useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin rekindle');
+  console.log(`    chown -R rekindle: ${paths.folder} ${storeFolder(configuration, paths.folder)}`);
+  console.log('    systemctl daemon-reload && systemctl enable --now rekindle');
 }
 
 /** Drops keys without a value, which YAML would write as null. */

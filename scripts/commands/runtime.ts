@@ -2,13 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { formatPublicKey } from '#images/format/minisign.ts';
+import { shareKind } from '#pxe-server/config/configuration.ts';
 import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
+import { writeServedShare } from '#pxe-server/site/served-share.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { buildStationPack } from '#pxe-server/stations/station-pack.ts';
 import { listStations } from '#pxe-server/stations/station-registry.ts';
 import { buildRuntime } from '../runtime/build-runtime.ts';
 import { projectRoot } from '../runtime/bundle.ts';
+import { sharePart } from '../runtime/share-part.ts';
 import { writeSiteRuntime } from '../runtime/site-runtime.ts';
 import { provideUniversalPack } from '../runtime/universal-pack-cache.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
@@ -32,7 +35,7 @@ export function runtimeCommand(): Command {
 }
 
 async function build(options: BuildOptions): Promise<void> {
-  const { state } = await openSite(options);
+  const { state, configuration } = await openSite(options);
   const paths = sitePaths(options.site);
   const { kernel, initrd } = await buildRuntime({
     cacheDirectory,
@@ -43,11 +46,14 @@ async function build(options: BuildOptions): Promise<void> {
     readFile(paths.caCertificate, 'utf8'),
     readSigningPublicKey(paths),
   ]);
+  const share = shareKind(configuration.share);
   const runtime = await writeSiteRuntime({
     base: initrd.path,
     site: { caPem, imageSignerPublicKey: formatPublicKey(publicKey) },
+    ...(share === null ? {} : { share: await sharePart(kernel, [share]) }),
     output: paths.runtimeImage,
   });
+  await writeServedShare(paths, share);
   await writeServedKernel(paths, kernel);
   console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
 

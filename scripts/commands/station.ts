@@ -20,6 +20,7 @@ import {
   setRole,
   setTerminalBus,
 } from '#pxe-server/stations/station-registry.ts';
+import { printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
 import { readPassportFile } from './passport.ts';
@@ -142,12 +143,7 @@ async function show(
     ].join('\n'),
   );
   if (options.boots !== true) return;
-  for (const boot of boots) {
-    console.log(`Boot of ${boot[0]?.machine} at ${boot[0]?.at.toISOString()}`);
-    for (const { at, stage, sentence } of boot) {
-      console.log(`  ${at.toISOString().slice(11, 23)}  ${stage.padEnd(10)}  ${sentence}`);
-    }
-  }
+  printBoots(boots, site.configuration.dhcp.mode);
 }
 
 async function add(

@@ -1,3 +1,5 @@
+import { RekindleError } from '#base/errors.ts';
+
 /**
  * A campaign makes one kind of fault happen at many points of real work and counts how it ended. What must
  * never be is a violation; everything else is an outcome.
@@ -16,6 +18,8 @@ export interface CampaignContext {
   /** At most so many points, spread evenly over all of them; absent: every point. */
   readonly limit?: number;
   readonly progress: (line: string) => void;
+  /** Ends the campaign before its next point. */
+  readonly signal?: AbortSignal;
 }
 
 export interface CampaignResult {
@@ -53,17 +57,26 @@ export function createTally(): Tally {
   };
 }
 
-/** At most `limit` of the points, evenly spread and in order; the first and the last are always among them. */
+/** At most `limit` of the points, in order, each from the middle of its share of all: the edges prove least. */
 export function spread<Point>(points: readonly Point[], limit: number | undefined): Point[] {
   if (limit === undefined || points.length <= limit) return [...points];
-  if (limit <= 1) return points.slice(0, limit);
-  const step = (points.length - 1) / (limit - 1);
-  return Array.from({ length: limit }, (_, n) => points[Math.round(n * step)] as Point);
+  const width = points.length / limit;
+  return Array.from({ length: limit }, (_, n) => points[Math.floor((n + 0.5) * width)] as Point);
+}
+
+/** The same limit over several scenarios: fewer of them when there are more than points. */
+export function share<Scenario>(
+  scenarios: readonly Scenario[],
+  context: CampaignContext,
+): { readonly chosen: Scenario[]; readonly each: CampaignContext } {
+  if (context.limit === undefined) return { chosen: [...scenarios], each: context };
+  const chosen = spread(scenarios, context.limit);
+  return { chosen, each: { ...context, limit: Math.ceil(context.limit / chosen.length) } };
 }
 
 /** Calls `use` for every point in turn and says how far it is, with rate and time left. */
 export async function forEachPoint<Point>(
-  { progress }: CampaignContext,
+  { progress, signal }: CampaignContext,
   what: string,
   points: readonly Point[],
   use: (point: Point, number: number) => Promise<void> | void,
@@ -71,6 +84,15 @@ export async function forEachPoint<Point>(
   const startedAt = performance.now();
   let saidAt = startedAt;
   for (const [number, point] of points.entries()) {
+    if (signal?.aborted === true) {
+      throw new RekindleError(
+        'interrupted',
+        `${what}: interrupted after ${number} of ${points.length} points`,
+        {
+          next: 'What it made is cleaned up. Start the campaign again; its points do not depend on each other.',
+        },
+      );
+    }
     await use(point, number);
     const now = performance.now();
     if (now - saidAt < 5000) continue;

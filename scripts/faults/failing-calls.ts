@@ -6,6 +6,7 @@ import {
   type CampaignContext,
   createTally,
   forEachPoint,
+  share,
   spread,
   type Tally,
 } from './campaign.ts';
@@ -41,13 +42,9 @@ export const failingCalls: Campaign = {
   async run(context) {
     const station = await makeStation(path.join(context.folder, 'station'));
     const tally = createTally();
-    for (const disk of [
-      'full old disk',
-      'complete but for its first blocks',
-      'data volume survives',
-    ] as const) {
-      await failOn(context, station, disk, tally);
-    }
+    const disks = ['full old disk', 'complete but for its first blocks', 'data volume survives'] as const;
+    const { chosen, each } = share(disks, context);
+    for (const disk of chosen) await failOn(each, station, disk, tally);
     return tally.result();
   },
 };
@@ -77,11 +74,10 @@ async function failOn(
       .filter(({ call, when }) => fault.calls.includes(call) && when <= firstCalls)
       .map((point) => ({ fault, point })),
   );
-  const limit = context.limit === undefined ? undefined : Math.ceil(context.limit / 3);
   await forEachPoint(
     context,
     `failing calls, ${disk}`,
-    spread(all, limit),
+    spread(all, context.limit),
     async ({ fault, point }, number) => {
       const where = `${disk}, ${fault.name} at ${point.call} ${point.when}`;
       fs.copyFileSync(before, target);

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
 import { type Campaign, createTally, forEachPoint, spread } from './campaign.ts';
+import { detachLoopsOf } from './lab/loop-device.ts';
 import { type CaptureJob, captureDemoImage, makeStation } from './lab/station.ts';
 import { judgeStore } from './lab/store-judge.ts';
 import { listCallPoints, runWithFault } from './lab/traced-run.ts';
@@ -55,6 +56,7 @@ export const killCapture: Campaign = {
         const where = `capture killed at ${point.call} ${point.when}`;
         emptyStore();
         const { status } = await runWithFault(child, point, 'signal=KILL');
+        await detachLoopsOf(disk);
         const killed = await judgeStore(store, key);
         for (const sentence of [...killed.broken, ...killed.badChunks])
           tally.violation(`${where}: ${sentence}`);

@@ -11,6 +11,7 @@ import {
   type CampaignContext,
   createTally,
   forEachPoint,
+  share,
   spread,
   type Tally,
 } from './campaign.ts';
@@ -59,15 +60,8 @@ export const killRestore: Campaign = {
     const station = await makeStation(path.join(context.folder, 'station'));
     const tally = createTally();
     const kept: number[] = [];
-    const limit = context.limit === undefined ? undefined : Math.ceil(context.limit / scenarios.length);
-    for (const scenario of scenarios)
-      await runScenario(
-        { ...context, ...(limit === undefined ? {} : { limit }) },
-        station,
-        scenario,
-        tally,
-        kept,
-      );
+    const { chosen, each } = share(scenarios, context);
+    for (const scenario of chosen) await runScenario(each, station, scenario, tally, kept);
     tally.figure('verified work kept, worst', `${(100 * Math.min(1, ...kept)).toFixed(1)} %`);
     return tally.result();
   },

@@ -19,7 +19,6 @@ const storeServer = path.join(import.meta.dirname, 'lab/store-server.ts');
 const address = '10.78.0.1';
 const port = 8080;
 const killEveryMs = 2000;
-const blackHoleMs = 10_000;
 
 type Lan = Network<'server' | 'station'>;
 
@@ -27,10 +26,7 @@ export const killedServer: Campaign = {
   name: 'killed-server',
   goal: 'server killed every 2 s, connections reset, 10 s of silence: the restore completes, identical, at most 5 % of the bytes fetched again',
   async run(context) {
-    const quick = context.limit !== undefined;
-    const [kills, resets, sizeBytes, rate] = quick
-      ? [3, 2, 40 * MiB, '40mbit']
-      : [30, 10, 208 * MiB, '20mbit'];
+    const { kills, resets, sizeBytes, rate, silenceMs } = chooseSize(context.limit);
     const inFolder = (name: string): string => path.join(context.folder, name);
     const disk = inFolder('disk.img');
     fs.writeFileSync(disk, noise(`noise ${context.seed}`, sizeBytes));
@@ -73,7 +69,7 @@ export const killedServer: Campaign = {
     const plain = await restoreThrough(lan, job, sizeBytes, async () => {});
     if (plain.failure !== null) throw new Error(`the restore without a fault failed: ${plain.failure}`);
     context.progress(
-      `the same with ${kills} kills, ${resets} rounds of resets, ${blackHoleMs / 1000} s of silence`,
+      `the same with ${kills} kills, ${resets} rounds of resets, ${silenceMs / 1000} s of silence`,
     );
     const faulty = await restoreThrough(lan, job, sizeBytes, async (server, isOver) => {
       for (let kill = 0; kill < kills && !isOver(); kill++) {
@@ -88,14 +84,21 @@ export const killedServer: Campaign = {
       }
       if (isOver()) return;
       await lan.members.bridge.run('ip', ['link', 'set', 'port0', 'down']);
-      await sleep(blackHoleMs);
+      await sleep(silenceMs);
       await lan.members.bridge.run('ip', ['link', 'set', 'port0', 'up']);
-      tally.outcome(isOver() ? 'silence that came too late' : 'ten seconds of silence');
+      tally.outcome(isOver() ? 'silence that came too late' : `${silenceMs / 1000} seconds of silence`);
     });
     judge(tally, { plain, faulty, kills, disk, target: job.target });
     return tally.result();
   },
 };
+
+/** A chunk of 1 MiB takes longer than the server lives: without going on in its middle nothing would ever arrive. */
+function chooseSize(limit = Number.POSITIVE_INFINITY) {
+  if (limit < 10) return { kills: 2, resets: 1, sizeBytes: 24 * MiB, rate: '40mbit', silenceMs: 1000 };
+  if (limit < 100) return { kills: 3, resets: 2, sizeBytes: 40 * MiB, rate: '40mbit', silenceMs: 10_000 };
+  return { kills: 30, resets: 10, sizeBytes: 208 * MiB, rate: '20mbit', silenceMs: 10_000 };
+}
 
 interface Restored {
   readonly seconds: number;

@@ -7,13 +7,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { formatError, RekindleError } from '#base/errors.ts';
+import { exitCodeOf, formatError, RekindleError } from '#base/errors.ts';
+import { interruptSignal } from '../interrupt-signal.ts';
 import type { Campaign, CampaignResult } from './campaign.ts';
 import { campaigns } from './campaigns.ts';
 
 interface Options {
   readonly only?: readonly string[];
   readonly quick?: boolean;
+  readonly points?: number;
   readonly seed: number;
   readonly json?: boolean;
 }
@@ -30,18 +32,19 @@ const quickPoints = 24;
 
 function readOptions(): Options {
   const whole = (text: string): number => {
-    if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a seed is a whole number');
+    if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('it is a whole number');
     return Number(text);
   };
   const command = new Command('npm run faults --')
     .description('Makes faults happen at every point of real work and counts how it ends.')
     .option('--only <names...>', `campaigns to run: ${campaigns.map(({ name }) => name).join(', ')}`)
     .option('--quick', `at most ${quickPoints} points of each campaign`)
+    .option('--points <number>', 'at most so many points of each campaign, spread evenly', whole)
     .option('--seed <number>', 'the same seed gives the same faults', whole, 1)
     .option('--json', 'the results as JSON on standard output')
     .addHelpText(
       'after',
-      '\nExample:\n  npm run faults -- --only kill-restore --quick\n\nExit codes: 0 every goal held, 1 a violation, 2 usage.',
+      '\nExample:\n  npm run faults -- --only kill-restore --quick\n\nExit codes: 0 every goal held, 1 a violation, 2 usage, 130 interrupted.',
     );
   return command.exitOverride().parse().opts<Options>();
 }
@@ -57,15 +60,21 @@ function chooseCampaigns(only: readonly string[] | undefined): readonly Campaign
   });
 }
 
-async function runCampaign(campaign: Campaign, { seed, quick }: Options): Promise<Finished> {
+async function runCampaign(
+  campaign: Campaign,
+  { seed, quick, points }: Options,
+  signal: AbortSignal,
+): Promise<Finished> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), `rekindle-faults-${campaign.name}-`));
+  const limit = quick === true ? quickPoints : points;
   const startedAt = performance.now();
   console.error(`${campaign.name}: ${campaign.goal}`);
   try {
     const result = await campaign.run({
       folder,
       seed,
-      ...(quick === true ? { limit: quickPoints } : {}),
+      ...(limit === undefined ? {} : { limit }),
+      signal,
       progress: (line) => console.error(`  ${line}`),
     });
     const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -89,9 +98,10 @@ function formatFinished({ name, points, seconds, outcomes, violations, figures }
 
 try {
   const options = readOptions();
+  using interrupted = interruptSignal();
   const results: Finished[] = [];
   for (const campaign of chooseCampaigns(options.only)) {
-    const result = await runCampaign(campaign, options);
+    const result = await runCampaign(campaign, options, interrupted);
     results.push(result);
     console.error(formatFinished(result));
   }
@@ -103,6 +113,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
   else {
     console.error(formatError(error));
-    process.exitCode = error instanceof RekindleError && error.code === 'usage' ? 2 : 1;
+    process.exitCode = exitCodeOf(error);
   }
 }

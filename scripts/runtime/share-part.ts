@@ -11,14 +11,16 @@ const programs: Readonly<Record<ShareKind, readonly RuntimeProgram[]>> = {
   nfs: [],
 };
 
+/** Mount programs with those libraries that the base of the runtime does not have. */
+export function sharePrograms(kinds: readonly ShareKind[]): Promise<CpioEntry[]> {
+  return programFiles(kinds.flatMap((kind) => programs[kind]));
+}
+
 /**
  * What mounts the site's share, as a compressed archive that is appended to the site's runtime: kernel modules
  * and mount program. A site without a share has none of it.
  */
 export async function sharePart(kernel: UnpackedKernel, kinds: readonly ShareKind[]): Promise<Buffer> {
-  const entries: CpioEntry[] = [
-    ...(await sharePackEntries(kernel, kinds)),
-    ...(await programFiles(kinds.flatMap((kind) => programs[kind]))),
-  ];
+  const entries: CpioEntry[] = [...(await sharePackEntries(kernel, kinds)), ...(await sharePrograms(kinds))];
   return Buffer.from(await compressInitrd(formatCpio(entries), 19));
 }

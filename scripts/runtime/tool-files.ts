@@ -11,6 +11,7 @@ export type RuntimeProgram = readonly [path: string, debianPackage: string];
 
 const tools: readonly RuntimeProgram[] = [
   ['/usr/sbin/blkid', 'util-linux'],
+  ['/usr/bin/fallocate', 'util-linux'],
   ...[...new Set(Object.values(partclonePrograms))].map(
     (name) => [`/usr/sbin/${name}`, 'partclone'] as const,
   ),

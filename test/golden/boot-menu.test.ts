@@ -44,7 +44,7 @@ item --gap Without a key in 10 s: Start from the local disk
 choose --default local-disk --timeout 10000 choice || goto local_disk
 chain --replace http://10.77.0.1:8080/boot/script.ipxe?mac=52:54:00:00:00:01&choice=\${choice} || goto local_disk
 :local_disk
-iseq \${platform} efi && exit 0 ||
+iseq \${platform} efi && exit 1 ||
 echo Rekindle: starting from the local disk
 sanboot --no-describe --drive 0x80 || exit 1
 `);

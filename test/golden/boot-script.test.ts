@@ -45,7 +45,7 @@ echo To:   \${mac}, \${ip}
 echo Check the cable, and that the Rekindle service is running.
 prompt --key l --timeout 15000 Press L to start from the local disk; trying again in 15 s ... && goto local_disk || goto start
 :local_disk
-iseq \${platform} efi && exit 0 ||
+iseq \${platform} efi && exit 1 ||
 echo Rekindle: starting from the local disk
 sanboot --no-describe --drive 0x80 || exit 1
 `);
@@ -62,7 +62,7 @@ test('local disk', () => {
   expect(formatLocalDiskScript('OS-SRV-1A starts from its own disk')).toBe(`#!ipxe
 echo Rekindle: OS-SRV-1A starts from its own disk
 :local_disk
-iseq \${platform} efi && exit 0 ||
+iseq \${platform} efi && exit 1 ||
 echo Rekindle: starting from the local disk
 sanboot --no-describe --drive 0x80 || exit 1
 `);
@@ -73,7 +73,7 @@ test('a refusal can be read before the local disk starts', () => {
 echo Rekindle: this computer is not known
 sleep 10
 :local_disk
-iseq \${platform} efi && exit 0 ||
+iseq \${platform} efi && exit 1 ||
 echo Rekindle: starting from the local disk
 sanboot --no-describe --drive 0x80 || exit 1
 `);

@@ -97,6 +97,18 @@ describe('from disks to an image', () => {
     expect(second.verified.foundPresent).toBeGreaterThan(10);
   });
 
+  test('a damaged newest image stays visible as a gap, and no station is locked out by it', async () => {
+    const store = newStore('damaged-newest');
+    const [first, second] = [
+      await captureImageOf(store, [demoSource()]),
+      await captureImageOf(store, [demoSource()]),
+    ];
+    fs.writeFileSync(path.join(imageFolder(store, second.name), 'manifest.json'), '{}');
+    const third = await captureImageOf(store, [demoSource()]);
+    expect(third.manifest).toMatchObject({ sequence: 3, previousManifestSha256: first.manifestSha256 });
+    expect(third.warnings).toEqual([expect.stringContaining(`OS-SRV-1A@${second.name.utc} is damaged`)]);
+  });
+
   test('a new chunk that the store damaged is found before there is an image', async () => {
     const store = newStore('damaging');
     const damage = (): void => {

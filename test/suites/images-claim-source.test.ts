@@ -100,3 +100,37 @@ test('a file that is written to while it is captured gives no image', async () =
   writeAt(file, noise('early', 100), 20 * MiB);
   await expect(running).rejects.toThrow('written to meanwhile');
 });
+
+/** A disk whose partitions the kernel knows, as those of a real one. */
+function loopWithPartitions(): { folder: string; device: string } {
+  const folder = makeTemporaryFolder();
+  onTestFinished(() => folder[Symbol.dispose]());
+  const file = makeBlankDisk(path.join(folder.path, 'disk.img'), 96 * MiB);
+  run('sgdisk', '--new=1:2048:+40M', '--new=2:0:0', '--typecode=2:0700', file);
+  const device = run('losetup', '--show', '--find', file).trim();
+  onTestFinished(() => void run('losetup', '--detach', device));
+  run('partx', '--add', device);
+  onTestFinished(() => void run('partx', '--delete', device));
+  run('mkfs.ext4', '-q', `${device}p1`);
+  run('mkfs.ntfs', '-F', '-q', `${device}p2`);
+  return { folder: folder.path, device };
+}
+
+test('with its partition nodes: used blocks through them, while the whole disk is claimed', async () => {
+  const { folder, device } = loopWithPartitions();
+  const { volumes, warnings } = await captureDisk({ path: device, store: await store(folder) });
+  expect(volumes).toMatchObject([
+    { fileSystem: 'ext4', capturedAs: 'used-blocks' },
+    { fileSystem: 'ntfs', capturedAs: 'used-blocks' },
+  ]);
+  expect(warnings).toEqual([]);
+});
+
+test('a partition of it that is mounted read-write is found', () => {
+  const { folder, device } = loopWithPartitions();
+  const mountPoint = path.join(folder, 'root');
+  fs.mkdirSync(mountPoint);
+  run('mount', `${device}p1`, mountPoint);
+  onTestFinished(() => void run('umount', mountPoint));
+  expect(() => claimSource(device)).toThrow(`${device}p1 on it is mounted at ${mountPoint}`);
+});

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { exportDisk } from '#images/convert/export-disk.ts';
 import { exportFormats, planExport } from '#images/convert/plan-export.ts';
-import { damageFile, type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
 import {
   demoDisk,
   MiB,
@@ -126,16 +126,14 @@ describe('nothing is overwritten, and nothing is left behind', () => {
   });
 
   test('a damaged chunk ends it, and is named', async () => {
-    using damaged = await storeDisk(makeNoiseDisk);
-    const file = damaged.chunkFileAt(MiB + 1000);
-    damageFile(file);
-    const output = damaged.inFolder('export.raw');
+    const damaged = stored.damagedAt(MiB + 1000);
+    const output = stored.inFolder('export.raw');
     const before = openFiles();
     await expect(exportDisk({ from: damaged.found, format: 'raw', output })).rejects.toMatchObject({
       code: 'verification-failed',
-      cause: { message: expect.stringContaining(file.slice(-70, -6)) },
+      cause: { message: expect.stringContaining(damaged.chunk) },
     });
-    expect(fs.readdirSync(damaged.folder).filter((name) => name.includes('export'))).toEqual([]);
+    expect(leftovers()).toEqual([]);
     expect(openFiles()).toBeLessThanOrEqual(before);
   });
 

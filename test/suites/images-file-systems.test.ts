@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CapturedDisk, captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
@@ -11,7 +12,14 @@ import {
   type RealFileSystem,
   realFileSystems,
 } from '#test/support/real-file-systems.ts';
-import { MiB, makeBlankDisk, makeTemporaryFolder, noise, run } from '#test/support/restore-demo-disk.ts';
+import {
+  MiB,
+  makeBlankDisk,
+  makeTemporaryFolder,
+  noise,
+  run,
+  writeAt,
+} from '#test/support/restore-demo-disk.ts';
 
 let folder: ReturnType<typeof makeTemporaryFolder>;
 const inFolder = (name: string): string => path.join(folder.path, name);
@@ -89,6 +97,55 @@ test('FAT12, whose used blocks partclone gets wrong, is taken whole', async () =
   ]);
   expect(fs.readFileSync(back).equals(fs.readFileSync(volume))).toBe(true);
 });
+
+describe('volumes whose used blocks nobody knows', () => {
+  const whole: readonly [
+    name: string,
+    prepare: (volume: string) => void,
+    reason: string,
+    warnings: readonly RegExp[],
+  ][] = [
+    ['swap', (volume) => void run('mkswap', volume), 'the used blocks of swap are not known', []],
+    [
+      'BitLocker',
+      (volume) => writeAt(volume, Buffer.from('eb58902d4656452d46532d', 'hex'), 0),
+      'it is encrypted by BitLocker',
+      [/volume 1: it is encrypted by BitLocker.*recovery key/],
+    ],
+    [
+      'LVM',
+      // pvcreate writes label and checksum; a label of its own is all that this needs.
+      (volume) => writeAt(volume, lvmLabel(), 512),
+      'the used blocks of LVM2_member are not known',
+      [],
+    ],
+    ['noise', () => {}, 'no file system was recognised', []],
+  ];
+
+  test.each(whole)('%s: every byte is taken, and why is said', async (name, prepare, reason, warnings) => {
+    const volume = makeBlankDisk(inFolder(`${name}.img`), 4 * MiB);
+    writeAt(volume, noise(name, 3 * MiB), MiB);
+    fs.chmodSync(volume, 0o600);
+    prepare(volume);
+    const { captured, back } = await throughAnImage(volume);
+    expect(captured.volumes).toMatchObject([{ capturedAs: 'all-blocks', reason, usedBytes: 4 * MiB }]);
+    expect(captured.warnings).toEqual(warnings.map((pattern) => expect.stringMatching(pattern)));
+    expect(fs.readFileSync(back).equals(fs.readFileSync(volume))).toBe(true);
+  });
+});
+
+/** LVM2 label of sector 1 (lvm2, format_text/layout.h): its CRC begins with 0xf597a6cf and covers bytes 20 to 511. */
+function lvmLabel(): Buffer {
+  const label = Buffer.alloc(512);
+  label.write('LABELONE', 0, 'latin1');
+  label.writeBigUInt64LE(1n, 8);
+  label.writeUInt32LE(32, 20);
+  label.write('LVM2 001', 24, 'latin1');
+  label.write('0123456789abcdefghijklmnopqrstuv', 32, 'latin1');
+  // zlib's crc32 inverts before and after; LVM does neither.
+  label.writeUInt32LE(~crc32(label.subarray(20), ~0xf597a6cf >>> 0) >>> 0, 16);
+  return label;
+}
 
 /** As the disk is when the station loses its power: the volume file is copied while it is mounted. */
 function crashed(name: string, mount: string, volume: string): string {

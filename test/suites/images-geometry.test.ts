@@ -131,6 +131,7 @@ describe('tables that no image can be made of', () => {
       'overlaps the one before it',
     ],
     ['leaving', mbrWith, [[2048, 20_000]], 'leaves the disk'],
+    ['distant', mbrWith, [[40_000, 2048]], 'leaves the disk'],
   ] as const)('%s partitions', async (name, make, entries, why) => {
     const disk = make(
       `${name}.img`,

@@ -5,7 +5,7 @@ import type { ExportDevice } from '#images/mount/export-device.ts';
 import { type NbdServer, serveNbd } from '#images/mount/nbd-server.ts';
 import { type ServeOptions, serveImageDisk } from '#images/mount/serve-image-disk.ts';
 import { execute } from '#test/support/execute.ts';
-import { damageFile, type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
 import { demoDisk, MiB, makeDemoDisk, makeTemporaryFolder, readAt } from '#test/support/restore-demo-disk.ts';
 
 /** The NBD server against libnbd's and QEMU's clients, and against bytes that no client sends. */
@@ -90,9 +90,7 @@ describe('independent clients', () => {
   });
 
   test('a damaged chunk is an error where it lies, is named once, and the rest is read', async () => {
-    using damaged = await storeDisk(makeDemoDisk);
-    const file = damaged.chunkFileAt(MiB + 5);
-    damageFile(file);
+    const damaged = stored.damagedAt(MiB + 5);
     await using server = await serveImageDisk(damaged.found, {
       onUnreadable: (error) => unreadable.push(String(error)),
     });
@@ -105,7 +103,7 @@ describe('independent clients', () => {
     const across = await readOf(2 * MiB - 2048);
     expect(across.stdout).toContain('Input/output error');
     expect(unreadable).toHaveLength(1);
-    expect(unreadable[0]).toContain(file.slice(-70, -6));
+    expect(unreadable[0]).toContain(damaged.chunk);
   });
 
   test('nobody else may open the socket, and it is gone afterwards', async () => {
@@ -290,6 +288,6 @@ describe('what no client says', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(reads).toBe(8);
     client.drop();
-    await expect.poll(() => reads).toBeGreaterThan(16);
+    await expect.poll(() => reads, { timeout: 20_000 }).toBeGreaterThan(8);
   });
 });

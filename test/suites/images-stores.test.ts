@@ -61,6 +61,21 @@ describe.each(storeKinds)('every store: %s', (kind) => {
     expect(fs.readdirSync(path.dirname(chunkFileIn(folder, id)))).toEqual([`${id}.cacnk`]);
   });
 
+  test('several chunks asked for at once come back right, into memory of the caller and without', async () => {
+    const plains = Array.from({ length: 8 }, (_, n) => noise(`chunk ${n}`, 200_000 + n));
+    const ids = plains.map((each) => chunkIdOf(each));
+    await using store = await startStore(kind, ids);
+    for (const [n, each] of ids.entries()) writeChunkFile(store.folder, each, packChunk(plains[n] ?? plain));
+    for (const memory of [undefined, 1 << 20]) {
+      const got = await Promise.all(
+        ids.map((each) => store.reader.get(each, memory === undefined ? undefined : new Uint8Array(memory))),
+      );
+      expect(got.map((each) => chunkIdOf(each))).toEqual(ids);
+    }
+    const files = await Promise.all(ids.map((each) => store.reader.getChunkFile(each)));
+    expect(files.map(({ plainBytes }) => plainBytes)).toEqual(plains.map(({ length }) => length));
+  });
+
   test('answers about thousands of chunks at once', async () => {
     const byHead = kind === 'http without missing' || kind === 'http by a plain web server';
     const ids = Array.from({ length: byHead ? 1500 : 20_000 }, (_, n) =>

@@ -5,6 +5,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { workerEntries } from '#base/worker-threads.ts';
 import { projectRoot } from '#scripts/runtime/bundle.ts';
+import { sharePrograms } from '#scripts/runtime/share-part.ts';
 import { toolFiles } from '#scripts/runtime/tool-files.ts';
 
 /** docs/licences.md names everything that a station is sent: a new part without an entry fails here. */
@@ -42,7 +43,9 @@ test('every npm package in the runtime’s bundle, with the licence that its pac
 });
 
 test('every Debian package whose program or library is in the runtime', async () => {
-  const files = (await toolFiles()).flatMap((entry) => (entry.kind === 'file' ? [entry.path] : []));
+  const files = [...(await toolFiles()), ...(await sharePrograms(['smb', 'nfs']))].flatMap((entry) =>
+    entry.kind === 'file' ? [entry.path] : [],
+  );
   expect(files).toContain('bin/busybox');
   const listed = execFileSync('dpkg-query', ['--search', ...files.map((file) => `*/${basename(file)}`)], {
     encoding: 'utf8',

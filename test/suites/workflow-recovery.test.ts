@@ -3,8 +3,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runReportSchema } from '#contract/run-report.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
+import { takeTurn } from '#images/stores/capture-turn.ts';
 import { arm, disarm } from '#pxe-server/stations/arming.ts';
-import { addStation } from '#pxe-server/stations/station-registry.ts';
+import { addStation, setTerminalBus } from '#pxe-server/stations/station-registry.ts';
 import { lineColumns } from '#runtime/console/layout.ts';
 import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
 import { fileMachine, sitDown } from '#test/support/file-machine.ts';
@@ -110,7 +111,37 @@ describe('from the log-on to the report', () => {
     expect(await sitting.result).toEqual({ end: 'restart', exitCode: 0 });
     expectToFit(sitting.port.written());
     expect(sha256OfFile(diskFile)).toBe(before);
-    expect(latestReport().machine).toMatchObject({ outcome: 'captured', exitCode: 0 });
+    const { machine } = latestReport();
+    expect(machine).toMatchObject({ outcome: 'captured', exitCode: 0 });
+    expect(machine.steps.find(({ step }) => step === 'capture-disks')?.sentence).toMatch(
+      /New since the last image: .* of .* \(\d+\.\d %\)/,
+    );
+  });
+
+  test('its next capture waits for its turn, is held back, and says how little is new', async () => {
+    const { store, state, configuration } = service.context;
+    Object.assign(configuration.captures, { terminalBusKBs: 40_000 });
+    setTerminalBus(state, station, true);
+    const holder = {
+      id: 'other',
+      station: 'OS-SRV-1B',
+      who: 'schmidt',
+      since: '2026-11-20T02:00:00Z',
+      silenceSeconds: 60,
+    };
+    const other = await takeTurn(store, holder, { oneAtATime: true, bufferSeconds: 0 });
+    const sitting = sitDown(machineOf(diskFile), { server: service.url, purpose: 'enrolment' });
+    await logOn(sitting);
+    await sitting.port.waitFor('OS-SRV-1B');
+    if (other.kind === 'taken') await other.turn.release();
+    await sitting.port.waitFor(`Type ${station} to start the capture: `);
+    sitting.port.type(`${station}\r`);
+    await sitting.port.waitFor('at most 39.1 MiB/s');
+    expect(await sitting.result).toEqual({ end: 'restart', exitCode: 0 });
+    expectToFit(sitting.port.written());
+    const step = latestReport().machine.steps.find(({ step: name }) => name === 'capture-disks');
+    expect(step?.sentence).toContain('New since the last image: 0 bytes of');
+    setTerminalBus(state, station, false);
   });
 
   test('a corrupted system: restored, while the newer data volume survives', async () => {

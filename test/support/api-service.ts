@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,11 +28,15 @@ export interface ApiService {
 export const credentials = { technician: 'meier', password: 'a plain long password' };
 
 /** The real API over real TLS on loopback, on a site as `rekindle init` makes it, with one image operator. */
-export async function startApiService(): Promise<ApiService> {
+export async function startApiService(
+  /** More of `rekindle.yaml`, as YAML. */
+  moreConfiguration = '',
+): Promise<ApiService> {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-site-'));
   const paths = sitePaths(folder);
   await mkdir(folder, { recursive: true });
   await createSite(paths, { interface: 'lo', address: '127.0.0.1', dhcp: { mode: 'proxy' } });
+  await appendFile(paths.configuration, moreConfiguration);
   const configuration = await readConfiguration(paths.configuration);
   const state = openState(paths.state, { create: true });
   const context: ServiceContext = {

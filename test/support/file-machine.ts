@@ -1,3 +1,4 @@
+import { describeShare } from '#contract/share.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
 import type { BootVariables } from '#runtime/firmware/boot-entries.ts';
@@ -13,10 +14,12 @@ export interface FileMachineParts {
   readonly disks: readonly DiskDevice[];
   /** UEFI variables; absent: started by BIOS. */
   readonly firmware?: { variables: BootVariables };
+  /** What a share looks like when it is mounted. */
+  readonly shareFolder?: string;
 }
 
 /** A machine whose disks are files, on a network that is up: everything else of the workflow is the real thing. */
-export function fileMachine({ site, passport, disks, firmware }: FileMachineParts): Machine {
+export function fileMachine({ site, passport, disks, firmware, shareFolder }: FileMachineParts): Machine {
   return {
     now: () => new Date(),
     uptimeSeconds,
@@ -37,6 +40,16 @@ export function fileMachine({ site, passport, disks, firmware }: FileMachinePart
       prefixLength: 8,
       router: undefined,
     }),
+    // A mounted share is a folder; the mount itself is shares.test.ts's.
+    async mountShare(share) {
+      if (shareFolder === undefined) throw new Error('this machine mounts no share');
+      return {
+        folder: shareFolder,
+        description: describeShare(share),
+        hung: false,
+        async [Symbol.asyncDispose]() {},
+      };
+    },
     takeInventory: async () => ({ passport, disks, networkDevices: [] }),
     bootEntries:
       firmware === undefined

@@ -14,8 +14,8 @@ export interface StoredDisk extends Disposable {
   readonly expected: string;
   readonly found: FoundDisk;
   inFolder(name: string): string;
-  /** Chunk file that holds this byte of the disk. */
-  chunkFileAt(byte: number): string;
+  /** A copy of the store in which the chunk that holds this byte of the disk is damaged. */
+  damagedAt(byte: number): { readonly found: FoundDisk; readonly chunk: string };
 }
 
 export async function storeDisk(
@@ -46,14 +46,19 @@ export async function storeDisk(
     expected,
     found,
     inFolder,
-    chunkFileAt: (byte) =>
-      path.join(chunks, chunkPath(chunkAt(found.index, chunkNumberAt(found.index, byte)).id)),
+    damagedAt(byte) {
+      const copy = fs.mkdtempSync(inFolder('damaged-'));
+      fs.cpSync(store, copy, { recursive: true });
+      const { id } = chunkAt(found.index, chunkNumberAt(found.index, byte));
+      damageFile(path.join(copy, 'chunks.castr', chunkPath(id)));
+      return { found: { ...found, store: copy }, chunk: id };
+    },
     [Symbol.dispose]: () => folder[Symbol.dispose](),
   };
 }
 
 /** Changes one byte in the middle of a file. */
-export function damageFile(file: string): void {
+function damageFile(file: string): void {
   const bytes = fs.readFileSync(file);
   const at = bytes.length >>> 1;
   bytes.writeUInt8(bytes.readUInt8(at) ^ 0x10, at);

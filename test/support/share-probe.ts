@@ -79,7 +79,7 @@ async function restore(mounted: MountedShare, device: string, sayAt: number | un
   const index = parseDiskIndex(readFileSync(`${mounted.folder}/station.caibx`), 'station.caibx');
   const disk = JSON.parse(readFileSync(`${mounted.folder}/disk.json`, 'utf8')) as ImageDisk;
   const plan = planRestore(disk, index, readTargetDisk(device, false, 512));
-  if (plan.kind !== 'restore') throw new Error(plan.sentence);
+  if (plan.kind !== 'restore') throw new Error(`no plan: ${plan.kind}`);
   let said = false;
   const { bytes } = await restoreDisk({
     plan,

@@ -42,6 +42,25 @@ describe('configuration', () => {
     );
   });
 
+  it('takes one share of one kind, with all that it needs and nothing else', () => {
+    const messagesOf = (share: string) => {
+      const parsed = parseConfiguration(`interface: eth1\nshare: ${share}\n`);
+      return 'errors' in parsed ? parsed.errors.map(({ key, message }) => `${key} ${message}`) : [];
+    };
+    expect(messagesOf('{ smb: //nas/images, user: recovery, passwordFile: keys/share }')).toEqual([]);
+    expect(messagesOf('{ nfs: "nas:/images" }')).toEqual([]);
+    expect(messagesOf('{ smb: //nas/images }')).toEqual([
+      'share.user is required for an SMB share',
+      'share.passwordFile is required for an SMB share',
+    ]);
+    expect(messagesOf('{}')[0]).toContain('one of `smb` and `nfs`');
+    expect(messagesOf('{ nfs: "nas:/images", user: recovery }')[0]).toContain(
+      'NFS knows stations by address',
+    );
+    expect(messagesOf('{ smb: nas/images, user: recovery, passwordFile: p }')[0]).toContain('//server/share');
+    expect(messagesOf('{ smb: //nas/x, user: "a,uid=0", passwordFile: p }')[0]).toContain('no comma');
+  });
+
   it('says that a missing key is required', () => {
     expect(parseConfiguration('')).toEqual({
       errors: [{ line: 1, key: 'interface', message: 'is required' }],

@@ -23,3 +23,15 @@ test.each(parsers.filter(({ most }) => most === undefined))(
 test.each(parsers.filter(({ most }) => most === undefined))('a $name that is whole is read', (parser) => {
   for (const seed of parser.seeds) expect(() => parser.parse(Buffer.from(seed))).not.toThrow();
 });
+
+test.each(parsers.filter(({ most }) => most !== undefined))('a $name is refused by name', (parser) => {
+  for (const seed of parser.seeds) {
+    let refusal: unknown = null;
+    try {
+      parser.parse(Buffer.from(seed));
+    } catch (error) {
+      refusal = error;
+    }
+    expect(judgeRefusal(parser, refusal)).toBeNull();
+  }
+});

@@ -117,7 +117,18 @@ test('in lock-step the next block follows only when the client is stuck', () => 
   expect(step.send).toEqual(blocks(1, 2));
   step = ack(step.state, 2, step.state.sentAt + 1);
   expect(step.send).toEqual(blocks(3));
-  expect(tick(step.state, step.state.timerAt).send).toEqual(blocks(3));
+  // It did not answer the block that it had: from now on it is not made to wait for the third time-out.
+  expect(tick(step.state, step.state.timerAt).send).toEqual(blocks(3, 4));
+});
+
+test('a client that answers a repeated block is never sent two at once', () => {
+  let step = startTransfer(parameters(), 5000, 0);
+  for (let block = 1; block < 4; block++) {
+    step = tick(step.state, step.state.timerAt);
+    expect(step.send).toEqual(blocks(block));
+    step = ack(step.state, block, step.state.sentAt + 1);
+  }
+  expect(step.state.ignoresRepeats).toBe(false);
 });
 
 test('the timeout option bounds the pause between retransmissions', () => {

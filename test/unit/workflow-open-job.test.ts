@@ -25,6 +25,7 @@ function jobFor(ref: string, manifest: unknown = image.manifest) {
     manifestSignature: signBytes(bytes, key, 'rekindle image'),
     registeredPassport: somePassport(),
     storePath: '/api/v1/store',
+    share: null,
   };
 }
 

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
 import { createNetwork, type Network } from '#test/support/network-namespace.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -66,8 +67,9 @@ function makeRuntime(): void {
   writeFileSync(paths.kernelRecord, JSON.stringify(record));
 }
 
-async function serve(): Promise<ChildProcessWithoutNullStreams> {
-  const child = lan.members.server.spawn(process.execPath, [rekindle, 'serve', '--site', site]);
+async function serve(...before: string[]): Promise<ChildProcessWithoutNullStreams> {
+  const [program = '', ...args] = [...before, process.execPath, rekindle, 'serve', '--site', site];
+  const child = lan.members.server.spawn(program, args);
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
@@ -306,6 +308,53 @@ describe('operation', () => {
   });
 });
 
+describe('rekindle doctor', () => {
+  it('finds what is wrong with a running site, says how to mend it, and ends with 2', async () => {
+    const { code, stdout } = await run('doctor', '--json');
+    const findings = JSON.parse(stdout) as {
+      check: string;
+      verdict: string;
+      sentence: string;
+      next?: string;
+    }[];
+    const of = (check: string) => findings.filter((each) => each.check === check);
+    expect(of('ports')).toMatchObject([
+      { verdict: 'ok', sentence: 'The service runs and answers on eth0 (10.77.0.1).' },
+    ]);
+    expect(of('packages')).toMatchObject([{ verdict: 'ok' }]);
+    expect(of('certificates').map(({ verdict }) => verdict)).toEqual(['ok', 'ok']);
+    // Proxy mode, and nobody gives addresses on this network.
+    expect(of('DHCP servers')).toMatchObject([{ verdict: 'problem' }]);
+    expect(findings.every(({ verdict, next }) => (verdict === 'ok') === (next === undefined))).toBe(true);
+    expect(code).toBe(2);
+    const text = await run('doctor');
+    expect(text.stdout).toContain('PROBLEM  On eth0 no DHCP server gives addresses');
+  });
+
+  it('tells the boots of one machine with the seconds since its first packet', async () => {
+    const { stdout, code } = await run('doctor', '--machine', station);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ {4}0\.000 s {2}/m);
+    expect(stdout).toMatch(/^ +\d+\.\d{3} s {2}boot-files {2}gets the boot menu of OS-SRV-1A for 10 s$/m);
+    expect((await run('doctor', '--machine', '52:54:00:aa:aa:aa')).stdout).toContain(
+      'Nothing was ever heard of',
+    );
+    expect((await run('doctor', '--machine', 'NOBODY')).code).toBe(11);
+  });
+
+  it('captures the packets of one machine', async () => {
+    const file = join(folder, 'boot.pcap');
+    const capturing = run('doctor', '--capture', file, '--for', '3s', '--machine', stationMac);
+    await expect.poll(() => existsSync(file) && statSync(file).size >= 24, { timeout: 10_000 }).toBe(true);
+    await curl('stranger', 'http://10.77.0.1:8080/healthz');
+    await curl('station', 'http://10.77.0.1:8080/healthz');
+    expect((await capturing).code).toBe(0);
+    const packets = (await lan.members.server.run('tcpdump', ['-n', '-r', file])).stdout;
+    expect(packets).toContain('10.77.0.20.');
+    expect(packets).not.toContain('10.77.0.30.');
+  });
+});
+
 describe('a capture that is interrupted', () => {
   it('leaves no image when the service is killed, and its chunks are not sent twice', async () => {
     const passport = somePassport();
@@ -340,7 +389,8 @@ describe('a capture that is interrupted', () => {
       /^.*_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/,
       '$1-$2-$3T$4:$5:$6Z',
     );
-    expect(readdirSync(join(site, 'images', 'captures'))).toEqual([second['jobId']]);
+    const announced = readdirSync(join(site, 'images', 'captures')).filter((name) => !name.startsWith('.'));
+    expect(announced).toEqual([second['jobId']]);
     const asked = { chunks: image.chunks.map(({ id }) => id) };
     expect((await api('POST', '/store/missing', asked, second['token'])).json).toEqual({
       missing: [two?.id],
@@ -407,5 +457,52 @@ describe('the end', () => {
     service = undefined;
     expect(code).toBe(0);
     expect(execFileSync('ip', ['netns', 'pids', lan.members.server.name]).toString()).toBe('');
+  });
+
+  it('runs as an ordinary user with two capabilities, as its systemd unit starts it', async () => {
+    const nobody = '65534';
+    execFileSync('chown', ['-R', nobody, site]);
+    execFileSync('chmod', ['711', folder]);
+    const caps = '+net_bind_service,+net_raw';
+    const unprivileged = [
+      ...['setpriv', '--reuid', nobody, '--regid', nobody, '--clear-groups', '--no-new-privs'],
+      ...['--inh-caps', caps, '--ambient-caps', caps, '--bounding-set', `-all,${caps}`],
+    ];
+    const child = await serve(...unprivileged);
+    service = child;
+    expect(readFileSync(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^CapEff:\t0000000000002400$/m);
+    expect((await curl('station', 'http://10.77.0.1:8080/healthz')).stdout).toBe('ok\n');
+    const loader = await curl('station', '-o', join(folder, 'loader'), 'tftp://10.77.0.1/snponly.efi');
+    expect(loader).toMatchObject({ code: 0 });
+    const doctor = await lan.members.server.run(
+      unprivileged[0] ?? '',
+      [...unprivileged.slice(1), process.execPath, rekindle, 'doctor', '--json', '--site', site],
+      { seconds: 30 },
+    );
+    const findings = JSON.parse(doctor.stdout) as { check: string; verdict: string }[];
+    expect(findings.filter(({ check }) => check === 'privileges')).toMatchObject([{ verdict: 'ok' }]);
+    expect(findings.filter(({ check }) => check === 'DHCP servers')).toMatchObject([{ verdict: 'problem' }]);
+    expect(await stop(child, 'SIGTERM')).toBe(0);
+    service = undefined;
+  });
+
+  it('has a unit that systemd accepts', async () => {
+    const unit = join(folder, 'rekindle.service');
+    const checkout = join(import.meta.dirname, '..', '..');
+    writeFileSync(
+      unit,
+      await formatSystemdUnit({
+        folder: checkout,
+        node: process.execPath,
+        site,
+        store: join(site, 'images'),
+      }),
+    );
+    const verified = await lan.members.server.run('systemd-analyze', ['verify', unit]);
+    expect(verified).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(unit, 'utf8')).not.toMatch(/@(?!system-service)\w+@?/);
+    await expect(formatSystemdUnit({ folder: checkout, node: '/a b', site, store: site })).rejects.toThrow(
+      'cannot stand in it',
+    );
   });
 });

@@ -109,8 +109,7 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
       index,
       unused: flattenUnused(found.flatMap(({ unused }) => unused)),
       store: options.store,
-      // A worker's share of the time is measured on one lane.
-      lanes: options.store.kind === 'http' && (options.limits?.loadPercent ?? 100) === 100 ? 4 : 1,
+      ...lanesFor(options),
       throttle: createThrottleData(options.limits ?? {}),
       fates: new Uint8Array(new SharedArrayBuffer(index.ends.length)),
       state,
@@ -143,6 +142,16 @@ export async function captureDisk(options: CaptureDiskOptions): Promise<Captured
     options.signal?.removeEventListener('abort', stop);
     disk.close();
   }
+}
+
+/**
+ * While one lane waits for the store (a flush, an answer), another reads and packs. A store at the end of a wire is
+ * asked for several chunks at once.
+ */
+function lanesFor({ store, limits }: CaptureDiskOptions): Pick<CaptureWorkerData, 'lanes' | 'chunksAtOnce'> {
+  // A worker's share of the time is measured on one lane.
+  const lanes = (limits?.loadPercent ?? 100) === 100 ? 2 : 1;
+  return { lanes, chunksAtOnce: store.kind === 'directory' ? 1 : 8 };
 }
 
 /** Whether a volume of the disk holds a hibernated Windows: asked of every disk before any of them is captured. */

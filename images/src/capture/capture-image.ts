@@ -14,6 +14,7 @@ import { type ImageChange, summariseChange } from './image-change.ts';
 import { planManifest } from './plan-manifest.ts';
 import type { CaptureLimits } from './throttle.ts';
 import { type StoredChunks, verifyStoredChunks } from './verify-stored-chunks.ts';
+import { type WaitForTurnOptions, waitForTurn } from './wait-for-turn.ts';
 
 /**
  * From disks to an image in a directory store that is published, signed and verified. Until the last step
@@ -49,7 +50,11 @@ export interface CaptureImageOptions
   readonly capturedAt?: Date;
   readonly workers?: number;
   readonly limits?: CaptureLimits;
+  /** Whose turn it has to be in this store; absent: nobody else is asked. */
+  readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
+  /** Asked when everything was read, before anything is published: an error here leaves no image. */
+  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -69,6 +74,10 @@ export interface CapturedImage {
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
+  await using _turn =
+    options.turn === undefined
+      ? null
+      : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
   await using announcement = await announceCapture(store);
   const startedAt = options.capturedAt ?? new Date();
   const disks: CapturedDisk[] = [];
@@ -91,6 +100,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       }),
     );
   }
+  await options.assertSources?.();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
@@ -100,9 +110,10 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
 
   // Named only now: another image of the station may have appeared in the meantime.
   const name = await nameNextImage(store, station, startedAt);
+  const { chain, unreadable } = await continueChain(store, station, signingKey);
   const image = planManifest({
     ...options,
-    ...(await continueChain(store, station, signingKey)),
+    ...chain,
     capturedAt: timeOf(name).toISOString(),
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
@@ -120,9 +131,14 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
     disks,
     change: summariseChange(disks),
     verified,
-    warnings: disks.flatMap((disk, number) =>
-      disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
-    ),
+    warnings: [
+      ...disks.flatMap((disk, number) =>
+        disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
+      ),
+      ...unreadable.map(
+        (each) => `the older image ${formatImageRef(each)} is damaged and cannot be restored`,
+      ),
+    ],
   };
 }
 

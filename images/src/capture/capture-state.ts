@@ -48,6 +48,8 @@ export interface CaptureWorkerData {
   readonly unused: Float64Array;
   readonly store: WritableStoreRef;
   readonly lanes: number;
+  /** That a lane reads before it asks the store for them, in one question. */
+  readonly chunksAtOnce: number;
   /** Shared, a byte a chunk, by `chunkFate`; the workers fill it in. */
   readonly fates: Uint8Array;
   readonly throttle: ThrottleData;

@@ -21,9 +21,9 @@ const throttle = createThrottle(data.throttle, () => Atomics.load(state.stop, 0)
 /** Chunks that this thread knows to be in the store. */
 const stored = new Set<ChunkId>();
 
-function allocate(): Buffer {
-  if (!data.direct) return Buffer.allocUnsafeSlow(index.chunkSizeMax);
-  const buffer = allocateDirectBuffer(data.fd, data.sizeBytes, index.chunkSizeMax);
+function allocate(bytes: number): Buffer {
+  if (!data.direct) return Buffer.allocUnsafeSlow(bytes);
+  const buffer = allocateDirectBuffer(data.fd, data.sizeBytes, bytes);
   if (buffer === null) throw new Error(`no memory that ${data.disk} accepts for unbuffered access`);
   return buffer;
 }
@@ -54,42 +54,65 @@ function readChunk(chunk: IndexChunk, buffer: Buffer): Buffer | null {
   return isAllZero(bytes) ? null : bytes;
 }
 
-/** Whether the chunk is new in the store. */
-async function store(
-  id: ChunkId,
-  plain: () => Uint8Array,
-  memory: Uint8Array,
-  into: ChunkStore,
-): Promise<boolean> {
-  if (stored.has(id)) return false;
-  stored.add(id);
-  const [missing] = await into.need([id]);
-  if (missing === undefined) return false;
-  const chunkFile = packChunk(plain(), memory);
-  throttle.spend('sent', chunkFile.length);
-  await into.put(id, chunkFile);
-  addCount(state, 'newChunks', 1);
-  addCount(state, 'storedBytes', chunkFile.length);
-  return true;
+interface ReadChunk {
+  readonly number: number;
+  readonly sizeBytes: number;
+  readonly id: ChunkId;
+  /** In a slot of the lane's buffer; null when all of it is zero. */
+  readonly bytes: Uint8Array | null;
+}
+
+/** Takes up to `count` chunks, reads and hashes them; fewer when there are no more. */
+async function readSome(buffer: Buffer, count: number): Promise<ReadChunk[]> {
+  const found: ReadChunk[] = [];
+  while (found.length < count && Atomics.load(state.stop, 0) === 0) {
+    const number = Atomics.add(state.next, 0, 1);
+    if (number >= chunkCount(index)) break;
+    const startedAt = performance.now();
+    const chunk = chunkAt(index, number);
+    const slot = buffer.subarray(found.length * index.chunkSizeMax, (found.length + 1) * index.chunkSizeMax);
+    const bytes = readChunk(chunk, slot);
+    const id = bytes === null ? zeroChunkId(chunk.sizeBytes) : chunkIdOf(bytes);
+    if (bytes === null) addCount(state, 'zeroChunks', 1);
+    found.push({ number, sizeBytes: chunk.sizeBytes, id, bytes });
+    await throttle.rest(performance.now() - startedAt);
+  }
+  return found;
+}
+
+/** One question for all of them; those that are not there are packed and written. */
+async function storeSome(chunks: readonly ReadChunk[], packed: Uint8Array, into: ChunkStore): Promise<void> {
+  const unknown = chunks.filter(({ id }) => {
+    const first = !stored.has(id);
+    stored.add(id);
+    return first;
+  });
+  if (unknown.length === 0) return;
+  const startedAt = performance.now();
+  const missing = new Set(await into.need(unknown.map(({ id }) => id)));
+  for (const { number, sizeBytes, id, bytes } of unknown) {
+    if (!missing.has(id)) continue;
+    const chunkFile = packChunk(bytes ?? new Uint8Array(sizeBytes), packed);
+    throttle.spend('sent', chunkFile.length);
+    await into.put(id, chunkFile);
+    addCount(state, 'newChunks', 1);
+    addCount(state, 'storedBytes', chunkFile.length);
+    data.fates[number] = chunkFate.isNew;
+  }
+  await throttle.rest(performance.now() - startedAt);
 }
 
 async function lane(into: ChunkStore): Promise<void> {
-  const buffer = allocate();
+  const buffer = allocate(index.chunkSizeMax * data.chunksAtOnce);
   const packed = new Uint8Array(packedBound(index.chunkSizeMax));
-  const count = chunkCount(index);
   while (Atomics.load(state.stop, 0) === 0) {
-    const number = Atomics.add(state.next, 0, 1);
-    if (number >= count) return;
-    const startedAt = performance.now();
-    const chunk = chunkAt(index, number);
-    const bytes = readChunk(chunk, buffer);
-    const id = bytes === null ? zeroChunkId(chunk.sizeBytes) : chunkIdOf(bytes);
-    if (bytes === null) addCount(state, 'zeroChunks', 1);
-    const isNew = await store(id, () => bytes ?? new Uint8Array(chunk.sizeBytes), packed, into);
-    if (isNew) data.fates[number] = chunkFate.isNew;
-    index.ids.set(Buffer.from(id, 'hex'), number * 32);
-    addCount(state, 'doneBytes', chunk.sizeBytes);
-    await throttle.rest(performance.now() - startedAt);
+    const chunks = await readSome(buffer, data.chunksAtOnce);
+    if (chunks.length === 0) return;
+    await storeSome(chunks, packed, into);
+    for (const { number, sizeBytes, id } of chunks) {
+      index.ids.set(Buffer.from(id, 'hex'), number * 32);
+      addCount(state, 'doneBytes', sizeBytes);
+    }
   }
 }
 

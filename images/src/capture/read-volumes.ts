@@ -1,5 +1,5 @@
 import type { DiskHandle } from '../block-device/disk-handle.ts';
-import type { ByteRange } from '../format/chunk-grid.ts';
+import { assertPartitionsFit, type ByteRange } from '../format/chunk-grid.ts';
 import type { Volume } from '../format/image-manifest.ts';
 import type { Partition } from '../format/partition-table/partition-table.ts';
 import { type FileSystem, identifyFileSystem } from './identify-file-system.ts';
@@ -20,19 +20,23 @@ export interface FoundVolume {
   readonly state: VolumeState;
 }
 
-/** What is on the partitions of a disk, without its used blocks. */
+/** What is on the partitions of a disk, without its used blocks. @throws RekindleError `target-unfit` */
 export async function findVolumes(
   disk: DiskHandle,
   partitions: readonly Partition[],
 ): Promise<FoundVolume[]> {
+  assertPartitionsFit(disk.sizeBytes, partitions);
   const found: FoundVolume[] = [];
   for (const partition of partitions) {
-    const fileSystem = await identifyFileSystem(disk.path, partition);
+    const identified = await identifyFileSystem(disk.path, partition);
     const read = (offset: number, length: number): Uint8Array => {
       if (offset + length > partition.sizeBytes)
         throw new RangeError(`byte ${offset + length} lies behind the volume's end`);
       return disk.read(partition.startByte + offset, length);
     };
+    // blkid wants whole metadata behind it; the boot sector is enough to leave the volume alone.
+    const encrypted = Buffer.from(read(0, 512)).toString('latin1', 3, 11) === '-FVE-FS-';
+    const fileSystem = encrypted ? { type: 'BitLocker', label: identified?.label } : identified;
     const state = readVolumeState(read, partition.sizeBytes, fileSystem?.type);
     found.push({ partition, fileSystem, state });
   }

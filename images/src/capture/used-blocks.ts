@@ -1,3 +1,4 @@
+import { RekindleError } from '#base/errors.ts';
 import { callTool } from '#base/run-tool.ts';
 import type { ByteRange } from '../format/chunk-grid.ts';
 import type { Partition } from '../format/partition-table/partition-table.ts';
@@ -40,7 +41,7 @@ export async function findUsedBlocks(
       kind: 'all-blocks',
       reason: unreadable[fileSystem] ?? `the used blocks of ${fileSystem} are not known`,
     };
-  const result = await withPartitionNode(disk, partition, (node) =>
+  const mapped = withPartitionNode(disk, partition, (node) =>
     callTool(
       `Reading the used blocks of partition ${partition.number} of ${disk.path}`,
       { command: program, debianPackage: 'partclone' },
@@ -51,6 +52,12 @@ export async function findUsedBlocks(
       ],
     ),
   );
+  const result = await mapped.catch((error: unknown) => {
+    // A kernel that reads the table of a disk otherwise than we do has no node for the partition.
+    if (disk.isBlockDevice && error instanceof RekindleError) return error;
+    throw error;
+  });
+  if (result instanceof RekindleError) return { kind: 'all-blocks', reason: result.message };
   // A dirty, hibernated or mounted file system: its bitmap is no basis for leaving blocks out.
   if (result.status !== 0)
     return { kind: 'all-blocks', reason: `${program} refused: ${lastLine(result.stderr)}` };

@@ -13,20 +13,10 @@ export const endOf = (range: ByteRange): number => range.startByte + range.sizeB
 export const overlaps = (a: ByteRange, b: ByteRange): boolean =>
   a.startByte < endOf(b) && b.startByte < endOf(a);
 
-/**
- * Ends of the chunks of a disk, ascending, the last one being `sizeBytes`. The grid starts again at every
- * partition's start and is cut at every partition's end: equal partitions give equal chunks wherever they
- * lie, and a chunk belongs to one partition or one gap, so a partition can be left alone.
- * @throws RekindleError `target-unfit`: partitions overlap or leave the disk
- */
-export function planChunkGrid(sizeBytes: number, partitions: readonly ByteRange[]): Float64Array {
-  const ends: number[] = [];
-  const fill = (from: number, to: number): void => {
-    for (let end = from + chunkBytes; end < to; end += chunkBytes) ends.push(end);
-    if (to > from) ends.push(to);
-  };
+/** @throws RekindleError `target-unfit`: partitions overlap or leave the disk */
+export function assertPartitionsFit(sizeBytes: number, partitions: readonly ByteRange[]): void {
   let at = 0;
-  for (const partition of [...partitions].sort((a, b) => a.startByte - b.startByte)) {
+  for (const partition of inOrder(partitions)) {
     if (partition.startByte < at || endOf(partition) > sizeBytes) {
       throw new RekindleError(
         'target-unfit',
@@ -37,6 +27,25 @@ export function planChunkGrid(sizeBytes: number, partitions: readonly ByteRange[
         { next: 'Put the partition table right (sgdisk --verify names what is wrong), then capture again.' },
       );
     }
+    at = endOf(partition);
+  }
+}
+
+/**
+ * Ends of the chunks of a disk, ascending, the last one being `sizeBytes`. The grid starts again at every
+ * partition's start and is cut at every partition's end: equal partitions give equal chunks wherever they
+ * lie, and a chunk belongs to one partition or one gap, so a partition can be left alone.
+ * @throws RekindleError `target-unfit`: partitions overlap or leave the disk
+ */
+export function planChunkGrid(sizeBytes: number, partitions: readonly ByteRange[]): Float64Array {
+  assertPartitionsFit(sizeBytes, partitions);
+  const ends: number[] = [];
+  const fill = (from: number, to: number): void => {
+    for (let end = from + chunkBytes; end < to; end += chunkBytes) ends.push(end);
+    if (to > from) ends.push(to);
+  };
+  let at = 0;
+  for (const partition of inOrder(partitions)) {
     fill(at, partition.startByte);
     fill(partition.startByte, endOf(partition));
     at = endOf(partition);
@@ -44,3 +53,6 @@ export function planChunkGrid(sizeBytes: number, partitions: readonly ByteRange[
   fill(at, sizeBytes);
   return Float64Array.from(ends);
 }
+
+const inOrder = (partitions: readonly ByteRange[]): ByteRange[] =>
+  [...partitions].sort((a, b) => a.startByte - b.startByte);

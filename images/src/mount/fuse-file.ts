@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RekindleError } from '#base/errors.ts';
-import { callTool, missingTool, type Tool } from '#base/run-tool.ts';
+import { callTool, type Tool } from '#base/run-tool.ts';
+import { startBackgroundTool } from './background-tool.ts';
 
 const nbdfuse: Tool = { command: 'nbdfuse', debianPackage: 'libnbd-bin' };
 export const umount: Tool = { command: 'umount', debianPackage: 'mount' };
@@ -20,55 +19,34 @@ export interface FuseFile extends AsyncDisposable {
   readonly ended: Promise<void>;
 }
 
-const patienceMs = 30_000;
+/** For nbdfuse to end after its file was closed. */
+const endPatienceMs = 5_000;
 
 /** @param folder an empty folder that is nobody else's */
 export async function mountNbdAsFile(uri: string, folder: string): Promise<FuseFile> {
-  const doing = `Making a file of ${uri}`;
-  // In a session of its own: Ctrl-C is for us, and we unmount in order.
-  const child = spawn(nbdfuse.command, ['--readonly', folder, uri], {
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = `${said}${text}`.slice(-4096);
-  });
-  let over: unknown;
-  const ended = new Promise<void>((resolve) => {
-    const end = (why: unknown) => {
-      over ??= why;
-      resolve();
-    };
-    child.once('error', (cause) => end(missingTool(doing, nbdfuse, cause)));
-    child.once('close', (status) => end(new Error(said.trim() || `nbdfuse ended with status ${status}`)));
-  });
   const file = path.join(folder, 'nbd');
-  const giveUpAt = performance.now() + patienceMs;
-  while (over === undefined && performance.now() < giveUpAt && !fs.existsSync(file)) await sleep(20);
-  if (over instanceof RekindleError) throw over;
-  if (over !== undefined || !fs.existsSync(file)) {
-    child.kill();
-    throw new RekindleError('unexpected', doing, {
-      cause: over ?? new Error(`nbdfuse was not ready after ${patienceMs / 1000} s`),
-      next: 'Run this as root, on a kernel with FUSE (/dev/fuse).',
-    });
-  }
+  const tool = await startBackgroundTool({
+    doing: `Making a file of ${uri}`,
+    tool: nbdfuse,
+    args: ['--readonly', folder, uri],
+    isReady: () => fs.existsSync(file),
+    next: 'Run this as root, on a kernel with FUSE (/dev/fuse).',
+  });
   let hidden = false;
   const hide = async (): Promise<void> => {
-    if (hidden || over !== undefined) return;
+    if (hidden || !tool.isRunning()) return;
     hidden = true;
     await callTool(`Hiding ${folder}`, umount, ['--lazy', folder]);
   };
   return {
     file,
-    ended,
+    ended: tool.ended.then(() => {}),
     hide,
     async [Symbol.asyncDispose]() {
       await hide();
-      await Promise.race([ended, sleep(5_000, undefined, { ref: false })]);
-      if (over === undefined) child.kill('SIGKILL');
-      await ended;
+      await Promise.race([tool.ended, sleep(endPatienceMs, undefined, { ref: false })]);
+      if (tool.isRunning()) tool.kill('SIGKILL');
+      await tool.ended;
       // nbdfuse that crashed leaves its mount.
       if (isMounted(folder)) await callTool(`Unmounting ${folder}`, umount, ['--lazy', folder]);
     },

@@ -70,58 +70,53 @@ function directorySource(
   { path: folder, description = folder }: DirectoryStoreRef,
   digest: ChunkDigest,
 ): ChunkSource {
-  /** Kept from chunk to chunk: what is read into it is unpacked before anything is waited for. */
+  /** Kept from chunk to chunk: what is read into it is unpacked before anything else is read. */
   let memory = new Uint8Array(0);
   const memoryFor = (size: number): Uint8Array => {
     if (memory.length < size) memory = new Uint8Array(size);
     return memory;
   };
-  /** Synchronous from the first byte to the last: others read through this store too, into the same memory. */
-  const readNow = <T>(
-    id: ChunkId,
-    use: (chunkFile: Uint8Array, plain: Uint8Array) => T,
-    into?: Uint8Array,
-  ): T => {
-    const file = chunkFilePath(folder, id);
-    let chunkFile: Uint8Array;
+  /** A chunk file in the kept memory; null when it is not there. */
+  const readNow = (id: ChunkId): Uint8Array | null => {
     try {
-      chunkFile = readWhole(file, memoryFor);
+      return readWhole(chunkFilePath(folder, id), memoryFor);
     } catch (cause) {
+      if (isCode(cause, 'ENOENT')) return null;
       throw readFailed(id, description, cause);
     }
+  };
+  /** @param use is done with the bytes before anything is waited for: the next reader gets the same memory */
+  const read = async <T>(id: ChunkId, use: (chunkFile: Uint8Array) => T): Promise<T> => {
+    const found = readNow(id);
+    if (found !== null) return use(found);
+    const file = chunkFilePath(folder, id);
+    const again = (await takeBack(file)) ? readNow(id) : null;
+    if (again === null)
+      throw (await exists(file.slice(0, -chunkSuffix.length)))
+        ? keptUnpacked(id, description)
+        : notHeld(id, description);
+    return use(again);
+  };
+  const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
     try {
-      return use(chunkFile, unpackChunk(id, chunkFile, description, digest, into));
+      return unpackChunk(id, chunkFile, description, digest, into);
     } catch (error) {
       // What another program packed in its own way is not damaged.
-      if (!isForeignCompression(chunkFile)) setAside(file);
+      if (!isForeignCompression(chunkFile)) setAside(chunkFilePath(folder, id));
       throw error;
-    }
-  };
-  const read = async <T>(
-    ...args: [ChunkId, (chunkFile: Uint8Array, plain: Uint8Array) => T, Uint8Array?]
-  ): Promise<T> => {
-    try {
-      return readNow(...args);
-    } catch (error) {
-      const isAbsent = error instanceof RekindleError && error.code === 'not-found';
-      const file = chunkFilePath(folder, args[0]);
-      if (isAbsent && (await exists(file.slice(0, -chunkSuffix.length))))
-        throw keptUnpacked(args[0], description);
-      if (!isAbsent || !(await takeBack(file))) throw error;
-      return readNow(...args);
     }
   };
   return {
     description,
 
     async get(id, into) {
-      return read(id, (_, plain) => plain, into);
+      return read(id, (chunkFile) => unpack(id, chunkFile, into));
     },
 
     async getChunkFile(id) {
-      return read(id, (chunkFile, plain) => ({
+      return read(id, (chunkFile) => ({
+        plainBytes: unpack(id, chunkFile).length,
         chunkFile: Uint8Array.from(chunkFile),
-        plainBytes: plain.length,
       }));
     },
 
@@ -195,17 +190,11 @@ function setAside(file: string): void {
   }
 }
 
-function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
-  return isCode(cause, 'ENOENT')
-    ? new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
-        next: 'Copy it from a second store, or choose another image.',
-        details: { chunk: id },
-      })
-    : new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
-        cause,
-        next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
-        details: { chunk: id },
-      });
+function notHeld(id: ChunkId, folder: string): RekindleError {
+  return new RekindleError('not-found', `Reading chunk ${id}: image store ${folder} does not hold it`, {
+    next: 'Copy it from a second store, or choose another image.',
+    details: { chunk: id },
+  });
 }
 
 /** Other tools of this format (desync) may store chunks without compression, and without a suffix. */
@@ -215,6 +204,14 @@ function keptUnpacked(id: ChunkId, folder: string): RekindleError {
     `Reading chunk ${id} from image store ${folder}: it is stored without compression; only zstd is read`,
     { next: 'Make the store again with compression (casync --compression=zstd).', details: { chunk: id } },
   );
+}
+
+function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {
+  return new RekindleError('store-unreachable', `Reading chunk ${id} from image store ${folder}`, {
+    cause,
+    next: 'Check the disk or share that holds the store, then start again: verified work is kept.',
+    details: { chunk: id },
+  });
 }
 
 function writeFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {

@@ -1,3 +1,4 @@
+import { RekindleError } from '#base/errors.ts';
 import type { StationName } from '../format/image-manifest.ts';
 import { formatUtc, type ImageName } from '../format/image-name.ts';
 import type { PublicKey } from '../format/minisign.ts';
@@ -9,16 +10,27 @@ export interface ImageChain {
   readonly previousManifestSha256: string | null;
 }
 
-/** @throws RekindleError `verification-failed`: the newest image is damaged, or signed by somebody else */
+/**
+ * The newest image that can be read is the one before. Newer ones that are damaged, or signed by somebody else, keep
+ * their numbers: a station must stay able to be captured, and the gap stays visible.
+ */
 export async function continueChain(
   store: string,
   station: StationName,
   publicKey: PublicKey,
-): Promise<ImageChain> {
-  const last = (await listImages(store, station)).at(-1);
-  if (last === undefined) return { sequence: 1, previousManifestSha256: null };
-  const { manifest, manifestSha256 } = await readManifest(store, last, publicKey);
-  return { sequence: manifest.sequence + 1, previousManifestSha256: manifestSha256 };
+): Promise<{ readonly chain: ImageChain; readonly unreadable: readonly ImageName[] }> {
+  const unreadable: ImageName[] = [];
+  for (const name of (await listImages(store, station)).reverse()) {
+    try {
+      const { manifest, manifestSha256 } = await readManifest(store, name, publicKey);
+      const sequence = manifest.sequence + unreadable.length + 1;
+      return { chain: { sequence, previousManifestSha256: manifestSha256 }, unreadable };
+    } catch (error) {
+      if (!(error instanceof RekindleError) || error.code !== 'verification-failed') throw error;
+      unreadable.push(name);
+    }
+  }
+  return { chain: { sequence: unreadable.length + 1, previousManifestSha256: null }, unreadable };
 }
 
 /** Names are to the second and ascend: two captures within one second get different ones. */

@@ -75,12 +75,13 @@ export function formatRefusalScript(reason: string): string {
 }
 
 /**
- * UEFI goes on with the next boot option when the loader ends. Many BIOSes do not come back from the network, so
+ * UEFI goes on with the next boot option when the loader ends with an error; when it ends well, firmware may open its
+ * setup menu instead (UEFI 2.10 section 3.1.1; seen with OVMF). Many BIOSes do not come back from the network, so
  * there the first disk is started directly; without one, ending is all that is left.
  */
 export const localDisk: readonly string[] = [
   ':local_disk',
-  `iseq ${setting('platform')} efi && exit 0 ||`,
+  `iseq ${setting('platform')} efi && exit 1 ||`,
   'echo Rekindle: starting from the local disk',
   'sanboot --no-describe --drive 0x80 || exit 1',
 ];

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { stepEventSchema } from './run-report.ts';
+import { shareSchema } from './share.ts';
 
 /**
  * `/api/v1`, spoken over TLS with the site CA that is inside the runtime; the server's certificate carries
@@ -104,6 +105,8 @@ export const restoreJobSchema = z.strictObject({
   registeredPassport: hardwarePassportSchema,
   /** Path of the image store on this server, e.g. `/api/v1/store`. */
   storePath: z.string(),
+  /** Where chunks are read instead, with the means to get in; null: over HTTPS, or no chunk at all. */
+  share: shareSchema.nullable(),
 });
 export type RestoreJob = z.infer<typeof restoreJobSchema>;
 
@@ -113,7 +116,10 @@ export const missingRequestSchema = z.strictObject({
 });
 export const missingReplySchema = z.strictObject({ missing: z.array(z.string()) });
 
-/** POST /captures: a session of this station writes one image into the store. */
+/**
+ * POST /captures: a session of this station writes one image into the store. `another-capture` (409): only one at a
+ * time does; asked again after `retryAfterSeconds`.
+ */
 export const captureRequestSchema = z.strictObject({
   station: stationNameSchema,
   passport: hardwarePassportSchema,
@@ -123,6 +129,8 @@ export const captureJobSchema = z.strictObject({
   token,
   station: stationNameSchema,
   storePath: z.string(),
+  /** Where chunks are written instead. Index, passport and manifest go to the service in any case. */
+  share: shareSchema.nullable(),
   computerName: z.string(),
   stationRole: z.enum(['server', 'client', 'engineering-station', 'domain-controller']),
   sequence: z.int().positive(),

@@ -42,30 +42,59 @@ const bypassDiscovery = Uint8Array.of(6, 1, 8, 255);
 /** iPXE sub-option 176 = 1, no-pxedhcp: do not wait 3 s for a proxyDHCP server that does not exist. */
 const noProxyDhcp = Uint8Array.of(176, 1, 1);
 
-/**
- * Reservation mode, where one offer says everything. PXE firmware gets a plain DHCP answer with a boot file and
- * no option 60, which even the oldest ROM understands and which makes nobody ask port 4011.
- */
-const fullAnswers: Readonly<Record<FirmwareKind, AnswerShape>> = {
-  bios: {},
-  'uefi-x64': {},
-  // UEFI 2.10 section 24.7.3.1: an HTTP boot offer must say HTTPClient, or the firmware drops it.
-  'uefi-http-x64': { vendorClass: 'HTTPClient' },
-  'ipxe-bios': { ipxe: noProxyDhcp },
-  'ipxe-uefi': { ipxe: noProxyDhcp },
-};
+/** One firmware: how it is recognised, what is odd about it, and where that was seen. */
+interface FirmwareQuirk {
+  readonly recognisedBy: string;
+  /** One offer says everything, and in the plainest way. */
+  readonly reservation: AnswerShape;
+  /** Boot information without an address, beside another server's offer; every answer of port 4011 too. */
+  readonly proxy: AnswerShape;
+  readonly why: string;
+  /** ROMs with which a machine was seen booting like this. */
+  readonly seen: readonly string[];
+}
 
-/** Proxy mode, and every answer of port 4011: boot information without an address. */
-const proxyAnswers: Readonly<Record<FirmwareKind, AnswerShape>> = {
-  // BIOS ROMs go looking for boot servers by multicast unless they are told not to.
-  bios: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery },
-  // Some UEFI firmware ignores an offer that bypasses discovery; all of it asks port 4011 when 43 is absent.
-  'uefi-x64': { vendorClass: 'PXEClient' },
-  'uefi-http-x64': { vendorClass: 'HTTPClient' },
-  'ipxe-bios': { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery, ipxe: noProxyDhcp },
-  'ipxe-uefi': { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery, ipxe: noProxyDhcp },
+/** The only place that knows what firmware needs; `classify` in client.ts decides which row applies. */
+export const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
+  bios: {
+    recognisedBy: 'option 93 is 0 (or `Arch:00000` in option 60), neither option 77 `iPXE` nor option 175',
+    reservation: {},
+    proxy: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery },
+    why: 'ROMs go looking for boot servers by multicast unless option 43 tells them not to. A plain offer without option 60 is understood by the oldest of them and makes nobody ask port 4011.',
+    seen: ['QEMU e1000 with pxe-e1000.rom, chained through undionly.kpxe'],
+  },
+  'uefi-x64': {
+    recognisedBy:
+      'option 93 is 7 or 9 (or `Arch:00007` in option 60), neither option 77 `iPXE` nor option 175',
+    reservation: {},
+    // Without option 43: some firmware ignores an offer that bypasses discovery; all of it asks port 4011 then.
+    proxy: { vendorClass: 'PXEClient' },
+    why: 'With option 60 and no option 43 it asks port 4011 and stalls for a minute when nobody answers there: 4011 is always open. In reservation mode option 60 would only send it there once more.',
+    seen: ['OVMF 2022.11 (EDK II), snponly.efi and ipxe.efi'],
+  },
+  'uefi-http-x64': {
+    recognisedBy: 'option 93 is 16, option 60 begins with `HTTPClient`',
+    reservation: { vendorClass: 'HTTPClient' },
+    proxy: { vendorClass: 'HTTPClient' },
+    why: 'UEFI 2.10 section 24.7.3.1: an offer that does not say HTTPClient is dropped. The boot file is a URL.',
+    seen: ['OVMF 2022.11'],
+  },
+  'ipxe-bios': {
+    recognisedBy: 'option 93 is 0, and option 77 is `iPXE` or option 175 is there',
+    reservation: { ipxe: noProxyDhcp },
+    proxy: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery, ipxe: noProxyDhcp },
+    why: 'It calls itself PXEClient and would load itself for ever: its boot file is the URL of the boot script. Without sub-option 176 it waits 3 s for a proxyDHCP server.',
+    seen: ['iPXE 1.0.0+git-20190125: the ROM of QEMU, undionly.kpxe'],
+  },
+  'ipxe-uefi': {
+    recognisedBy: 'option 93 is 7, 9 or 16, and option 77 is `iPXE` or option 175 is there',
+    reservation: { ipxe: noProxyDhcp },
+    proxy: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery, ipxe: noProxyDhcp },
+    why: 'As iPXE on BIOS.',
+    seen: ['iPXE 1.0.0+git-20190125: snponly.efi, ipxe.efi, efi-e1000e.rom'],
+  },
 };
 
 export function answerShape(mode: 'reservation' | 'proxy', kind: FirmwareKind): AnswerShape {
-  return (mode === 'reservation' ? fullAnswers : proxyAnswers)[kind];
+  return firmwareQuirks[kind][mode];
 }

@@ -11,6 +11,7 @@ import { machineAt, rememberMachine } from '../journal/neighbour-table.ts';
 import type { Metrics } from '../serve/metrics.ts';
 import { packFile } from '../stations/station-pack.ts';
 import { type BootScriptContext, chooseBootScript } from './choose-boot-script.ts';
+import { withLargeReads } from './large-reads.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
 export interface BootAppOptions extends BootScriptContext {
@@ -76,7 +77,7 @@ export function createBootApp(options: BootAppOptions): Express {
   const sendFile = (response: Response, file: string, what: string) => {
     const { req: request } = response;
     const startedAt = performance.now();
-    response.sendFile(file, { dotfiles: 'allow', maxAge: 0 }, (error?: Error) => {
+    response.sendFile(file, withLargeReads({ dotfiles: 'allow', maxAge: 0 }), (error?: Error) => {
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
       if (error === undefined) return record(request, 'boot-files', `gets ${what} in ${seconds} s`);
       record(request, 'boot-files', `does not get ${what}: ${error.message}`);

@@ -19,15 +19,16 @@ import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
-import { abandonCaptures, findJob, type Job, markCommitted, openJob } from '../jobs/job-store.ts';
+import { abandonCaptures, findJob, type Job, listJobs, markCommitted, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn, takeJobTurn } from '../jobs/job-turn.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
-import { captureLimits } from '../stations/capture-limits.ts';
+import { captureLimits } from '../stations/capture-policy.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
 import { recogniseMachine } from '../stations/recognise-machine.ts';
 import { getStation } from '../stations/station-registry.ts';
 import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
-import { storePath } from './job-endpoints.ts';
+import { findShare, storePath } from './job-endpoints.ts';
 import { refusePermission, refuseStation } from './permission.ts';
 
 export function addCaptureEndpoints(router: Router, context: ServiceContext): void {
@@ -48,11 +49,27 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (recogniseMachine(state, passport)?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
+      const share = await findShare(context);
+      if (share !== null && share.kind === 'refused') return share;
       const station = getStation(state, name);
       const image = await nameNextImage(store, name, new Date());
-      const previous = await continueChain(store, name, context.signingKey);
+      const { chain, unreadable } = await continueChain(store, name, context.signingKey);
+      if (unreadable.length > 0)
+        log.error({ images: unreadable.map(formatImageRef) }, 'images of the station are damaged');
       const imageName = formatImageName(image);
       const { how, technician } = grant;
+      // Its machine was started again, or the reply to the first request was lost.
+      for (const job of listJobs(state, name).filter(isRunningCapture))
+        await releaseJobTurn(context, job, 'given-up');
+      const turn = await takeJobTurn(context, { imageName, station: name, technician });
+      if (turn.kind === 'busy') {
+        return refuse(409, {
+          code: 'another-capture',
+          message: `Only one capture at a time writes into the image store: ${turn.sentence}.`,
+          next: 'Wait until it has ended, then start again.',
+          retryAfterSeconds: turn.retrySeconds,
+        });
+      }
       const asked = { station: name, imageName, manifestSha256: null, how, technician, machine };
       // A capture that was interrupted ends here; its chunks are in the store and are reused. Nothing is waited for
       // between this and the new job: of two that ask at once, one stays.
@@ -77,9 +94,10 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         token,
         station: name,
         storePath,
+        share,
         computerName: station.computerName,
         stationRole: station.role,
-        ...previous,
+        ...chain,
         dataVolumes: configuration.volumes.data,
         limits: captureLimits(station, configuration.captures),
         imageName,
@@ -98,6 +116,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const job = findJob(state, parameters['jobId'] ?? '');
       const name = job === undefined ? null : parseImageName(job.imageName);
       if (job === undefined || name === null) return notAllowed();
+      beatJobTurn(context, job);
       // Checking a large image takes long, and `gc` must not take the capture for dead.
       await keepAlive(store, job.id).catch(() => {});
       // The reply to the first request may have been lost.
@@ -119,6 +138,9 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
     },
   });
 }
+
+const isRunningCapture = ({ kind, closedAt, manifestSha256 }: Job): boolean =>
+  kind === 'capture' && closedAt === null && manifestSha256 === null;
 
 /** Well below the time after which a client takes silence for a lost connection. */
 const patienceMs = 30_000;
@@ -145,7 +167,8 @@ async function commitCapture(
   const { state, store, journal, log } = context;
   const ref = formatImageRef(name);
   const folder = captureFolder(store, job.id);
-  const expected = { image: name, ...(await continueChain(store, name.station, context.signingKey)) };
+  const { chain } = await continueChain(store, name.station, context.signingKey);
+  const expected = { image: name, ...chain };
   const problems = await checkCapture(store, folder, manifest, expected);
   if (problems.length > 0) {
     log.error({ job: job.id, image: ref, problems }, 'captured image refused');
@@ -160,6 +183,7 @@ async function commitCapture(
   const files = await readCaptureFiles(store, job.id, manifest);
   await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
   await removeCapture(store, job.id);
+  await releaseJobTurn(context, job, 'ended');
   const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });

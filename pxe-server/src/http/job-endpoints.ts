@@ -1,12 +1,15 @@
 import type { Router } from 'express';
-import { RekindleError } from '#base/errors.ts';
+import { errorChain, RekindleError } from '#base/errors.ts';
 import { apiBase, jobRequestSchema, restoreJobSchema, stepEventsSchema } from '#contract/api.ts';
 import { machineReportSchema } from '#contract/run-report.ts';
+import type { Share } from '#contract/share.ts';
 import { formatImageName, formatImageRef, parseImageRef } from '#images/format/image-name.ts';
 import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
 import { addJobEvents, findJob, openJob } from '../jobs/job-store.ts';
+import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
+import { shareForJob } from '../jobs/share-for-job.ts';
 import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { findArmed } from '../stations/arming.ts';
@@ -45,6 +48,10 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       const fatal = comparePassports(station.passport, passport).filter(
         ({ severity }) => severity === 'fatal',
       );
+      // A refusal is evidence too: other hardware may compare itself with the image and report, and no more.
+      const kind = fatal.length === 0 ? 'job' : 'comparison';
+      const share = kind === 'job' ? await findShare(context) : null;
+      if (share !== null && share.kind === 'refused') return share;
       const expiresAt = Date.now() + configuration.tokens.jobHours * 3_600_000;
       const { how, technician } = grant;
       const jobId = openJob(state, {
@@ -56,8 +63,6 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         technician,
         machine,
       });
-      // A refusal is evidence too: other hardware may compare itself with the image and report, and no more.
-      const kind = fatal.length === 0 ? 'job' : 'comparison';
       const token = mintToken(state, { kind, technician, how, station: name, job: jobId, expiresAt });
       if (kind === 'job') {
         const sentence = `${technician} opens a restore of ${image.ref}`;
@@ -77,6 +82,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         manifestSignature: signed.signature,
         registeredPassport: station.passport,
         storePath,
+        share,
       });
     },
   });
@@ -89,6 +95,8 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     reply: nothing,
     async handle({ parameters, body: { events } }) {
       addJobEvents(state, parameters['jobId'] ?? '', events);
+      const job = findJob(state, parameters['jobId'] ?? '');
+      if (job !== undefined) beatJobTurn(context, job);
       return ok(undefined);
     },
   });
@@ -111,9 +119,34 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         });
       }
       await closeRun(context, job, report);
+      await releaseJobTurn(context, job, 'ended');
       return ok(undefined);
     },
   });
+}
+
+/** The share that chunks are on, or null where stations get them from this service. */
+export async function findShare({
+  configuration,
+  paths,
+  log,
+}: ServiceContext): Promise<Share | Refused | null> {
+  if (configuration.share === undefined) return null;
+  try {
+    return await shareForJob(configuration.share, paths.folder);
+  } catch (error) {
+    if (!(error instanceof RekindleError)) throw error;
+    log.error({ reasons: errorChain(error) }, 'share not usable');
+    return refuse(503, {
+      code: 'share-not-usable',
+      message: 'The service cannot hand over the share that holds the images; its log says why.',
+      // Where the server keeps its secrets is nothing for a station.
+      next:
+        error.code === 'store-unreachable' && error.next !== undefined
+          ? error.next
+          : 'Put the password file of the share right on the Rekindle server, then try again.',
+    });
+  }
 }
 
 interface ReadImage {

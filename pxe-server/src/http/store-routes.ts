@@ -16,9 +16,11 @@ import { isStoreFull } from '#images/stores/store-full.ts';
 import { captureFolder } from '../jobs/capture-folder.ts';
 import type { ChunksOfImages } from '../jobs/chunks-of-images.ts';
 import { findJob, type Job } from '../jobs/job-store.ts';
+import { beatJobTurn } from '../jobs/job-turn.ts';
 import type { Grant } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
+import { withLargeReads } from './large-reads.ts';
 import { sendChunk } from './send-chunk.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
@@ -158,8 +160,9 @@ function allowed(context: ServiceContext, request: Request, kinds: readonly Gran
   return 'kind' in granted ? granted : openJobOf(context, granted.grant);
 }
 
-function openJobOf({ state }: ServiceContext, { job: id }: Grant): Job | Refused {
-  const job = id === null ? undefined : findJob(state, id);
+function openJobOf(context: ServiceContext, { job: id }: Grant): Job | Refused {
+  const job = id === null ? undefined : findJob(context.state, id);
+  if (job !== undefined) beatJobTurn(context, job);
   return job === undefined || job.closedAt !== null
     ? refuse(403, { code: 'job-closed', message: 'The job of this token is over.', next: 'Start a new one.' })
     : job;
@@ -188,10 +191,14 @@ function imageFileIn({ params }: Request, job: Job) {
 }
 
 function sendFile(response: Response, file: string): void {
-  response.sendFile(file, { dotfiles: 'allow', immutable: true, maxAge: '1d' }, (error?: Error) => {
-    if (error === undefined || response.headersSent) return;
-    sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
-  });
+  response.sendFile(
+    file,
+    withLargeReads({ dotfiles: 'allow', immutable: true, maxAge: '1d' }),
+    (error?: Error) => {
+      if (error === undefined || response.headersSent) return;
+      sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
+    },
+  );
 }
 
 async function readBody(

@@ -1,5 +1,8 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
+import { type ShareConfiguration, shareKind } from '../config/configuration.ts';
+import { passwordPath, readPassword } from '../jobs/share-for-job.ts';
+import { readServedShare } from '../site/served-share.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { State } from '../site/state.ts';
 import { hasPack, packFile, universalPack } from '../stations/station-pack.ts';
@@ -21,7 +24,12 @@ export interface Readiness {
 }
 
 /** What is not a port: files, keys, users, packs. Ports and addresses answer for themselves when they are opened. */
-export async function checkReadiness(paths: SitePaths, state: State, store: string): Promise<Readiness> {
+export async function checkReadiness(
+  paths: SitePaths,
+  state: State,
+  store: string,
+  share?: ShareConfiguration,
+): Promise<Readiness> {
   const build = 'Build it: rekindle runtime build';
   const problems = [
     await checkReadable(paths.kernel, 'The kernel', build),
@@ -30,6 +38,8 @@ export async function checkReadiness(paths: SitePaths, state: State, store: stri
     await checkPrivate(paths.serverKey),
     await checkPrivate(paths.caKey),
     await checkWritable(store),
+    await checkPassword(paths, share),
+    await checkRuntimeMounts(paths, share),
   ].filter((problem) => problem !== undefined);
   const warnings = [
     await checkFreeSpace(store),
@@ -85,6 +95,33 @@ async function checkPrivate(file: string): Promise<ReadinessProblem | undefined>
   }
   if ((info.mode & 0o077) === 0) return undefined;
   return { problem: `The key ${file} can be read by other users.`, next: `chmod 600 ${file}` };
+}
+
+/** Nobody at a station can put this file right. */
+async function checkPassword(
+  paths: SitePaths,
+  share: ShareConfiguration | undefined,
+): Promise<ReadinessProblem | undefined> {
+  if (share?.passwordFile === undefined) return undefined;
+  return readPassword(passwordPath(share.passwordFile, paths.folder)).then(
+    () => undefined,
+    (error: Error & { next?: string }) => ({
+      problem: `${error.message}.`,
+      next: error.next ?? 'Correct share.passwordFile in rekindle.yaml.',
+    }),
+  );
+}
+
+async function checkRuntimeMounts(
+  paths: SitePaths,
+  share: ShareConfiguration | undefined,
+): Promise<ReadinessProblem | undefined> {
+  const wanted = shareKind(share);
+  if (wanted === null || (await readServedShare(paths)) === wanted) return undefined;
+  return {
+    problem: `The recovery runtime was not built to mount ${wanted.toUpperCase()} shares.`,
+    next: 'Build it again: rekindle runtime build',
+  };
 }
 
 async function isAccessible(path: string, mode: number): Promise<boolean> {

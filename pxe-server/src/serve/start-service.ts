@@ -51,7 +51,7 @@ export async function startService(
   const store = storeFolder(configuration, paths.folder);
   await using stack = new AsyncDisposableStack();
   const state = stack.adopt(openState(paths.state), (opened) => opened.close());
-  const { problems, warnings } = await checkReadiness(paths, state, store);
+  const { problems, warnings } = await checkReadiness(paths, state, store, configuration.share);
   if (problems.length > 0) throw readinessError(problems);
 
   const metrics = createMetrics();

@@ -20,6 +20,8 @@ export interface SitePaths {
   readonly runtimeImage: string;
   /** Which kernel that is, and where its modules are. */
   readonly kernelRecord: string;
+  /** Which kind of share the runtime can mount. */
+  readonly shareRecord: string;
   /** Driver packs, `<STATION>.img` and `universal.img`. */
   readonly packs: string;
   /** Files of the other systems in the boot menu, named in `rekindle.yaml`. */
@@ -44,6 +46,7 @@ export function sitePaths(folder: string): SitePaths {
     kernel: join(folder, 'runtime', 'vmlinuz'),
     runtimeImage: join(folder, 'runtime', 'runtime.img'),
     kernelRecord: join(folder, 'runtime', 'kernel.json'),
+    shareRecord: join(folder, 'runtime', 'share.json'),
     packs: join(folder, 'packs'),
     boot: join(folder, 'boot'),
     reports: join(folder, 'reports'),

@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
 import type { TransferParameters } from './negotiation.ts';
 import {
@@ -35,13 +35,17 @@ export interface TransferOptions {
   readonly onProgress: () => void;
 }
 
+/** Peers are addresses already; without this, Node puts a turn of the event loop before each packet. */
+const sameAddress: NonNullable<SocketOptions['lookup']> = (address, _options, callback) =>
+  callback(null, address, 4);
+
 /**
  * Runs the state machine of one transfer on a socket of its own until it has an outcome. Throws when reading the
  * file fails or nothing could be sent, after telling the client; throws the signal's reason when aborted.
  */
 export async function runTransfer(options: TransferOptions): Promise<Outcome> {
   const { localAddress, peer, reader, parameters, signal, onProgress } = options;
-  const socket = createSocket('udp4');
+  const socket = createSocket({ type: 'udp4', lookup: sameAddress });
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
   const inbox: TransferInput[] = [];
   const startedAt = performance.now();
@@ -109,8 +113,10 @@ export async function runTransfer(options: TransferOptions): Promise<Outcome> {
 
   try {
     signal.throwIfAborted();
+    // Without a lookup that waits, it listens before `bind` returns.
+    const listening = once(socket, 'listening');
     socket.bind({ address: localAddress, port: 0, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
     await apply(startTransfer(parameters, reader.size, startedAt));
     await drain();
     return await promise;

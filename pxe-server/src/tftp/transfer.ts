@@ -21,6 +21,11 @@ export interface TransferState {
   readonly repeated: boolean;
   /** Time-outs since the client last got on. */
   readonly timeouts: number;
+  /**
+   * A lock-step client that does not acknowledge a block again that it has (busybox, atftp): seen when it answered the
+   * block behind a repeated one.
+   */
+  readonly ignoresRepeats: boolean;
   /** When to send again. */
   readonly timerAt: number;
   /** When the client last got on. */
@@ -70,6 +75,7 @@ export function startTransfer(parameters: TransferParameters, fileSize: number, 
     sentAt: now,
     repeated: false,
     timeouts: 0,
+    ignoresRepeats: false,
     timerAt: now + initialRoundTrip.timeout,
     progressAt: now,
   };
@@ -111,7 +117,7 @@ function stepTick(state: TransferState, now: number): TransferStep {
   // It may be the acknowledgement that was lost, and some clients (atftp) do not answer blocks that they have: with
   // the next window behind the repeated one they get something that they do answer. In lock-step that is unusual
   // enough to be left for a client that is really stuck.
-  const isStuck = waiting.timeouts >= (windowSize > 1 ? 1 : stuckAfter);
+  const isStuck = waiting.timeouts >= (windowSize > 1 || state.ignoresRepeats ? 1 : stuckAfter);
   if (state.phase === 'data') return sendWindow(waiting, now, { repeated: true, windows: isStuck ? 2 : 1 });
   return {
     state: { ...waiting, repeated: true, sentAt: now, timerAt: now + waiting.roundTrip.timeout },
@@ -134,9 +140,9 @@ function stepAck(state: TransferState, block: number, now: number): TransferStep
   if (acknowledged === state.lastBlock) {
     return { state: { ...state, acknowledged }, outcome: { kind: 'done' } };
   }
-  return sendWindow({ ...measure(state, now), acknowledged, timeouts: 0, progressAt: now }, now, {
-    repeated: false,
-  });
+  const ignoresRepeats = state.ignoresRepeats || (state.parameters.windowSize === 1 && ahead === 2);
+  const next = { ...measure(state, now), acknowledged, timeouts: 0, ignoresRepeats, progressAt: now };
+  return sendWindow(next, now, { repeated: false });
 }
 
 /**

@@ -36,6 +36,7 @@ export const titles = {
   'choose-image': 'Choosing an image',
   'open-job': 'Opening the restore',
   'check-image': "Checking the image's signature",
+  'mount-store': 'Mounting the share that holds the images',
   'check-identity': "Comparing this machine with the image's",
   'choose-disks': 'Looking for the disks to restore',
   'plan-restore': 'Planning what is overwritten and what survives',
@@ -98,6 +99,8 @@ export const texts = {
   imageSigned: (station: string, capturedAt: string) =>
     `The image of ${station} from ${capturedAt} is signed with this site's key.`,
 
+  storeMounted: (share: string, sealed: boolean) => `${share}${sealed ? ', everything encrypted' : ''}.`,
+
   identical: 'Identical hardware.',
   identicalBut: (parts: number) => `Identical hardware, except for ${count(parts, 'replaced part')}.`,
   disksChosen: (disks: readonly string[]) => `${disks.join('; ')}.`,
@@ -159,6 +162,7 @@ export const texts = {
   captured: (read: number, { newBytes, contentBytes, share, storedBytes }: ImageChange) =>
     `${formatBytes(read)} read. New since the last image: ${formatBytes(newBytes)} of ${formatBytes(contentBytes)} ` +
     `(${(share * 100).toFixed(1)} %), ${formatBytes(storedBytes)} in the store.`,
+  captureWaits: (message: string) => `${message} This station waits for its turn.`,
   captureHeldToRate: (bytesPerSecond: number) =>
     `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
   captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,

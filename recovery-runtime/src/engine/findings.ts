@@ -12,11 +12,11 @@ export interface Findings {
   unverified: string[];
   /** A step that writes has begun. */
   wrote: boolean;
-  /** Uptime of this program's first line: power-on to here is the boot, as far as the kernel saw it. */
-  readonly firstLineUptimeSeconds: number;
+  /** Uptime of this program's first line: power-on to here is the boot, as far as the kernel saw it. Not of a program on a running system. */
+  readonly firstLineUptimeSeconds: number | undefined;
 }
 
-export function newFindings(firstLineUptimeSeconds: number): Findings {
+export function newFindings(firstLineUptimeSeconds?: number): Findings {
   return { differences: [], confirmed: [], disks: [], unverified: [], wrote: false, firstLineUptimeSeconds };
 }
 
@@ -50,18 +50,22 @@ export function formatMachineReport(
     confirmed: [...confirmed],
     disks,
     unverified: [...unverified, ...unverifiedOf(ending, disks)],
-    steps: [
-      {
-        step: 'start-runtime',
-        title: 'Starting the recovery runtime',
-        outcome: 'done',
-        startedAtUptimeSeconds: 0,
-        seconds: findings.firstLineUptimeSeconds,
-        sentence: `The runtime's first line came ${findings.firstLineUptimeSeconds.toFixed(1)} s after the kernel started.`,
-      },
-      ...steps,
-    ],
+    steps: [...startRecord(findings.firstLineUptimeSeconds), ...steps],
   };
+}
+
+function startRecord(seconds: number | undefined): StepRecord[] {
+  if (seconds === undefined) return [];
+  return [
+    {
+      step: 'start-runtime',
+      title: 'Starting the recovery runtime',
+      outcome: 'done',
+      startedAtUptimeSeconds: 0,
+      seconds,
+      sentence: `The runtime's first line came ${seconds.toFixed(1)} s after the kernel started.`,
+    },
+  ];
 }
 
 /** What a good ending does not prove. */

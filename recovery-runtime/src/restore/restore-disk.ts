@@ -12,13 +12,17 @@ import { type HeldBack, readHeldBack } from './held-back.ts';
 import type { Position } from './restore-errors.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import {
+  addBytes,
+  addChunk,
   createRestoreState,
   type RestoreState,
   readBytes,
   readChunks,
   requestStop,
+  writtenMark,
 } from './restore-state.ts';
 import type { RestoreTask, RestoreWorkerData } from './restore-worker.ts';
+import { canZero, planZeroRanges, zeroRange } from './zero-ranges.ts';
 
 /**
  * Restores one disk by its plan.
@@ -26,6 +30,7 @@ import type { RestoreTask, RestoreWorkerData } from './restore-worker.ts';
  * 1. First and last blocks are fetched, then cleared on the disk, so that it cannot pass for a complete one.
  * 2. Worker threads bring every other chunk right; what is right already is only read. This is also how an
  *    interrupted restore goes on: there is no journal to trust.
+ *    Long ranges that have to become zero are left to the device, where it can (zero-ranges.ts).
  * 3. Flush; everything written is read from the medium again and hashed.
  * 4. Backup GPT, entries, and at last LBA 0 and 1 are written, flushed and read back.
  *
@@ -124,6 +129,7 @@ function startWorkers(
     chunks: plan.chunks,
     source,
     lanes: lanesOf(source),
+    zeroLater: canZero(disk),
     state,
   };
   return startTeam('restore-worker', workers, data, () => requestStop(state));
@@ -139,10 +145,33 @@ async function fetchHeldBack(run: Run): Promise<HeldBack> {
 }
 
 async function writeChunks(run: Run): Promise<DiskWritten> {
-  await runPass(run, 'restoring', { kind: 'write', totalBytes: run.plan.totalBytes });
+  const { totalBytes } = run.plan;
+  await runPass(run, 'restoring', { kind: 'write', totalBytes });
+  if ((await zeroByDevice(run)) > 0) {
+    Atomics.store(run.state.next, 0, 0);
+    await runPass(run, 'restoring', { kind: 'zero', totalBytes });
+  }
   flush(run.disk.fd, position(run), { startByte: 0, sizeBytes: run.plan.target.sizeBytes });
   if (!run.disk.direct) dropCaches();
   return run as DiskWritten;
+}
+
+/** @returns how many marked chunks are left for the workers to write */
+async function zeroByDevice(run: Run): Promise<number> {
+  const { plan, disk, state } = run;
+  const isMarked = (slot: number): boolean => state.written[slot] === writtenMark.zeroLater;
+  let left = state.written.reduce((sum, mark) => sum + (mark === writtenMark.zeroLater ? 1 : 0), 0);
+  if (left === 0) return 0;
+  for (const range of planZeroRanges(plan, isMarked)) {
+    if (!(await zeroRange(disk.path, range, () => assertNotInterrupted(run)))) return left;
+    for (const slot of range.slots) {
+      state.written[slot] = writtenMark.written;
+      addChunk(state, 'written');
+      addBytes(state, 'written', chunkAt(plan.index, plan.chunks[slot] as number).sizeBytes);
+    }
+    left -= range.slots.length;
+  }
+  return left;
 }
 
 async function verifyChunks(run: DiskWritten): Promise<DiskVerified> {

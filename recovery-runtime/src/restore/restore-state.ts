@@ -8,10 +8,12 @@ export interface RestoreState {
   readonly bytes: BigInt64Array;
   /** Chunks, by `chunksSlot`. */
   readonly chunks: Int32Array;
-  /** One byte for each of the plan's chunks: 1 when it was written and has to be read back. */
+  /** A `writtenMark` for each of the plan's chunks. */
   readonly written: Uint8Array;
 }
 
+/** `written`: has to be read back. `zeroLater`: is not zero yet, and has to be. */
+export const writtenMark = { untouched: 0, written: 1, zeroLater: 2 } as const;
 export const bytesSlot = { done: 0, fetched: 1, written: 2, verified: 3 } as const;
 export const chunksSlot = { written: 0, alreadyRight: 1, verified: 2 } as const;
 

@@ -15,6 +15,7 @@ import {
   readBytes,
   requestStop,
   shouldStop,
+  writtenMark,
 } from './restore-state.ts';
 
 /**
@@ -33,11 +34,14 @@ export interface RestoreWorkerData {
   readonly chunks: Uint32Array;
   readonly source: StoreRef;
   readonly lanes: number;
+  /** Chunks that have to become zero are marked for the main thread, which has the device do it. */
+  readonly zeroLater: boolean;
   readonly state: RestoreState;
 }
 
 export interface RestoreTask {
-  readonly kind: 'write' | 'read-back';
+  /** `zero`: write the zeros that the device would not write by itself. */
+  readonly kind: 'write' | 'zero' | 'read-back';
   readonly totalBytes: number;
 }
 
@@ -107,13 +111,21 @@ async function restoreChunk(
     addBytes(state, 'verified', chunk.sizeBytes);
     return;
   }
+  if (data.zeroLater && chunk.id === zeroChunkId(chunk.sizeBytes, index.digest)) {
+    state.written[slot] = writtenMark.zeroLater;
+    return;
+  }
   await fill(chunk, bytes);
+  writeChunk(slot, chunk, bytes, task);
+}
+
+function writeChunk(slot: number, chunk: IndexChunk, bytes: Buffer, task: RestoreTask): void {
   try {
     writeFully(data.fd, bytes, chunk.startByte);
   } catch (cause) {
     throw diskFailed('Writing', position(task.totalBytes), chunk, cause);
   }
-  state.written[slot] = 1;
+  state.written[slot] = writtenMark.written;
   addChunk(state, 'written');
   addBytes(state, 'written', chunk.sizeBytes);
 }
@@ -134,7 +146,10 @@ async function lane(buffer: Buffer, task: RestoreTask): Promise<void> {
     const chunk = chunkAt(index, number);
     const bytes = buffer.subarray(0, chunk.sizeBytes);
     if (task.kind === 'write') await restoreChunk(slot, chunk, bytes, task);
-    else if (state.written[slot] === 1) readBackChunk(chunk, bytes, task);
+    else if (task.kind === 'zero') {
+      if (state.written[slot] === writtenMark.zeroLater) writeChunk(slot, chunk, bytes.fill(0), task);
+      continue;
+    } else if (state.written[slot] === writtenMark.written) readBackChunk(chunk, bytes, task);
     else continue;
     addBytes(state, 'done', chunk.sizeBytes);
   }

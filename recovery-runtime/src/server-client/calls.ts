@@ -123,20 +123,32 @@ export async function enrolStation(
   return station.name;
 }
 
+/**
+ * Waits for as long as another capture has its turn in the store.
+ * @param onWait told why, each time that the service is asked in vain
+ */
 export async function openCaptureJob(
   server: ServerClient,
   token: string,
   request: { readonly station: StationName; readonly passport: HardwarePassport },
+  onWait: (message: string) => void,
 ): Promise<CaptureJob> {
-  return server.get({
-    doing: `opening a capture of ${request.station}`,
-    method: 'POST',
-    path: `${apiBase}/captures`,
-    token,
-    json: request,
-    reply: captureJobSchema,
-    repeatable: true,
-  });
+  const doing = `opening a capture of ${request.station}`;
+  for (;;) {
+    const reply = await server.ask({
+      doing,
+      method: 'POST',
+      path: `${apiBase}/captures`,
+      token,
+      json: request,
+      reply: captureJobSchema,
+      repeatable: true,
+    });
+    if (reply.kind === 'ok') return reply.value;
+    if (reply.problem.code !== 'another-capture') throw refusalError(doing, reply);
+    onWait(reply.problem.message);
+    await sleep((reply.problem.retryAfterSeconds ?? 10) * 1000);
+  }
 }
 
 /** Writes one of the image's files into the store; writing the same bytes again changes nothing. */

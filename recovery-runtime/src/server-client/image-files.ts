@@ -1,5 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import type { HttpStoreRef } from '#images/stores/chunk-store.ts';
 import { assertListedFile } from '#images/stores/image-folder.ts';
 import type { ServerClient } from './server-client.ts';
 
@@ -10,6 +11,15 @@ export interface ImageLocation {
   readonly storePath: string;
   /** STATION@<UTC time> */
   readonly image: string;
+}
+
+/** The store behind the service, with this job's token. */
+export function storeOverHttps(
+  { address }: ServerClient,
+  { token, storePath }: Pick<ImageLocation, 'token' | 'storePath'>,
+): HttpStoreRef {
+  const { ca, serverName, url } = address;
+  return { kind: 'http', url: new URL(storePath, url).href, token, tls: { ca, serverName } };
 }
 
 /** `<store>/images/<STATION>/<STATION>_<UTC time>/<name>` (DESIGN section 5). */

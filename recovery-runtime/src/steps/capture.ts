@@ -8,7 +8,7 @@ import { type PlannedImage, planManifest } from '#images/capture/plan-manifest.t
 import type { StationName } from '#images/format/image-manifest.ts';
 import { parseImageName, parseUtc } from '#images/format/image-name.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import type { StoreRef } from '#images/stores/chunk-store.ts';
+import type { WritableStoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '../block/read-target-disk.ts';
 import { wrap } from '../console/layout.ts';
 import { captureScreen } from '../console/screens.ts';
@@ -36,8 +36,13 @@ export const openCapture = readingStep<
 >({
   id: 'open-capture',
   title: titles['open-capture'],
-  async run({ server, token, station, passport }) {
-    const job = await openCaptureJob(server, token, { station, passport });
+  async run({ server, token, station, passport }, { say }) {
+    let told = '';
+    const job = await openCaptureJob(server, token, { station, passport }, (message) => {
+      // The service is asked every few seconds; a person is told once.
+      if (message !== told) say(texts.captureWaits(message));
+      told = message;
+    });
     return { value: job, sentence: texts.captureOpened(job.imageName) };
   },
 });
@@ -97,7 +102,7 @@ export const confirmCapture = readingStep<
 /** Chunks go straight into the store; what comes out is the image, without its signature. */
 export const captureDisks = readingStep<
   {
-    readonly server: ServerClient;
+    readonly store: WritableStoreRef;
     readonly job: CaptureJob;
     readonly disks: readonly DiskDevice[];
     readonly passport: HardwarePassport;
@@ -107,14 +112,7 @@ export const captureDisks = readingStep<
 >({
   id: 'capture-disks',
   title: titles['capture-disks'],
-  async run({ server, job, disks, passport, firmware }, { say, progress }) {
-    const { ca, serverName, url } = server.address;
-    const store: StoreRef = {
-      kind: 'http',
-      url: new URL(job.storePath, url).href,
-      token: job.token,
-      tls: { ca, serverName },
-    };
+  async run({ store, job, disks, passport, firmware }, { say, progress }) {
     const captured: Parameters<typeof planManifest>[0]['disks'][number][] = [];
     const { bytesPerSecond, loadPercent } = job.limits;
     if (bytesPerSecond !== undefined) say(texts.captureHeldToRate(bytesPerSecond));

@@ -69,6 +69,20 @@ export function chooseDisks(
   return { kind: 'chosen', disks: { targets } as unknown as TargetDisks };
 }
 
+/**
+ * One of the chosen disks alone. Naming a device narrows the choice, it never makes one.
+ * @throws RekindleError `target-unfit`: no disk of the image was found behind that device
+ */
+export function keepOnlyDisk({ targets }: TargetDisks, devicePath: string): TargetDisks {
+  const only = targets.filter(({ disk }) => disk.devicePath === devicePath);
+  if (only.length === 1) return { targets: only } as unknown as TargetDisks;
+  const known = targets.map(({ image, disk }) => `disk ${image.number} of the image is ${disk.devicePath}`);
+  throw new RekindleError('target-unfit', `restoring to ${devicePath}: it is no disk of this image`, {
+    cause: new Error(`${known.join('; ')}, by serial number or WWN`),
+    next: 'Name one of these, or leave --disk out.',
+  });
+}
+
 export function describeDisk(disk: Pick<KnownDisk, 'model' | 'serial'>): string {
   return [disk.model, disk.serial === undefined ? 'no serial number' : `serial ${disk.serial}`].join(', ');
 }

@@ -5,14 +5,14 @@ import type { RestoreJob } from '#contract/api.ts';
 import { type DiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageManifest, StationName } from '#images/format/image-manifest.ts';
 import { formatImageRef, formatUtc, parseImageRef } from '#images/format/image-name.ts';
-import { parsePublicKey } from '#images/format/minisign.ts';
+import { type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { checkManifest } from '#images/stores/image-folder.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import { openRestoreJob } from '../server-client/calls.ts';
-import { readImageFile } from '../server-client/image-files.ts';
+import { readImageFile, storeOverHttps } from '../server-client/image-files.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { SiteKeys } from '../workflow-machine.ts';
 
@@ -53,32 +53,53 @@ export const checkImage = readingStep<
   id: 'check-image',
   title: titles['check-image'],
   async run({ server, job, site }) {
-    const bytes = Buffer.from(job.manifest, 'base64');
-    const manifest = checkManifest(bytes, job.manifestSignature, parsePublicKey(site.imageSigner), job.image);
-    assertManifestOf(manifest, job.image);
-    assertNoDomainController(manifest);
-    const read = (name: string) => readImageFile(server, job, manifest, name);
-    const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
-    return {
-      value: {
-        manifest,
-        manifestSha256: createHash('sha256').update(bytes).digest('hex'),
-        passport: parsePassport(await read('passport.json'), job.image),
-        indexes: manifest.disks.map(({ diskIndex }, at) =>
-          parseDiskIndex(indexFiles[at] ?? Buffer.alloc(0), diskIndex),
-        ),
-        diskIndexSha256: indexFiles.map((file) => createHash('sha256').update(file).digest('hex')),
-        source: {
-          kind: 'http',
-          url: new URL(job.storePath, server.address.url).href,
-          token: job.token,
-          tls: { ca: server.address.ca, serverName: server.address.serverName },
-        },
-      },
-      sentence: texts.imageSigned(manifest.station, manifest.capturedAt),
-    };
+    const image = await believeImage({
+      ref: job.image,
+      manifestBytes: Buffer.from(job.manifest, 'base64'),
+      signature: job.manifestSignature,
+      key: parsePublicKey(site.imageSigner),
+      readListed: (manifest, name) => readImageFile(server, job, manifest, name),
+      source: storeOverHttps(server, job),
+    });
+    const { station, capturedAt } = image.manifest;
+    return { value: image, sentence: texts.imageSigned(station, capturedAt) };
   },
 });
+
+export interface ImageToBelieve {
+  /** STATION@<UTC time> */
+  readonly ref: string;
+  readonly manifestBytes: Uint8Array;
+  readonly signature: string;
+  readonly key: PublicKey;
+  /** A file of the image, size and hash as the manifest says. */
+  readonly readListed: (manifest: ImageManifest, name: string) => Promise<Uint8Array> | Uint8Array;
+  readonly source: StoreRef;
+}
+
+/**
+ * Signature, name, role and files of an image, from wherever it is read.
+ * @throws RekindleError `verification-failed`
+ */
+export async function believeImage(image: ImageToBelieve): Promise<SignedImage> {
+  const { ref, manifestBytes, signature, key, source } = image;
+  const manifest = checkManifest(manifestBytes, signature, key, ref);
+  assertManifestOf(manifest, ref);
+  assertNoDomainController(manifest);
+  const read = async (name: string) => image.readListed(manifest, name);
+  const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
+  const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+  return {
+    manifest,
+    manifestSha256: sha256(manifestBytes),
+    passport: parsePassport(await read('passport.json'), ref),
+    indexes: manifest.disks.map(({ diskIndex }, at) =>
+      parseDiskIndex(indexFiles[at] ?? new Uint8Array(), diskIndex),
+    ),
+    diskIndexSha256: indexFiles.map(sha256),
+    source,
+  };
+}
 
 /** The service may only make `latest` a time; any other image than the one that was chosen is refused. */
 function assertAskedFor(job: RestoreJob, station: StationName, image: string): void {
@@ -114,9 +135,9 @@ function assertNoDomainController({ stationRole, station }: ImageManifest): void
   });
 }
 
-function parsePassport(bytes: Buffer, image: string): HardwarePassport {
+function parsePassport(bytes: Uint8Array, image: string): HardwarePassport {
   try {
-    return hardwarePassportSchema.parse(JSON.parse(bytes.toString('utf8')));
+    return hardwarePassportSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch (cause) {
     throw new RekindleError('verification-failed', `reading the hardware passport of ${image}`, {
       cause: cause instanceof z.ZodError ? new Error(z.prettifyError(cause)) : cause,

@@ -16,12 +16,14 @@ export const restoreDisks = writingStep<
     readonly planned: readonly PlannedDisk[];
     readonly source: StoreRef;
     readonly onDisk: (result: DiskResult) => void;
+    /** Stops it; what is right on the disk by then stays. */
+    readonly signal?: AbortSignal;
   },
   readonly DiskResult[]
 >({
   id: 'restore-disks',
   title: titles['restore-disks'],
-  async run({ disks, planned, source, onDisk }, { say, progress }) {
+  async run({ disks, planned, source, onDisk, signal }, { say, progress }) {
     const results: DiskResult[] = [];
     for (const { target, plan, diskIndexSha256 } of planned) {
       if (!disks.targets.includes(target))
@@ -32,6 +34,7 @@ export const restoreDisks = writingStep<
         plan,
         path: target.disk.devicePath,
         source,
+        ...(signal === undefined ? {} : { signal }),
         onProgress(now) {
           if (now.phase !== phase) say(texts.restorePhase[now.phase](target.image.number));
           phase = now.phase;

@@ -68,7 +68,7 @@ export const bringUpNetwork = readingStep<
   },
 });
 
-export const takePassport = readingStep<{ readonly machine: Machine }, Inventory>({
+export const takePassport = readingStep<{ readonly machine: Pick<Machine, 'takeInventory'> }, Inventory>({
   id: 'take-passport',
   title: titles['take-passport'],
   async run({ machine }) {

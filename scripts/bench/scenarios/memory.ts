@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { makeSparseFile } from '../bench-disk.ts';
+import { publishForVerify } from '../bench-image.ts';
 import type { BenchLab } from '../bench-lab.ts';
 import { atMost, memoryGoal } from '../goals.ts';
 import { runOnce, type Sample } from '../measure.ts';
@@ -28,7 +29,7 @@ export const memoryScenario: Scenario = {
         });
     const [, middle, largest] = runs;
     if (middle && largest)
-      for (const task of ['capture', 'restore'] as const) {
+      for (const task of ['capture', 'restore', 'verify'] as const) {
         const perGibibyte = (run: typeof largest): number => run.samples[task].seconds / run.gibibytes;
         rows.push({
           what: `${task}, time for a GiB, ${largest.gibibytes} GiB against ${middle.gibibytes} GiB`,
@@ -46,7 +47,7 @@ export const memoryScenario: Scenario = {
 async function captureAndRestore(
   lab: BenchLab,
   sizeBytes: number,
-): Promise<{ capture: Sample; restore: Sample }> {
+): Promise<{ capture: Sample; restore: Sample; verify: Sample }> {
   const engine = await lab.engine();
   const [disk, target] = [lab.file('sparse.img'), lab.file('target.img')];
   const [store, index] = [lab.file('sparse'), lab.file('sparse.caibx')];
@@ -58,7 +59,10 @@ async function captureAndRestore(
     const capture = await runOnce('capture', engine('capture', disk, store, index), lab.folder);
     makeSparseFile(target, sizeBytes);
     const restore = await runOnce('restore', engine('restore', store, index, target), lab.folder);
-    return { capture, restore };
+    fs.rmSync(target);
+    const keyFile = await publishForVerify(lab, { store, index });
+    const verify = await runOnce('verify', engine('verify', store, keyFile), lab.folder);
+    return { capture, restore, verify };
   } finally {
     for (const file of [disk, target, store, index, `${index}.json`])
       fs.rmSync(file, { recursive: true, force: true });

@@ -2,22 +2,28 @@ import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
+import { RekindleError } from '#base/errors.ts';
+import { version } from '#base/version.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
 import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
+import { type OnlineSource, openOnlineSource } from '#images/snapshot/online-source.ts';
+import type { CowSize } from '#images/snapshot/plan-snapshot.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
-import { captureLimits } from '#pxe-server/stations/capture-limits.ts';
+import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
+import { parseCowSize } from '../../cow-size.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownTurn } from './own-turn.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -26,6 +32,11 @@ type Options = StoreOption & {
   readonly passport?: string;
   readonly limitRate?: number;
   readonly maxLoad?: number;
+  readonly wait: boolean;
+  readonly online?: boolean;
+  readonly preFreeze: readonly string[];
+  readonly postThaw: readonly string[];
+  readonly cowSize: CowSize;
   readonly json?: boolean;
 };
 
@@ -43,6 +54,24 @@ export function captureCommand(): Command {
     .option('--passport <file>', "the station's passport.json, when the registry has none or an older one")
     .option('--limit-rate <rate>', 'bytes a second that are read, and sent, e.g. 2500K', parseByteRate)
     .option('--max-load <percent>', 'share of their time that the workers work, 1 to 100', parsePercent)
+    .option('--no-wait', 'stop, instead of waiting, while another capture has its turn in the store')
+    .option(
+      '--online',
+      'the disk is in use: its logical volumes (LVM) are snapshotted, the rest must stand still',
+    )
+    .option(
+      '--pre-freeze <command>',
+      'online: shell command before the snapshots; again for more',
+      inOrder,
+      [],
+    )
+    .option('--post-thaw <command>', 'online: shell command after them; again for more', inOrder, [])
+    .option(
+      '--cow-size <size>',
+      'online: room for what changes meanwhile, a share of each volume (10%) or bytes (2G)',
+      parseCowSize,
+      { percent: 10 },
+    )
     .option('--json', 'the result as JSON')
     .action(capture);
 }
@@ -56,6 +85,7 @@ async function capture(options: Options): Promise<void> {
   const matched = matchPassportDisks(sources, facts.passport);
   const line = createProgressLine();
   using interrupted = interruptSignal();
+  await using online = await openOnline(options, sources);
   const image = await captureImage({
     ...facts,
     store: storeOf(site, options),
@@ -63,18 +93,26 @@ async function capture(options: Options): Promise<void> {
     signingKey: await readSigningKey(site.paths),
     disks: sources.flatMap(({ path }, number) => {
       const passportDisk = matched[number];
-      return passportDisk === undefined ? [] : [{ path, passportDisk }];
+      return passportDisk === undefined ? [] : [{ path: online?.path ?? path, passportDisk }];
     }),
-    consistency: 'offline',
-    tools: { node: process.version, rekindle: 'capture' },
+    ...(online === undefined ? {} : { assertSources: () => online.assertWhole() }),
+    consistency: online?.consistency ?? 'offline',
+    tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
+    turn: ownTurn(site, options.wait),
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
-  }).finally(() => line.end());
+  })
+    .catch(async (error: unknown) => {
+      // A snapshot that ran full reads as a failing disk.
+      await online?.assertWhole(error);
+      throw error;
+    })
+    .finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
-  else print(image);
+  else printImage(image);
 }
 
 function limitsOf(
@@ -88,6 +126,27 @@ function limitsOf(
     ...(maxLoad === undefined ? {} : { loadPercent: maxLoad }),
   };
 }
+
+/** @throws RekindleError `usage`: options that only fit together with --online, or more than one disk */
+async function openOnline(
+  options: Options,
+  sources: readonly SourceDisk[],
+): Promise<OnlineSource | undefined> {
+  const { online, preFreeze, postThaw, cowSize } = options;
+  if (online !== true) {
+    if (preFreeze.length + postThaw.length === 0) return undefined;
+    throw new RekindleError('usage', '--pre-freeze and --post-thaw only mean something with --online');
+  }
+  const [source, ...others] = sources;
+  if (source === undefined || others.length > 0) {
+    throw new RekindleError('usage', '--online takes one disk: two would be of two moments', {
+      next: 'Capture a station with several disks from the network.',
+    });
+  }
+  return await openOnlineSource({ disk: source.path, cowSize, preFreeze, postThaw });
+}
+
+const inOrder = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 /** `/dev/sdb`, `disk.raw`, or either with `,SERIAL`. */
 async function parseSource(text: string): Promise<SourceDisk> {
@@ -108,7 +167,16 @@ async function parseSource(text: string): Promise<SourceDisk> {
   };
 }
 
-function summaryOf({ name, manifest, manifestSha256, disks, change, verified, warnings }: CapturedImage) {
+/** Of a finished capture or import, for `--json`. */
+export function summaryOf({
+  name,
+  manifest,
+  manifestSha256,
+  disks,
+  change,
+  verified,
+  warnings,
+}: CapturedImage) {
   return {
     ref: formatImageRef(name),
     manifestSha256,
@@ -128,7 +196,8 @@ function summaryOf({ name, manifest, manifestSha256, disks, change, verified, wa
   };
 }
 
-function print(image: CapturedImage): void {
+/** The same for people. */
+export function printImage(image: CapturedImage): void {
   const { change, verified, warnings, manifest } = image;
   const share = (change.share * 100).toFixed(1);
   console.log(

@@ -53,25 +53,29 @@ export async function volumeParser(name: keyof typeof makers): Promise<FuzzedPar
   const used = Array.from({ length: bytes / sectorBytes }, (_, sector) => sector * sectorBytes).filter(
     (at) => !isAllZero(seed.subarray(at, at + sectorBytes)),
   );
+  const volume = Buffer.from(seed);
+  const damaged: number[] = [];
   return {
     name,
     seeds: [seed],
     mutate(random) {
-      const volume = Buffer.from(seed);
+      // The copy is kept: megabytes for every input would be a measure of the garbage collector.
+      for (const at of damaged.splice(0)) seed.copy(volume, at, at, at + sectorBytes);
       for (let sectors = 1 + Math.floor(random() * 3); sectors > 0; sectors--) {
         const at = used[Math.floor(random() * used.length)] ?? 0;
+        damaged.push(at);
         // The last two bytes of a sector guard an NTFS record: damage there is found at once.
         mutateInPlace(volume.subarray(at, at + sectorBytes - 2), random);
       }
       return volume;
     },
-    parse(volume) {
+    parse(bytes) {
       readVolumeState(
         (offset, length) => {
-          if (offset < 0 || offset + length > volume.length) throw new RangeError('not on the volume');
-          return volume.subarray(offset, offset + length);
+          if (offset < 0 || offset + length > bytes.length) throw new RangeError('not on the volume');
+          return bytes.subarray(offset, offset + length);
         },
-        volume.length,
+        bytes.length,
         fileSystem,
       );
     },

@@ -10,7 +10,8 @@ import { countLogEntries } from './write-log.ts';
 /**
  * A real block device that is served from user space by qemu's storage daemon: blklogwrites notes every write and
  * flush, blkdebug fails where it is told to. The loop device on top matters: closing the daemon's file itself would
- * send a flush, closing a block device does not.
+ * send a flush, closing a block device does not. What was written is read back from the page cache of the daemon's
+ * file, so bad reads cannot be made here (and direct I/O of a loop device on FUSE loses writes, Linux 6.18).
  */
 export interface ServedDisk extends AsyncDisposable {
   readonly device: string;

@@ -20,3 +20,17 @@ export async function attachLoop(file: string, options: readonly string[] = []):
     },
   };
 }
+
+/** What a killed capture leaves: it looks at the volumes of a disk file through loop devices. */
+export async function detachLoopsOf(file: string): Promise<void> {
+  const list = await runTool(`listing loop devices of ${file}`, losetup, [
+    '--associated',
+    file,
+    '--output',
+    'NAME',
+    '--noheadings',
+  ]);
+  for (const device of list.split('\n').filter(Boolean)) {
+    await runTool(`detaching ${device}`, losetup, ['--detach', device.trim()]);
+  }
+}

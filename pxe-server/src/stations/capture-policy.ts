@@ -1,4 +1,5 @@
 import type { CaptureLimits } from '#images/capture/throttle.ts';
+import type { TurnPolicy } from '#images/stores/capture-turn.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { Station } from './station.ts';
 
@@ -12,3 +13,9 @@ export function captureLimits(
     ...(maxLoadPercent < 100 ? { loadPercent: maxLoadPercent } : {}),
   };
 }
+
+/** Whether captures wait for each other, and how long after one the next may start. */
+export const turnPolicy = ({ oneAtATime, bufferMinutes }: Configuration['captures']): TurnPolicy => ({
+  oneAtATime,
+  bufferSeconds: bufferMinutes * 60,
+});

@@ -1,0 +1,96 @@
+import fs from 'node:fs';
+import { RekindleError } from '#base/errors.ts';
+import { runTool } from '#base/run-tool.ts';
+import { readFully } from '../block-device/disk-handle.ts';
+import { type CapturedImage, type CaptureImageOptions, captureImage } from '../capture/capture-image.ts';
+import type { StationName } from '../format/image-manifest.ts';
+import { formatImageRef, formatUtc } from '../format/image-name.ts';
+import { listImages } from '../stores/image-folder.ts';
+import { type ChosenDisk, choosePassportDisks } from './choose-passport-disk.ts';
+import type { VirtualDisk } from './inspect-virtual-disk.ts';
+import { openVirtualDisk } from './open-virtual-disk.ts';
+import { qemuImg } from './qemu-tools.ts';
+
+export interface ImportImageOptions extends Omit<CaptureImageOptions, 'disks' | 'tools' | 'capturedAt'> {
+  /** One for each disk of the station, inspected. */
+  readonly sources: readonly VirtualDisk[];
+  /** Slots of the passport's disks, in the order of the files; none where they are found without. */
+  readonly slots: readonly string[];
+  /** Files may be larger or smaller than the station's disks. */
+  readonly acceptSize?: boolean;
+  readonly tools?: CaptureImageOptions['tools'];
+  /** When the content was as it is; else when the newest file was written last. */
+  readonly capturedAt?: Date;
+}
+
+/**
+ * Virtual disk files become an image like any other, through the same capture: used blocks only, chunks,
+ * manifest, signature, verified from the store. The files are read where they are, without a copy.
+ * @throws RekindleError `target-unfit` (a file does not fit the passport), `usage` (a newer image is there), and
+ * as `captureImage`
+ */
+export async function importImage(options: ImportImageOptions): Promise<CapturedImage> {
+  const { chosen, warnings } = choosePassportDisks(
+    options.sources,
+    { slots: options.slots, acceptSize: options.acceptSize ?? false },
+    options.passport,
+  );
+  const writtenAt = Math.max(...options.sources.map((source) => source.writtenAt.getTime()));
+  const capturedAt = options.capturedAt ?? new Date(writtenAt);
+  await assertNewest(options.store, options.station, capturedAt);
+  await using stack = new AsyncDisposableStack();
+  const disks: { path: string; passportDisk: ChosenDisk['passportDisk'] }[] = [];
+  for (const { source, passportDisk } of chosen) {
+    const { file } = stack.use(await openVirtualDisk(source));
+    assertSectorSize(source.path, file, passportDisk.logicalSectorBytes);
+    disks.push({ path: file, passportDisk });
+  }
+  const image = await captureImage({
+    ...options,
+    disks,
+    capturedAt,
+    tools: { ...options.tools, 'qemu-img': await readVersion() },
+  });
+  return { ...image, warnings: [...warnings, ...image.warnings] };
+}
+
+/**
+ * A station's images are a chain that ascends in time, and `latest` is its end: older content appended to it
+ * would be restored as the newest.
+ */
+async function assertNewest(store: string, station: StationName, capturedAt: Date): Promise<void> {
+  const newest = (await listImages(store, station)).at(-1);
+  if (newest === undefined || newest.utc < formatUtc(capturedAt)) return;
+  throw new RekindleError(
+    'usage',
+    `Importing an image of ${station} as it was at ${formatUtc(capturedAt)}: ${formatImageRef(newest)} is not older`,
+    {
+      next: "If the file's time is wrong, say it with --captured-at. To keep older content too, import it into another store.",
+    },
+  );
+}
+
+const sectorSizes = [512, 4096];
+
+/** A GPT says by its place how large the sectors were that it was made for (UEFI 2.10, 5.3.2: it is in LBA 1). */
+function assertSectorSize(name: string, file: string, expected: number): void {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.min(8192, Math.floor(fs.fstatSync(fd).size / 512) * 512));
+    readFully(fd, bytes, 0);
+    const found = sectorSizes.filter((size) => bytes.toString('latin1', size, size + 8) === 'EFI PART');
+    if (found.length === 0 || found.includes(expected)) return;
+    throw new RekindleError(
+      'target-unfit',
+      `Importing ${name}: its partition table is for sectors of ${found[0]} bytes, those of the station's disk have ${expected}`,
+      { next: 'Check that the file and --disk-slot belong together.' },
+    );
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+async function readVersion(): Promise<string> {
+  const said = await runTool('Asking qemu-img for its version', qemuImg, ['--version']);
+  return /version (\S+)/.exec(said)?.[1] ?? 'unknown';
+}

@@ -1,0 +1,93 @@
+import { RekindleError } from '#base/errors.ts';
+
+/**
+ * What VHD and VHDX files say of themselves that qemu-img does not: the kind of a VHD, and a VHDX' sector size
+ * and parent. ([MS-VHDX] 2.2 to 2.6; VHD specification, "Hard Disk Footer Format")
+ */
+export interface VirtualDiskFacts {
+  readonly format: 'vhd' | 'vhdx';
+  /** Needs another file to be complete. */
+  readonly differencing: boolean;
+  readonly sectorBytes: number;
+}
+
+export interface FileBytes {
+  readonly sizeBytes: number;
+  /** Exactly so many bytes. */
+  read(offset: number, length: number): Buffer;
+}
+
+const footerBytes = 512;
+const vhdKind = { fixed: 2, dynamic: 3, differencing: 4 } as const;
+
+/** Null when the file is neither. @throws RekindleError `usage`: it is one, and damaged */
+export function readVirtualDiskFacts(file: FileBytes): VirtualDiskFacts | null {
+  if (file.sizeBytes >= footerBytes) {
+    // A fixed VHD has it at its end only, a dynamic one at its start too.
+    const footer = file.read(file.sizeBytes - footerBytes, footerBytes);
+    if (footer.toString('latin1', 0, 8) === 'conectix') {
+      return {
+        format: 'vhd',
+        differencing: footer.readUInt32BE(60) === vhdKind.differencing,
+        sectorBytes: 512,
+      };
+    }
+  }
+  const isVhdx = file.sizeBytes >= 8 && file.read(0, 8).toString('latin1') === 'vhdxfile';
+  return isVhdx ? readVhdx(file) : null;
+}
+
+const regionTables = [192 << 10, 256 << 10];
+const tableBytes = 64 << 10;
+const metadataRegion = '06a27c8b90479a4bb8fe575f050f886e';
+const fileParameters = '3767a1ca36fa434db3b633f0aa44e76b';
+const logicalSectorSize = '1dbf41816fa90947ba47f233a8faab5f';
+const entryBytes = 32;
+const hasParent = 2;
+
+function readVhdx(file: FileBytes): VirtualDiskFacts {
+  const damaged = (what: string): never => {
+    throw new RekindleError('usage', `Reading the VHDX file: ${what}`, {
+      next: 'It is cut off or damaged. Take another copy, or make it anew.',
+    });
+  };
+  const read = (offset: number, length: number, what: string): Buffer =>
+    offset + length <= file.sizeBytes ? file.read(offset, length) : damaged(`${what} lies behind its end`);
+
+  const tables = regionTables.map((at) => read(at, tableBytes, 'the region table'));
+  const regions = tables.find((table) => table.toString('latin1', 0, 4) === 'regi');
+  if (regions === undefined) return damaged('neither region table begins as one');
+  const metadataAt = findEntry(regions, 8, 16, metadataRegion);
+  if (metadataAt === null) return damaged('it has no metadata region');
+  const regionAt = Number(regions.readBigUInt64LE(metadataAt + 16));
+  const metadata = read(regionAt, tableBytes, 'the metadata');
+  if (metadata.toString('latin1', 0, 8) !== 'metadata') damaged('the metadata do not begin as such');
+  const item = (guid: string, what: string): Buffer => {
+    const entry = findEntry(metadata, 10, entryBytes, guid, true);
+    if (entry === null) return damaged(`the metadata lack ${what}`);
+    return read(regionAt + metadata.readUInt32LE(entry + 16), 8, what);
+  };
+  return {
+    format: 'vhdx',
+    differencing: (item(fileParameters, 'the file parameters').readUInt32LE(4) & hasParent) !== 0,
+    sectorBytes: item(logicalSectorSize, 'the logical sector size').readUInt32LE(0),
+  };
+}
+
+/** Place of the entry that begins with this GUID (as its bytes are in the file). */
+function findEntry(
+  table: Buffer,
+  countAt: number,
+  firstAt: number,
+  guid: string,
+  shortCount = false,
+): number | null {
+  const count = shortCount ? table.readUInt16LE(countAt) : table.readUInt32LE(countAt);
+  for (
+    let at = firstAt;
+    at < firstAt + count * entryBytes && at + entryBytes <= table.length;
+    at += entryBytes
+  )
+    if (table.toString('hex', at, at + 16) === guid) return at;
+  return null;
+}

@@ -1,0 +1,42 @@
+import { bootStages, type JournalEntry } from './boot-stage.ts';
+
+/** A boot that has got no further for this long has stopped. */
+const stoppedAfterMs = 60_000;
+
+/**
+ * Where a boot conversation ended, in one sentence with what to do; undefined: it reached the runtime, went to its own
+ * disk on purpose, or may still be going on. Decides by the stage reached and by the answers that we gave.
+ */
+export function judgeBoot(
+  boot: readonly JournalEntry[],
+  mode: 'proxy' | 'reservation',
+  now = Date.now(),
+): string | undefined {
+  const last = boot.at(-1);
+  if (last === undefined || now - last.at.getTime() < stoppedAfterMs) return undefined;
+  const said = (words: string) => boot.some(({ sentence }) => sentence.includes(words));
+  const reached = bootStages[Math.max(...boot.map(({ stage }) => bootStages.indexOf(stage)))];
+  switch (reached) {
+    case 'firmware':
+      if (said('gets ACK') || said('gets NAK')) {
+        return 'the address was given, but the loader was not asked for: a firewall between here and the machine blocks TFTP (69/udp), or the firmware did not accept the boot file.';
+      }
+      if (!said('gets OFFER')) return undefined;
+      return mode === 'proxy'
+        ? 'offer sent; no request followed: this firmware ignores split offers, or took no address from the other DHCP server. Use reservation mode (dhcp.mode in rekindle.yaml).'
+        : 'offer sent; no request followed: the machine took the offer of another DHCP server, or ours did not reach it (`rekindle doctor` looks for other servers).';
+    case 'loader':
+      if (said('went silent during')) {
+        return 'the loader did not arrive whole: the network loses packets, or the machine was switched off.';
+      }
+      return 'the loader was fetched, but did not start or found no network: Secure Boot refuses it, or its network driver fails. Try `rekindle station set NAME --loader-driver native`.';
+    case 'ipxe':
+      return 'the loader runs, but did not fetch its boot script: a firewall blocks HTTP, or the loader lost the link.';
+    case 'boot-files':
+      if (said('local disk') || said('boot menu')) return undefined;
+      if (said('does not get')) return 'a boot file could not be delivered; the line above says which.';
+      return 'kernel and runtime were delivered, but the runtime never called back: too little memory (1 GiB is enough), or no driver for its network card (`rekindle driver-pack check NAME`).';
+    default:
+      return undefined;
+  }
+}

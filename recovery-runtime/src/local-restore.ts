@@ -1,0 +1,96 @@
+import { RekindleError } from '#base/errors.ts';
+import type { RunReport } from '#contract/run-report.ts';
+import { createRunView } from './console/run-view.ts';
+import type { Terminal } from './console/terminal.ts';
+import { texts, titles } from './console/texts.ts';
+import { type Ending, type Findings, newFindings } from './engine/findings.ts';
+import { startRun } from './engine/run.ts';
+import { readingStep } from './engine/step.ts';
+import { recoverDisks } from './recover-disks.ts';
+import { byRule, parseScope } from './restore/restore-scope.ts';
+import { assertIdentity } from './steps/check-identity.ts';
+import type { SignedImage } from './steps/open-job.ts';
+import type { PlannedDisk } from './steps/plan-restore.ts';
+import { takePassport } from './steps/start-machine.ts';
+import type { Machine } from './workflow-machine.ts';
+
+/** A restore on the machine itself, without the service: the same rules, steps and words. */
+export interface LocalRestoreInput {
+  readonly machine: Pick<Machine, 'now' | 'uptimeSeconds' | 'takeInventory' | 'bootEntries'>;
+  readonly terminal: Terminal;
+  readonly readImage: () => Promise<SignedImage>;
+  /** As typed; the rule when not said. */
+  readonly volumes?: string;
+  readonly onlyDisk?: string;
+  readonly dryRun: boolean;
+  /** Who types, for the report. */
+  readonly technician: string;
+  readonly signal: AbortSignal;
+}
+
+export interface LocalRestore {
+  readonly ending: Ending;
+  readonly findings: Findings;
+  readonly steps: RunReport['machine']['steps'];
+  readonly image: SignedImage | undefined;
+  readonly planned: readonly PlannedDisk[];
+}
+
+export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRestore> {
+  const { machine, terminal, dryRun, technician, signal } = input;
+  const run = startRun(machine, [createRunView(terminal)]);
+  const findings = newFindings();
+  let image: SignedImage | undefined;
+  let planned: readonly PlannedDisk[] = [];
+  const follow = async (): Promise<Ending> => {
+    image = await run.step(readLocalImage, { readImage: input.readImage });
+    const { manifest } = image;
+    const scope = input.volumes === undefined ? byRule : parseScope(input.volumes, manifest.disks);
+    const inventory = await run.step(takePassport, { machine });
+    findings.passport = inventory.passport;
+    const identity = await run.step(assertIdentity, {
+      image: image.passport,
+      registered: image.passport,
+      machine: inventory.passport,
+      onRefused: (differences) => {
+        findings.differences = differences;
+      },
+    });
+    findings.differences = identity.differences;
+    const done = await recoverDisks({
+      run,
+      terminal,
+      machine,
+      findings,
+      inventory,
+      image,
+      identity,
+      scope,
+      dryRun,
+      by: { how: 'typed', name: technician },
+      signal,
+      ...(input.onlyDisk === undefined ? {} : { onlyDisk: input.onlyDisk }),
+    });
+    planned = done.planned;
+    return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station: manifest.station };
+  };
+  const ending = await follow().catch((error: unknown): Ending => ({ kind: 'failed', error }));
+  return { ending, findings, steps: [...run.records], image, planned };
+}
+
+const readLocalImage = readingStep<{ readonly readImage: () => Promise<SignedImage> }, SignedImage>({
+  id: 'check-image',
+  title: titles['check-image'],
+  async run({ readImage }) {
+    const image = await readImage();
+    return { value: image, sentence: texts.imageSigned(image.manifest.station, image.manifest.capturedAt) };
+  },
+});
+
+/** @throws RekindleError `target-unfit`: the run was told to use what is no disk */
+export function assertBlockDevice(path: string, isBlockDevice: boolean): void {
+  if (isBlockDevice) return;
+  throw new RekindleError('target-unfit', `Restoring to ${path}: it is no block device`, {
+    next: 'Name the disk itself, e.g. /dev/sda. For a file there is rekindle image export.',
+  });
+}

@@ -1,0 +1,67 @@
+import type { Terminal } from './console/terminal.ts';
+import type { Findings } from './engine/findings.ts';
+import type { Run } from './engine/run.ts';
+import type { Inventory } from './inventory/inventory.ts';
+import { planAndConfirm } from './plan-and-confirm.ts';
+import type { RestoreScope } from './restore/restore-scope.ts';
+import type { IdentityAccepted } from './steps/check-identity.ts';
+import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
+import type { SignedImage } from './steps/open-job.ts';
+import type { PlannedDisk } from './steps/plan-restore.ts';
+import { recheckDisks } from './steps/recheck-disks.ts';
+import { repairBootEntries } from './steps/repair-boot-entries.ts';
+import { restoreDisks } from './steps/restore-disks.ts';
+import type { Machine } from './workflow-machine.ts';
+
+export interface RecoverInput {
+  readonly run: Run;
+  readonly terminal: Terminal;
+  readonly machine: Pick<Machine, 'takeInventory' | 'bootEntries'>;
+  readonly findings: Findings;
+  readonly inventory: Inventory;
+  readonly image: SignedImage;
+  /** Of this machine with the image's. */
+  readonly identity: IdentityAccepted;
+  readonly scope: RestoreScope;
+  readonly dryRun: boolean;
+  readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
+  /** Device path of the only disk that is to be restored. */
+  readonly onlyDisk?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * From the machine that was found identical to its restored disks, wherever the image comes from: over the network
+ * or on the machine itself. Nothing above the line in the middle writes; nothing below it asks.
+ */
+export async function recoverDisks(
+  input: RecoverInput,
+): Promise<{ readonly kind: 'dry-run' | 'restored'; readonly planned: readonly PlannedDisk[] }> {
+  const { run, terminal, machine, findings, inventory, image, identity, scope, dryRun, by } = input;
+  const chosen = await run.step(chooseTargetDisks, {
+    identity,
+    imageDisks: image.manifest.disks,
+    present: inventory.disks,
+  });
+  const disks = input.onlyDisk === undefined ? chosen : keepOnlyDisk(chosen, input.onlyDisk);
+  const planning = await planAndConfirm({ run, terminal, image, identity, disks, scope, dryRun, by });
+  const { planned } = planning;
+  if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
+  const { confirmed } = planning;
+  findings.confirmed = confirmed.replacedParts;
+  await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
+
+  // ------------------------------------------------------------------------------------------------
+
+  findings.wrote = true;
+  await run.step(restoreDisks, {
+    confirmed,
+    disks,
+    planned,
+    source: image.source,
+    onDisk: (result) => findings.disks.push(result),
+    ...(input.signal === undefined ? {} : { signal: input.signal }),
+  });
+  await run.step(repairBootEntries, { confirmed, manifest: image.manifest, firmware: machine.bootEntries });
+  return { kind: 'restored', planned };
+}

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { addressOf, optionsOf, request, uefiOptions } from '#test/support/dhcp-datagrams.ts';
+import { type JsonLinesProcess, startJsonLines } from '#test/support/json-lines-process.ts';
+import { createNetwork, type NetworkNamespace } from '#test/support/network-namespace.ts';
+import type { PeerDatagram } from '#test/support/udp-peer.ts';
+import { type Campaign, type CampaignContext, createTally, type Tally } from './campaign.ts';
+import type { NetbootServerLine } from './lab/netboot-server.ts';
+
+/** Of each protocol; reliability goal 1. */
+const datagrams = 1_000_000;
+/** The receive buffer holds some three hundred; what it drops would prove nothing. */
+const onTheWay = 200;
+const clients = 100;
+const growthLimit = 20e6;
+
+export const netboot: Campaign = {
+  name: 'netboot',
+  goal: 'a million damaged DHCP and TFTP datagrams each, all delivered: no crash, less than 20 MB more memory, and 100 clients are served at once afterwards',
+  async run(context) {
+    const tally = createTally();
+    const file = path.join(context.folder, 'loader');
+    fs.writeFileSync(file, randomBytes(1 << 20));
+    await using lan = await createNetwork({
+      server: { address: '10.77.0.1/24' },
+      source: { address: '10.77.0.9/24' },
+    });
+    const { server, source } = lan.members;
+    const service = startJsonLines<NetbootServerLine>(server, scriptOf('lab/netboot-server.ts'), {
+      mode: 'reservation',
+      file,
+    });
+    await service.waitFor(() => true);
+    // What the just-in-time compiler and the buffers take is no leak: the first tenth is not counted.
+    const count = Math.max(1000, context.limit ?? datagrams);
+    for (const protocol of ['dhcp', 'tftp'] as const) {
+      await bombard(context, tally, { protocol, count, service, source });
+    }
+    await sleep(500);
+    const last = service.values.at(-1);
+    if (last !== undefined && last.failed > 0)
+      tally.violation(`${last.failed} failures, e.g. ${last.reasons.join('; ')}`);
+    await leaseForAll(tally, source);
+    await downloadForAll(tally, source, context.folder, file);
+    return tally.result();
+  },
+};
+
+interface Bombardment {
+  readonly protocol: 'dhcp' | 'tftp';
+  readonly count: number;
+  readonly service: JsonLinesProcess<NetbootServerLine>;
+  readonly source: NetworkNamespace;
+}
+
+async function bombard(
+  { seed, progress }: CampaignContext,
+  tally: Tally,
+  { protocol, count, service, source }: Bombardment,
+): Promise<void> {
+  const deliveredNow = () => service.values.at(-1)?.delivered ?? 0;
+  const lateNow = () => service.values.at(-1)?.late ?? 0;
+  const before = {
+    delivered: deliveredNow(),
+    dropped: service.values.at(-1)?.dropped ?? 0,
+    late: lateNow(),
+  };
+  const sender = startJsonLines<{ sent: number }>(source, scriptOf('lab/datagram-source.ts'), {
+    protocol,
+    seed,
+  });
+  await sender.waitFor(() => true);
+  const startedAt = performance.now();
+  let [saidAt, movedAt, delivered, warm, gone] = [startedAt, startedAt, 0, 0, 0];
+  while (delivered < count) {
+    const handled = delivered + lateNow() - before.late;
+    // What waits in the socket of a transfer when it ends is gone, and in no counter of the kernel.
+    if (performance.now() - movedAt > 50) gone = Math.max(gone, (sender.values.at(-1)?.sent ?? 0) - handled);
+    sender.send({ allowed: handled + gone + onTheWay });
+    await sleep(5);
+    const now = deliveredNow() - before.delivered;
+    if (now > delivered) movedAt = performance.now();
+    delivered = now;
+    if (warm === 0 && delivered > count / 10) warm = service.values.at(-1)?.rssBytes ?? 0;
+    if (performance.now() - movedAt > 10_000) {
+      tally.violation(`${protocol}: after ${delivered} of ${count} nothing was delivered any more`);
+      break;
+    }
+    if (performance.now() - saidAt > 5000) {
+      saidAt = performance.now();
+      const rate = delivered / ((saidAt - startedAt) / 1000);
+      progress(
+        `${protocol}: ${delivered} of ${count}, ${rate.toFixed(0)} a second, ${Math.round((count - delivered) / rate)} s left`,
+      );
+    }
+  }
+  await sender.stop();
+  const dropped = (service.values.at(-1)?.dropped ?? 0) - before.dropped;
+  tally.outcome(`${protocol} delivered`, Math.min(delivered, count));
+  if (dropped > 0)
+    tally.violation(`${protocol}: the kernel dropped ${dropped} datagrams, which proves nothing about them`);
+  const growth = (service.values.at(-1)?.rssBytes ?? 0) - warm;
+  tally.figure(`${protocol}: memory growth after the first tenth, MB`, (growth / 1e6).toFixed(1));
+  tally.figure(`${protocol}: a second`, Math.round(delivered / ((performance.now() - startedAt) / 1000)));
+  if (growth > growthLimit)
+    tally.violation(`${protocol}: the service grew by ${(growth / 1e6).toFixed(1)} MB`);
+}
+
+/** DISCOVER to ACK for 100 machines at once, each address probed before it is offered; reliability goal 7. */
+async function leaseForAll(tally: Tally, member: NetworkNamespace): Promise<void> {
+  const argument = { ports: [68], address: '10.77.0.9' };
+  const peer = startJsonLines<PeerDatagram>(
+    member,
+    new URL('../../test/support/udp-peer.ts', import.meta.url),
+    argument,
+  );
+  await peer.waitFor(({ from }) => from === 'ready');
+  const leases = new Map<number, string>();
+  const startedAt = performance.now();
+  const send = (bytes: Buffer) =>
+    peer.send({ port: 68, to: '255.255.255.255', toPort: 67, hex: bytes.toString('hex') });
+  const macOf = (number: number) => `52:54:01:00:00:${number.toString(16).padStart(2, '0')}`;
+  const base = 0x70000000;
+  for (let number = 0; number < clients; number++) {
+    send(request({ type: 1, xid: base + number, flags: 0x8000, mac: macOf(number), options: uefiOptions }));
+  }
+  let seen = 0;
+  while (leases.size < clients && performance.now() - startedAt < 10_000) {
+    for (; seen < peer.values.length; seen++) {
+      const reply = Buffer.from(peer.values[seen]?.hex ?? '', 'hex');
+      const number = reply.length < 240 ? -1 : reply.readUInt32BE(4) - base;
+      if (number < 0 || number >= clients) continue;
+      const address = addressOf(reply, 16);
+      const [type] = optionsOf(reply).get(53) ?? [];
+      if (type === 5) leases.set(number, address);
+      if (type !== 2) continue;
+      const options = [[54, '10.77.0.1'], [50, address], ...uefiOptions] as const;
+      send(request({ type: 3, xid: base + number, flags: 0x8000, mac: macOf(number), options }));
+    }
+    await sleep(2);
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  await peer.stop();
+  tally.outcome('machines with a lease', leases.size);
+  tally.figure('100 leases at once, s', seconds.toFixed(2));
+  const addresses = new Set(leases.values());
+  if (leases.size < clients) tally.violation(`${leases.size} of ${clients} machines got a lease in 10 s`);
+  if (addresses.size !== leases.size)
+    tally.violation(`${leases.size - addresses.size} addresses were given twice`);
+  if (seconds > 1) tally.violation(`100 leases took ${seconds.toFixed(2)} s, more than 1 s`);
+}
+
+/** 1 MiB for 100 clients at once. */
+async function downloadForAll(
+  tally: Tally,
+  member: NetworkNamespace,
+  folder: string,
+  file: string,
+): Promise<void> {
+  const startedAt = performance.now();
+  const runs = Array.from({ length: clients }, async (_, number) => {
+    const target = path.join(folder, `download-${number}`);
+    const args = ['-sS', '--tftp-blksize', '1468', '-o', target, 'tftp://10.77.0.1/loader'];
+    const { code } = await member.run('curl', args, { seconds: 60 });
+    return code === 0 && fs.readFileSync(target).equals(fs.readFileSync(file));
+  });
+  const whole = (await Promise.all(runs)).filter(Boolean).length;
+  const seconds = (performance.now() - startedAt) / 1000;
+  tally.outcome('whole downloads', whole);
+  tally.figure('100 downloads of 1 MiB at once, s', seconds.toFixed(1));
+  if (whole < clients) tally.violation(`${clients - whole} of ${clients} downloads failed or differ`);
+  if (seconds > 10) tally.violation(`100 downloads took ${seconds.toFixed(1)} s, more than 10 s`);
+}
+
+function scriptOf(name: string): URL {
+  return new URL(`./${name}`, import.meta.url);
+}

@@ -1,0 +1,262 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exitCodeOf } from '#base/errors.ts';
+import { runReportSchema } from '#contract/run-report.ts';
+import { captureImage } from '#images/capture/capture-image.ts';
+import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
+import { formatPublicKey, formatSecretKey, generateKeyPair } from '#images/format/minisign.ts';
+import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
+import { readListedFile, readManifest } from '#images/stores/image-folder.ts';
+import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
+import { createTerminal } from '#runtime/console/terminal.ts';
+import { takeInventory } from '#runtime/inventory/inventory.ts';
+import { type LocalRestoreInput, restoreLocally } from '#runtime/local-restore.ts';
+import { formatInterruptedRestore, noteOffset } from '#runtime/restore/interrupted-restore.ts';
+import { believeImage } from '#runtime/steps/open-job.ts';
+import { writeLocalReport } from '#scripts/restore/write-local-report.ts';
+import { projectRoot } from '#scripts/runtime/bundle.ts';
+import { fileMachine } from '#test/support/file-machine.ts';
+import { attachLoop } from '#test/support/loop-device.ts';
+import {
+  demoDisk,
+  MiB,
+  makeDemoDisk,
+  makeTemporaryFolder,
+  noise,
+  run,
+  sha256OfFile,
+  sha256OfRange,
+  writeAt,
+} from '#test/support/restore-demo-disk.ts';
+import { somePassport } from '#test/support/some-passport.ts';
+import { createPipedPort } from '#test/support/terminal-screen.ts';
+
+/**
+ * `rekindle restore`: the whole run on loop devices, whose identity the test gives (they have none of their own),
+ * and the command itself on the machine that runs the tests, where it must refuse.
+ */
+
+const station = stationNameSchema.parse('OS-SRV-1A');
+const [someDisk] = somePassport().disks as [PassportDisk];
+const passportDisk = { ...someDisk, sizeBytes: demoDisk.sizeBytes };
+const healthy: HardwarePassport = { ...somePassport(), disks: [passportDisk] };
+const keys = generateKeyPair();
+let folder: ReturnType<typeof makeTemporaryFolder>;
+let store: string;
+let original: string;
+
+const inFolder = (name: string): string => path.join(folder.path, name);
+
+async function publish(name: StationName, passport: HardwarePassport, disk: PassportDisk): Promise<string> {
+  const image = await captureImage({
+    store,
+    station: name,
+    computerName: name,
+    stationRole: 'server',
+    consistency: 'offline',
+    tools: {},
+    signingKey: keys,
+    passport,
+    disks: [{ path: original, passportDisk: { ...disk, sizeBytes: demoDisk.sizeBytes } }],
+    dataVolumes: ['PROJECTS'],
+  });
+  return formatImageRef(image.name);
+}
+
+let image: Awaited<ReturnType<LocalRestoreInput['readImage']>>;
+beforeAll(async () => {
+  folder = makeTemporaryFolder();
+  store = inFolder('store');
+  fs.mkdirSync(store);
+  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(keys));
+  fs.writeFileSync(inFolder('site.key'), formatSecretKey(keys));
+  original = makeDemoDisk(folder.path);
+  const ref = await publish(station, healthy, passportDisk);
+  const name = { station, utc: ref.slice(ref.indexOf('@') + 1) };
+  image = await believeImage({
+    ref,
+    ...(await readManifest(store, name, keys)),
+    key: keys,
+    readListed: (manifest, file) => readListedFile(store, name, manifest, file),
+    source: { kind: 'directory', path: store },
+  });
+});
+afterAll(() => folder[Symbol.dispose]());
+
+function start(devicePath: string, options: Partial<LocalRestoreInput> = {}) {
+  const port = createPipedPort();
+  const result = restoreLocally({
+    machine: fileMachine({
+      site: { ca: '', imageSigner: '' },
+      passport: healthy,
+      disks: [{ passportDisk, devicePath }],
+    }),
+    terminal: createTerminal([port]),
+    readImage: async () => image,
+    dryRun: false,
+    technician: 'meier',
+    signal: new AbortController().signal,
+    ...options,
+  });
+  return { port, result };
+}
+
+/** The station's disk with a newer data volume and a damaged system, as a block device. */
+function damagedDisk(name: string) {
+  const file = inFolder(name);
+  fs.copyFileSync(original, file);
+  writeAt(file, noise('damage', 3 * MiB), demoDisk.root.startByte + MiB);
+  writeAt(file, noise('newer', MiB), demoDisk.projects.startByte + 8 * MiB);
+  return { file, before: sha256OfFile(file), projects: sha256OfRange(file, demoDisk.projects) };
+}
+
+describe('on a block device', () => {
+  test('the name typed: restored, read back, data volume untouched; the report says it is not signed', async () => {
+    const { file, projects } = damagedDisk('typed.img');
+    using loop = attachLoop(file);
+    const { port, result } = start(loop.path);
+    await port.waitFor(`Type ${station} to start the restore: `);
+    port.type(`${station}\r`);
+    const restored = await result;
+    expect(restored.ending).toEqual({ kind: 'restored', station });
+    expect(sha256OfRange(file, demoDisk.root)).toBe(sha256OfRange(original, demoDisk.root));
+    expect(sha256OfRange(file, demoDisk.projects)).toBe(projects);
+
+    const facts = { station, technician: 'meier', openedAt: new Date(), signingKey: inFolder('none') };
+    const report = inFolder('report.json');
+    expect(await writeLocalReport(report, restored, facts)).toContain('it is not signed');
+    const { machine, startedBy } = runReportSchema.parse(JSON.parse(fs.readFileSync(report, 'utf8')));
+    expect(startedBy.technician).toBe('meier');
+    expect(machine).toMatchObject({ outcome: 'restored', exitCode: 0 });
+    expect(machine.unverified.join(' ')).toContain('so it is not signed');
+    expect(fs.existsSync(`${report}.minisig`)).toBe(false);
+
+    expect(
+      await writeLocalReport(report, restored, { ...facts, signingKey: inFolder('site.key') }),
+    ).toContain('signed in');
+    run('minisign', '-V', '-p', inFolder('site.pub'), '-m', report);
+  });
+
+  test.each([
+    ['a dry run', { dryRun: true }, 'dry-run'],
+    ['another disk named', { onlyDisk: '/dev/null' }, 13],
+    ['no such volume', { volumes: 'D:' }, 2],
+  ])('%s: not one byte is written', async (_, options, expected) => {
+    const { file, before } = damagedDisk('untouched.img');
+    using loop = attachLoop(file);
+    const { ending } = await start(loop.path, options).result;
+    expect(ending.kind === 'failed' ? exitCodeOf(ending.error) : ending.kind).toBe(expected);
+    expect(sha256OfFile(file)).toBe(before);
+  });
+
+  test('the end of the keyboard is no answer: 130, not one byte is written', async () => {
+    const { file, before } = damagedDisk('closed.img');
+    using loop = attachLoop(file);
+    const { port, result } = start(loop.path);
+    await port.waitFor('to start the restore: ');
+    port.input.end();
+    const { ending } = await result;
+    expect(ending.kind === 'failed' && exitCodeOf(ending.error)).toBe(130);
+    expect(sha256OfFile(file)).toBe(before);
+  });
+
+  test('every volume, data volumes too: as the image has it, after a second word', async () => {
+    const { file } = damagedDisk('all.img');
+    using loop = attachLoop(file);
+    const { port, result } = start(loop.path, { volumes: 'all' });
+    await port.waitFor('to start the restore: ');
+    port.type(`${station}\r`);
+    await port.waitFor('Type OVERWRITE to lose what is on them now: ');
+    port.type('OVERWRITE\r');
+    expect((await result).ending.kind).toBe('restored');
+    expect(sha256OfRange(file, demoDisk.projects)).toBe(sha256OfRange(original, demoDisk.projects));
+  });
+
+  test('one volume, interrupted: nothing outside of it changed, and it is known as half restored', async () => {
+    const { file, projects } = damagedDisk('interrupted.img');
+    const outside = [
+      { startByte: 0, sizeBytes: demoDisk.projects.startByte },
+      { startByte: 90 * MiB, sizeBytes: 6 * MiB },
+    ];
+    const before = outside.map((range) => sha256OfRange(file, range));
+    using loop = attachLoop(file);
+    const interrupt = new AbortController();
+    const { port, result } = start(loop.path, { volumes: 'PROJECTS', signal: interrupt.signal });
+    await port.waitFor('to start the restore: ');
+    port.type(`${station}\r`);
+    await port.waitFor('Type OVERWRITE');
+    interrupt.abort();
+    port.type('OVERWRITE\r');
+    const { ending } = await result;
+    expect(ending.kind === 'failed' && exitCodeOf(ending.error)).toBe(130);
+    expect(sha256OfRange(file, demoDisk.projects)).toBe(projects);
+
+    // Killed after its first blocks are cleared: by hand what a power cut leaves.
+    writeAt(file, formatInterruptedRestore({ kept: [] }), demoDisk.projects.startByte + noteOffset);
+    const again = start(loop.path);
+    await again.port.waitFor('The restore of partition 3 "PROJECTS" (ntfs) was interrupted');
+    await again.port.waitFor('to start the restore: ');
+    again.port.type(`${station}\r`);
+    expect((await again.result).ending.kind).toBe('restored');
+    expect(sha256OfRange(file, demoDisk.projects)).toBe(sha256OfRange(original, demoDisk.projects));
+    expect(outside.map((range) => sha256OfRange(file, range))[1]).toBe(before[1]);
+  });
+});
+
+describe('the command', () => {
+  const rekindle = (...options: string[]) => {
+    const files = ['--public-key', inFolder('site.pub'), '--report', inFolder('command.json')];
+    const command = [path.join(projectRoot, 'scripts/rekindle.ts'), 'restore', '--store', store, ...files];
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...options], {
+      encoding: 'utf8',
+      input: '',
+    });
+    return { status, said: `${stdout}${stderr}`.replace(/\s+/g, ' '), stdout };
+  };
+
+  test('on another machine: 12, the differences in its report', () => {
+    const { status, stdout } = rekindle('--image', `${station}@latest`, '--json');
+    expect(status).toBe(12);
+    expect(JSON.parse(stdout)).toMatchObject({ outcome: 'failed', exitCode: 12, disks: [] });
+    const report = runReportSchema.parse(JSON.parse(fs.readFileSync(inFolder('command.json'), 'utf8')));
+    expect(report.machine).toMatchObject({ outcome: 'refused', exitCode: 12 });
+  });
+
+  test.each<[string, string[], number, string]>([
+    [
+      'a file as target',
+      ['--image', `${station}@latest`, '--disk', import.meta.filename],
+      13,
+      'no block device',
+    ],
+    ['a station without image', ['--image', 'NOBODY@latest'], 11, 'NOBODY'],
+    ['no key', ['--image', `${station}@latest`, '--public-key', '/none.pub'], 2, '--public-key'],
+  ])('%s is refused', (_, options, exitCode, word) => {
+    const { status, said } = rekindle(...options);
+    expect(said).toContain(word);
+    expect(status).toBe(exitCode);
+  });
+
+  test("this machine's own disk, mounted as it is: 13, and its name is never asked for", async () => {
+    const { passport, disks } = await takeInventory();
+    const uses = await Promise.all(
+      disks.map(async (disk) => ({
+        disk,
+        free: await assertDiskFree(disk.devicePath, []).then(
+          () => true,
+          () => false,
+        ),
+      })),
+    );
+    const busy = uses.find(({ free }) => !free)?.disk;
+    if (busy === undefined) throw new Error('this machine has no disk of its own that is mounted');
+    const ref = await publish(stationNameSchema.parse('THIS-MACHINE'), passport, busy.passportDisk);
+    const { status, said } = rekindle('--image', ref, '--dry-run');
+    expect(said).toMatch(/is mounted at \/|is in use|is swapped on/);
+    expect(said).not.toContain('to start the restore');
+    expect(status).toBe(13);
+  });
+});

@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest';
+import { type Ipv4Address, ipv4 } from '#pxe-server/boot/ipv4-address.ts';
+import type { MacAddress } from '#pxe-server/boot/mac-address.ts';
+import type { DhcpEvent } from '#pxe-server/dhcp/dhcp-event.ts';
+import { checkTools, judgePrivileges } from '#pxe-server/doctor/check-computer.ts';
+import { judgePort } from '#pxe-server/doctor/check-ports.ts';
+import { judgeClock, judgeNetworks } from '#pxe-server/doctor/check-site.ts';
+import { createJournal } from '#pxe-server/journal/journal.ts';
+import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
+import { recordDhcpEvent, recordTftpEvent } from '#pxe-server/serve/boot-events.ts';
+import { createLog } from '#pxe-server/serve/log.ts';
+import { judgeDhcpServers } from '#pxe-server/serve/watch-dhcp-servers.ts';
+import { openState } from '#pxe-server/site/state.ts';
+
+const mac = '52:54:00:00:00:01' as MacAddress;
+const log = createLog('error');
+
+/** The journal of a machine, written by the same code as in the service. */
+function bootOf(
+  ...events: readonly (Partial<DhcpEvent> | { loader: 'done' | 'timed-out' } | { file: string })[]
+) {
+  const journal = createJournal(openState(':memory:'), 20);
+  const machine = { mac, xid: 1, port: 67, to: { address: ipv4('255.255.255.255'), port: 68 } };
+  for (const event of events) {
+    if ('loader' in event) {
+      const outcome =
+        event.loader === 'done' ? { kind: 'done' as const } : { kind: 'timed-out' as const, acknowledged: 7 };
+      const client = `${mac}:2070`;
+      recordTftpEvent(journal, log, {
+        event: 'finished',
+        client,
+        fileName: 'snponly.efi',
+        outcome,
+        bytes: 9,
+        milliseconds: 1,
+      });
+    } else if ('file' in event) journal.record({ machine: mac, stage: 'boot-files', sentence: event.file });
+    else recordDhcpEvent(journal, log, { event: 'replied', ...machine, ...event } as DhcpEvent);
+  }
+  return journal.boots(mac).flat();
+}
+const offer = {
+  request: 'DISCOVER',
+  reply: 'OFFER',
+  firmwareKind: 'uefi-x64',
+  bootFile: 'snponly.efi',
+} as const;
+const ack = { ...offer, request: 'REQUEST', reply: 'ACK' } as const;
+const later = Date.now() + 120_000;
+
+test('a boot that ended is explained by how far it came', () => {
+  expect(judgeBoot(bootOf(offer), 'proxy', later)).toContain('this firmware ignores split offers');
+  expect(judgeBoot(bootOf(offer), 'reservation', later)).toContain('the offer of another DHCP server');
+  expect(judgeBoot(bootOf(offer, ack), 'reservation', later)).toContain('blocks TFTP');
+  expect(judgeBoot(bootOf({ ...offer, firmwareKind: 'ipxe-uefi' }), 'proxy', later)).toContain(
+    'did not fetch its boot script',
+  );
+  expect(judgeBoot(bootOf({ file: 'gets the boot script: recovery of X' }), 'proxy', later)).toContain(
+    'never called back',
+  );
+});
+
+test('a boot that goes on, went to its disk or is none of ours needs no explanation', () => {
+  expect(judgeBoot(bootOf(offer), 'proxy')).toBeUndefined();
+  expect(judgeBoot(bootOf({ file: 'gets the boot menu of X for 10 s' }), 'proxy', later)).toBeUndefined();
+  expect(judgeBoot([], 'proxy', later)).toBeUndefined();
+  const ignored = {
+    event: 'ignored',
+    request: 'DISCOVER',
+    firmwareKind: 'bios',
+    reasons: ['unknown machine'],
+  } as const;
+  const boot = bootOf(ignored);
+  expect(boot[0]?.sentence).toBe('DISCOVER (bios) gets no answer: unknown machine');
+  expect(judgeBoot(boot, 'proxy', later)).toBeUndefined();
+});
+
+test('conflicts, declined addresses and foreign servers are sentences in the journal', () => {
+  const firmwareKind = 'bios' as const;
+  const address = ipv4('10.77.0.21');
+  const user = '52:54:00:00:00:66' as MacAddress;
+  const otherServer: Ipv4Address = ipv4('10.77.0.2');
+  const sentences = bootOf(
+    { event: 'conflict', request: 'DISCOVER', firmwareKind, address, user },
+    { event: 'declined', request: 'DECLINE', firmwareKind, address },
+    { event: 'ignored', request: 'REQUEST', firmwareKind, reasons: ['x'], otherServer },
+  ).map(({ sentence }) => sentence);
+  expect(sentences[0]).toContain(`the network card ${user} answers for it`);
+  expect(sentences[1]).toContain('refuses the address 10.77.0.21');
+  expect(sentences[2]).toBe('takes its address from the DHCP server 10.77.0.2');
+});
+
+test('what other DHCP servers mean depends on the mode', () => {
+  const [plain, booting] = [
+    { address: ipv4('10.77.0.2'), offers: ipv4('10.77.0.50') },
+    { address: ipv4('10.77.0.3'), bootFile: 'pxelinux.0' },
+  ];
+  const card = { name: 'eth1' };
+  expect(judgeDhcpServers('proxy', card, [plain])).toBeUndefined();
+  expect(judgeDhcpServers('reservation', card, [])).toBeUndefined();
+  expect(judgeDhcpServers('proxy', card, [])?.problem).toContain('no DHCP server gives addresses');
+  expect(judgeDhcpServers('reservation', card, [plain])?.problem).toContain('gives addresses too: 10.77.0.2');
+  expect(judgeDhcpServers('proxy', card, [plain, booting])?.problem).toContain(
+    'tells machines what to boot: 10.77.0.3',
+  );
+});
+
+test('privileges, ports, clock, networks and programs', () => {
+  const status = (mask: string) => `Name:\tnode\nCapEff:\t${mask}\n`;
+  expect(judgePrivileges(status('0000000000000000'), 1024).map(({ verdict }) => verdict)).toEqual([
+    'problem',
+    'warning',
+  ]);
+  expect(judgePrivileges(status('0000000000002400'), 1024)).toMatchObject([{ verdict: 'ok' }]);
+  expect(judgePrivileges(status('0000000000000000'), 0).map(({ verdict }) => verdict)).toEqual(['warning']);
+  const port = { protocol: 'udp', port: 69, what: 'TFTP' } as const;
+  expect(judgePort('10.77.0.1', port, 'EADDRINUSE').next).toContain("ss -ulpn 'sport = :69'");
+  expect(judgeClock(Date.UTC(2001, 0, 1), undefined).verdict).toBe('problem');
+  expect(judgeClock(Date.UTC(2026, 10, 23), false).verdict).toBe('warning');
+  expect(judgeClock(Date.UTC(2026, 10, 23), true).verdict).toBe('ok');
+  const card = (name: string, address: string) => ({
+    name,
+    address: ipv4(address),
+    netmask: ipv4('255.255.255.0'),
+  });
+  expect(judgeNetworks([card('eth0', '10.77.0.1'), card('eth1', '10.77.0.2')])).toMatchObject([
+    { verdict: 'problem' },
+  ]);
+  expect(judgeNetworks([card('eth0', '10.77.0.1'), card('eth1', '10.78.0.1')])).toEqual([]);
+  expect(checkTools().every(({ verdict }) => verdict === 'ok')).toBe(true);
+});
