@@ -88,7 +88,11 @@ async function boot(): Promise<EmulatedMachine> {
     bootFrom: 'disk',
     onReboot: 'stop',
     directory,
-    directKernel: { kernel: runtime.vmlinuz, initrd, commandLine: 'console=ttyS0,115200 quiet' },
+    directKernel: {
+      kernel: runtime.vmlinuz,
+      initrd,
+      commandLine: 'console=ttyS0,115200 quiet no_timer_check',
+    },
   });
 }
 
@@ -115,16 +119,27 @@ async function extract(mounted: string, utc: string) {
   return { raw, data, log };
 }
 
+/** Names in the description that LVM goes by: its area keeps older ones as well (lvm2, lib/format_text/layout.h). */
+function volumesIn(raw: string): string[] {
+  const area = readAt(raw, partitions.group + 4096, MiB - 4096);
+  const text = area
+    .subarray(Number(area.readBigUInt64LE(40)))
+    .toString('latin1', 0, Number(area.readBigUInt64LE(48)));
+  const volumes = text.slice(text.indexOf('logical_volumes {'));
+  return [...volumes.matchAll(/^(\w+) \{\nid = /gm)].map(([, name]) => name ?? '').sort();
+}
+
 test('a disk in use is captured as it was at one moment, or not at all, and nothing stays behind', async () => {
   await using machine = await boot();
   const outcome = async (name: string): Promise<Outcome> => {
     const match = await machine.console.waitFor(new RegExp(`probe (${name}|broken) (.*)\\n`), {
       timeoutSeconds: 120,
     });
-    console.log(match[0].slice(0, 1500));
+    timeline.push(`${match[1]} ${JSON.parse(match[2] ?? '{}').seconds}`);
     if (match[1] === 'broken') throw new Error(match[2]);
     return JSON.parse(match[2] ?? 'null');
   };
+  const timeline: string[] = [];
   const clean = { devices: 'vg--a-data vg--a-data2 vg--a-log', loops: '0', esp: '1' };
   await outcome('built');
 
@@ -158,6 +173,7 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
 
   await outcome('end');
   await machine.waitForEnd({ timeoutSeconds: 60 });
+  process.stdout.write(`seconds in the machine: ${timeline.join(', ')}\n`);
 
   const mounted = path.join(directory, 'store');
   await mkdir(mounted);
@@ -173,8 +189,7 @@ test('a disk in use is captured as it was at one moment, or not at all, and noth
     expect(first).toHaveLength(2000);
     expect(new Set(first).size).toBe(1);
     expect([second, second + 1]).toContain(Number(first[0]));
-    // A restored machine finds its volumes as they were, and no snapshot of a capture.
-    expect(readAt(raw, 0, 100 * MiB).includes('rekindle_online')).toBe(false);
-    expect(readAt(raw, partitions.group, MiB).includes('vg-a')).toBe(true);
+    // A restored machine finds its volumes as they were, and nothing of a capture.
+    expect(volumesIn(raw)).toEqual(['data', 'data2', 'log']);
   }
 });

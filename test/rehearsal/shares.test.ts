@@ -179,7 +179,7 @@ async function boot(): Promise<EmulatedMachine> {
     directKernel: {
       kernel: runtime.vmlinuz,
       initrd,
-      commandLine: 'console=ttyS0,115200 quiet probe=10.77.0.9/24',
+      commandLine: 'console=ttyS0,115200 quiet no_timer_check probe=10.77.0.9/24',
     },
   });
 }

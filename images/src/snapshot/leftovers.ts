@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
+import type { OnlineFacts } from './online-facts.ts';
 import { snapshotPrefix } from './plan-snapshot.ts';
-import { lvm } from './read-online-facts.ts';
 import { dmsetup, removeRoom, removeSnapshots } from './snapshot-volume.ts';
 
 /**
@@ -86,12 +86,14 @@ async function removeLeftovers(before: Record | undefined): Promise<void> {
       await runTool(doing, losetup, ['--detach', loop]);
   }
   await removeSnapshots();
-  const volumes = await runTool(doing, lvm, ['lvs', '--noheadings', '-o', 'vg_name,lv_name']);
-  for (const line of volumes.split('\n')) {
-    const [group, volume] = line.trim().split(/\s+/);
-    if (group !== undefined && volume?.startsWith(snapshotPrefix) === true) await removeRoom(group, volume);
-  }
   for (const mountPoint of before?.makeReadOnly ?? [])
     await callTool(doing, mountTool, ['-o', 'remount,rw', mountPoint]);
   for (const file of fs.readdirSync(onlineFolder)) fs.rmSync(path.join(onlineFolder, file), { force: true });
+}
+
+/** Logical volumes that a killed capture left, also before a restart of the machine. True when there were any. */
+export async function removeLeftRoom({ segments }: OnlineFacts): Promise<boolean> {
+  const left = segments.filter(({ volume }) => volume.startsWith(snapshotPrefix));
+  for (const { group, volume } of left) await removeRoom(group, volume);
+  return left.length > 0;
 }

@@ -6,7 +6,15 @@ import { openDisk, writeFully } from '../block-device/disk-handle.ts';
 import type { ImageManifest } from '../format/image-manifest.ts';
 import { formatCompositeTable } from './composite-table.ts';
 import { whileFrozen } from './freeze.ts';
-import { beginOnline, compositePrefix, losetup, mountTool, onlineFolder, writeRecord } from './leftovers.ts';
+import {
+  beginOnline,
+  compositePrefix,
+  losetup,
+  mountTool,
+  onlineFolder,
+  removeLeftRoom,
+  writeRecord,
+} from './leftovers.ts';
 import { type CowSize, planSnapshot, type SnapshotPlan } from './plan-snapshot.ts';
 import { readOnlineFacts } from './read-online-facts.ts';
 import {
@@ -49,7 +57,9 @@ export async function openOnlineSource(options: OnlineOptions): Promise<OnlineSo
   const { disk, cowSize } = options;
   await using stack = new AsyncDisposableStack();
   stack.use(await beginOnline());
-  const plan = planSnapshot(await readOnlineFacts(disk), cowSize);
+  const found = await readOnlineFacts(disk);
+  const facts = (await removeLeftRoom(found)) ? await readOnlineFacts(disk) : found;
+  const plan = planSnapshot(facts, cowSize);
   if (plan.kind === 'refused') {
     throw new RekindleError('target-unfit', `capturing ${disk} while it is in use: ${plan.sentence}`, {
       next: plan.next,
