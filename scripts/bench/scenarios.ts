@@ -1,10 +1,12 @@
 import type { Scenario } from './scenario.ts';
 import { captureScenario } from './scenarios/capture.ts';
 import { deltaScenario } from './scenarios/delta.ts';
+import { httpScenario } from './scenarios/http.ts';
 import { manyScenario } from './scenarios/many.ts';
 import { memoryScenario } from './scenarios/memory.ts';
 import { restoreScenario } from './scenarios/restore.ts';
 import { restoreHttpScenario } from './scenarios/restore-http.ts';
+import { tftpScenario } from './scenarios/tftp.ts';
 import { verifyScenario } from './scenarios/verify.ts';
 
 export const scenarios: readonly Scenario[] = [
@@ -15,4 +17,6 @@ export const scenarios: readonly Scenario[] = [
   verifyScenario,
   memoryScenario,
   manyScenario,
+  tftpScenario,
+  httpScenario,
 ];

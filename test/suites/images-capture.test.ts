@@ -17,7 +17,6 @@ import {
   resolveImage,
 } from '#images/stores/image-folder.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
-import { restoreDisk } from '#runtime/restore/restore-disk.ts';
 import {
   type CapturedDemo,
   captureDemoDisk,
@@ -26,11 +25,8 @@ import {
   makeBlankDisk,
   makeTemporaryFolder,
   noise,
-  planFor,
   run,
-  sha256OfFile,
   sha256OfRange,
-  toImageDisk,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
 
@@ -132,22 +128,6 @@ describe('capture of a disk file', () => {
         usedBytes: 4 * MiB,
       },
     ]);
-  });
-});
-
-describe('casync both ways', () => {
-  test.each([
-    ['fixed chunks, SHA-256', ['--digest=sha256', '--chunk-size=1048576:1048576:1048576']],
-    ['its own chunks, SHA-512/256', []],
-  ])('we restore what casync made: %s', async (name, options) => {
-    const store = inFolder(`casync ${name.slice(0, 5)}`);
-    fs.mkdirSync(store);
-    const indexFile = path.join(store, 'disk.caibx');
-    run('casync', 'make', ...options, `--store=${path.join(store, 'chunks.castr')}`, indexFile, demo.station);
-    const target = makeBlankDisk(inFolder('from-casync.img'));
-    const plan = planFor({ disk: toImageDisk(demo.captured), indexFile }, target);
-    await restoreDisk({ plan, path: target, source: { kind: 'directory', path: store } });
-    expect(sha256OfFile(target)).toBe(sha256OfFile(demo.station));
   });
 });
 

@@ -2,16 +2,21 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { zeroChunkId } from '#images/format/chunk-id.ts';
+import { chunkAt } from '#images/format/disk-index.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
+import { parseScope } from '#runtime/restore/restore-scope.ts';
 import {
   type CapturedDemo,
   captureDemoDisk,
   demoDisk,
   MiB,
+  makeBlankDisk,
   makeTemporaryFolder,
   noise,
   planFor,
+  readIndex,
   sha256OfRange,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
@@ -44,8 +49,9 @@ const child = path.join(import.meta.dirname, '../support/restore-child.ts');
 function restoreWithFault(
   target: string,
   fault: string,
+  ...volumes: string[]
 ): { signal: NodeJS.Signals | null; status: number | null; stderr: string } {
-  const traced = [process.execPath, child, diskFile, demo.indexFile, demo.store, target];
+  const traced = [process.execPath, child, diskFile, demo.indexFile, demo.store, target, ...volumes];
   const inject = [`--trace=${fault.split(':')[0]}`, `--inject=${fault}`];
   const result = spawnSync('strace', ['-f', '-qq', '-o', '/dev/null', ...inject, ...traced], {
     encoding: 'utf8',
@@ -112,4 +118,47 @@ test.each([
     source: { kind: 'directory', path: demo.store },
   });
   expect(sha256OfRange(target, demoDisk.root)).toBe(sha256OfRange(demo.expected, demoDisk.root));
+});
+
+test.each([10, 18, 26])(
+  'killed at chunk write %i: nine tenths of what was right are not fetched again',
+  async (count) => {
+    const target = makeBlankDisk(path.join(folder.path, 'resumed.img'));
+    expect(restoreWithFault(target, `pwrite64:signal=KILL:when=${count}`).signal).toBe('SIGKILL');
+    const index = readIndex(demo.indexFile);
+    const needed = Array.from({ length: index.ends.length }, (_, number) => chunkAt(index, number)).filter(
+      ({ id, sizeBytes }) => id !== zeroChunkId(sizeBytes),
+    );
+    const bytes = (chunks: typeof needed) => chunks.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const right = needed.filter((chunk) => sha256OfRange(target, chunk) === chunk.id);
+    expect(right.length).toBeGreaterThan(4);
+    const { bytes: moved } = await restoreDisk({
+      plan: planFor(demo, target),
+      path: target,
+      source: { kind: 'directory', path: demo.store },
+    });
+    const kept = (bytes(needed) - moved.fetched) / bytes(right);
+    expect(kept).toBeGreaterThanOrEqual(0.9);
+    expect(kept).toBeLessThanOrEqual(1);
+  },
+);
+
+test('one volume, killed in the middle: half restored, not a survivor; the next start ends as the image has it', async () => {
+  const target = path.join(folder.path, 'volume.img');
+  fs.copyFileSync(damaged, target);
+  const [before, behind] = [
+    { startByte: 0, sizeBytes: demoDisk.projects.startByte },
+    { startByte: 88 * MiB, sizeBytes: 8 * MiB },
+  ].map((range) => ({ range, sha256: sha256OfRange(target, range) }));
+  expect(restoreWithFault(target, 'pwrite64:signal=KILL:when=3', '0:3').signal).toBe('SIGKILL');
+  expect(readTargetDisk(target, false)).toMatchObject({ halfRestored: [3], interrupted: null });
+  expect(planFor(demo, target).kept).toEqual([]);
+
+  const scope = parseScope('PROJECTS', [demo.disk]);
+  const plan = planFor(demo, target, false, scope);
+  await restoreDisk({ plan, path: target, source: { kind: 'directory', path: demo.store } });
+  expect(sha256OfRange(target, demoDisk.projects)).toBe(sha256OfRange(demo.expected, demoDisk.projects));
+  expect(readTargetDisk(target, false).halfRestored).toEqual([]);
+  for (const each of [before, behind])
+    expect(each === undefined ? '' : sha256OfRange(target, each.range)).toBe(each?.sha256);
 });

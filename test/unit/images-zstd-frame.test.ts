@@ -1,6 +1,7 @@
 import { constants, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
+import { isChunk } from '#images/stores/check-chunks.ts';
 import { packChunk, unpackChunk } from '#images/stores/chunk-file.ts';
 import { findFrameProblem } from '#images/stores/zstd-frame.ts';
 
@@ -59,4 +60,10 @@ test('a second frame whose content is empty does not pass unnoticed', () => {
   const plain = Buffer.from('content');
   const twice = Buffer.concat([packChunk(plain), packChunk(Buffer.alloc(0))]);
   expect(() => unpackChunk(chunkIdOf(plain), twice, 'here')).toThrow(/no chunk file: 9 bytes behind/);
+});
+
+test('what a reader would refuse, the service does not take in', async () => {
+  const plain = Buffer.from('content');
+  expect(await isChunk(chunkIdOf(plain), packChunk(plain))).toBe(true);
+  expect(await isChunk(chunkIdOf(plain), Buffer.concat([packChunk(plain), Buffer.alloc(1)]))).toBe(false);
 });

@@ -16,9 +16,11 @@ export function isChunkId(text: string): text is ChunkId {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
+export const chunkSuffix = '.cacnk';
+
 /** Where casync keeps a chunk below its store: `<first 4 digits>/<id>.cacnk`. */
 export function chunkPath(id: ChunkId): string {
-  return `${id.slice(0, 4)}/${id}.cacnk`;
+  return `${id.slice(0, 4)}/${id}${chunkSuffix}`;
 }
 
 const zeroIds = new Map<string, ChunkId>();

@@ -4,6 +4,7 @@ import { type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
 import { outputBytes } from './chunk-file.ts';
 import { readChunkFileAside } from './directory-store.ts';
+import { findFrameProblem } from './zstd-frame.ts';
 
 /** Reads chunks of a directory store again, beside the caller's own thread: a service stays responsive. */
 
@@ -49,6 +50,7 @@ async function checkChunk(store: string, id: ChunkId): Promise<number | string> 
 
 /** Whether a chunk file's plain bytes are those that its id says. */
 export async function isChunk(id: ChunkId, chunkFile: Uint8Array): Promise<boolean> {
+  if (findFrameProblem(chunkFile, chunkSizeLimit) !== null) return false;
   try {
     return (
       chunkIdOf(await decompress(chunkFile, { chunkSize: outputBytes, maxOutputLength: chunkSizeLimit })) ===

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
-import { type ChunkDigest, type ChunkId, chunkPath } from '../format/chunk-id.ts';
+import { type ChunkDigest, type ChunkId, chunkPath, chunkSuffix } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
 import { openJournal } from './announcement.ts';
 import { isForeignCompression, packedBound, unpackChunk } from './chunk-file.ts';
@@ -89,8 +89,12 @@ function directorySource(
   const read = async <T>(id: ChunkId, use: (chunkFile: Uint8Array) => T): Promise<T> => {
     const found = readNow(id);
     if (found !== null) return use(found);
-    const again = (await takeBack(chunkFilePath(folder, id))) ? readNow(id) : null;
-    if (again === null) throw notHeld(id, description);
+    const file = chunkFilePath(folder, id);
+    const again = (await takeBack(file)) ? readNow(id) : null;
+    if (again === null)
+      throw (await exists(file.slice(0, -chunkSuffix.length)))
+        ? keptUnpacked(id, description)
+        : notHeld(id, description);
     return use(again);
   };
   const unpack = (id: ChunkId, chunkFile: Uint8Array, into?: Uint8Array): Uint8Array => {
@@ -191,6 +195,15 @@ function notHeld(id: ChunkId, folder: string): RekindleError {
     next: 'Copy it from a second store, or choose another image.',
     details: { chunk: id },
   });
+}
+
+/** Other tools of this format (desync) may store chunks without compression, and without a suffix. */
+function keptUnpacked(id: ChunkId, folder: string): RekindleError {
+  return new RekindleError(
+    'usage',
+    `Reading chunk ${id} from image store ${folder}: it is stored without compression; only zstd is read`,
+    { next: 'Make the store again with compression (casync --compression=zstd).', details: { chunk: id } },
+  );
 }
 
 function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {

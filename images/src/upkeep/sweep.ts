@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isChunkId } from '../format/chunk-id.ts';
+import { chunkSuffix, isChunkId } from '../format/chunk-id.ts';
 import { type ChunkIdSet, createChunkIdSet } from '../format/chunk-id-set.ts';
 import { condemnedName, nameBeforeCondemned } from '../stores/condemned-chunk.ts';
 import { chunksFolder } from '../stores/directory-store.ts';
@@ -36,8 +36,6 @@ export interface Sweeping {
   readonly onFolder?: (done: number, total: number) => void;
 }
 
-const suffix = '.cacnk';
-
 export async function sweep(sweeping: Sweeping): Promise<Swept> {
   const { store, run, olderThanMs, dryRun } = sweeping;
   const condemned = createChunkIdSet();
@@ -53,7 +51,7 @@ export async function sweep(sweeping: Sweeping): Promise<Swept> {
     const before = nameBeforeCondemned(name);
     const plainName = before ?? name;
     const id = plainName.slice(0, 64);
-    if (isChunkId(id) && plainName === `${id}${suffix}`) {
+    if (isChunkId(id) && plainName === `${id}${chunkSuffix}`) {
       const plainFile = path.join(folder, plainName);
       if (sweeping.needed.findHex(id) !== -1) {
         counts.kept++;

@@ -67,7 +67,7 @@ async function writeVariable(folder: string, name: string, value: Uint8Array): P
       await run('chattr', ['-i', file]);
       await writeFile(file, bytes);
     } catch (secondCause) {
-      throw notTaken(name, secondCause);
+      throw notTaken(name, isErrno(secondCause, 'ENOSPC') ? secondCause : cause);
     }
   }
 }
@@ -84,15 +84,31 @@ function labelOf(loadOption: Uint8Array): string {
   }
 }
 
+/** Why firmware refuses a variable, and what helps; the kernel's words say neither. */
+const refusals: readonly {
+  readonly codes: readonly string[];
+  readonly why: string;
+  readonly next: string;
+}[] = [
+  {
+    codes: ['ENOSPC', 'EDQUOT'],
+    why: "the firmware's memory for variables is full",
+    next: 'The disk is restored. Delete boot entries that nobody needs in the firmware set-up, then restore again: only this step is left to do. Or choose the disk as first boot device there.',
+  },
+  {
+    codes: ['EROFS', 'EACCES', 'EPERM'],
+    why: "the firmware's variables are write-protected",
+    next: 'The disk is restored. Lift the protection of the boot order in the firmware set-up, or choose the disk as first boot device there.',
+  },
+];
+const otherwise = {
+  why: 'the firmware did not take it',
+  next: 'The disk is restored. Enter the firmware set-up and choose the disk as first boot device by hand.',
+};
+
 function notTaken(name: string, cause: unknown): RekindleError {
-  return new RekindleError(
-    'unexpected',
-    `writing the firmware variable ${name}: the firmware did not take it`,
-    {
-      cause,
-      next: 'Enter the firmware set-up and choose the disk as first boot device by hand.',
-    },
-  );
+  const { why, next } = refusals.find(({ codes }) => codes.some((code) => isErrno(cause, code))) ?? otherwise;
+  return new RekindleError('unexpected', `writing the firmware variable ${name}: ${why}`, { cause, next });
 }
 
 function isErrno(error: unknown, code: string): boolean {
