@@ -28,7 +28,7 @@ const programs = [
   ['/usr/sbin/mke2fs', 'e2fsprogs'],
 ] as const;
 const modules = ['loop', 'dm_mod', 'dm_snapshot', 'dm_zero', 'ext4', 'vfat', 'nls_ascii', 'nls_cp437'];
-const partitions = { esp: 1 * MiB, group: 9 * MiB, end: 99 * MiB };
+const partitions = { esp: 1 * MiB, group: 5 * MiB };
 const virtioDisk = { id: '1af4:1001', subsystem: '1af4:0002', pciClass: '010000' };
 
 let directory: string;
@@ -36,8 +36,8 @@ let disk: string;
 let store: string;
 beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'online-'));
-  disk = makeBlankDisk(path.join(directory, 'station.raw'), 100 * MiB);
-  run('sgdisk', '--new=1:2048:18431', '--typecode=1:ef00', '--new=2:18432:202751', '--typecode=2:8e00', disk);
+  disk = makeBlankDisk(path.join(directory, 'station.raw'), 48 * MiB);
+  run('sgdisk', '--new=1:2048:10239', '--typecode=1:ef00', '--new=2:10240:96255', '--typecode=2:8e00', disk);
   run(
     'mkfs.vfat',
     '--offset',
@@ -114,8 +114,8 @@ async function extract(mounted: string, utc: string) {
     readAt(raw, partitions.group + (1 + first) * MiB, count * MiB);
   const data = path.join(directory, `${utc}-data.raw`);
   const log = path.join(directory, `${utc}-log.raw`);
-  await writeFile(data, Buffer.concat([extents(0, 24), extents(44, 8)]));
-  await writeFile(log, extents(24, 16));
+  await writeFile(data, Buffer.concat([extents(0, 10), extents(18, 4)]));
+  await writeFile(log, extents(10, 6));
   return { raw, data, log };
 }
 

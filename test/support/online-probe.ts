@@ -34,10 +34,10 @@ function build(): void {
     mount -t vfat /dev/vda1 /mnt/esp
     lvm pvcreate -q /dev/vda2 2>&1
     lvm vgcreate -q -s 1M vg-a /dev/vda2 2>&1
-    lvm lvcreate -q -Wn -L 24M -n data vg-a 2>&1
-    lvm lvcreate -q -Wn -L 16M -n log vg-a 2>&1
-    lvm lvcreate -q -Wn -L 4M -n data2 vg-a 2>&1
-    lvm lvextend -q -L +8M vg-a/data 2>&1
+    lvm lvcreate -q -Wn -L 10M -n data vg-a 2>&1
+    lvm lvcreate -q -Wn -L 6M -n log vg-a 2>&1
+    lvm lvcreate -q -Wn -L 2M -n data2 vg-a 2>&1
+    lvm lvextend -q -L +4M vg-a/data 2>&1
   `);
   for (const volume of ['data', 'log']) {
     sh(`/bin/mke2fs -q -t ext4 /dev/vg-a/${volume} && mount -t ext4 /dev/vg-a/${volume} /mnt/${volume}`);

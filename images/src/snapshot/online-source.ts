@@ -55,6 +55,15 @@ type Plan = Extract<SnapshotPlan, { kind: 'snapshot' }>;
 /** @throws RekindleError `target-unfit` with what stands in the way, `usage` (a tool is missing) */
 export async function openOnlineSource(options: OnlineOptions): Promise<OnlineSource> {
   const { disk, cowSize } = options;
+  if (fs.statSync(disk, { throwIfNoEntry: false })?.isBlockDevice() !== true) {
+    throw new RekindleError(
+      'target-unfit',
+      `capturing ${disk} while it is in use: it is no disk of this machine`,
+      {
+        next: 'Capture a disk file without --online.',
+      },
+    );
+  }
   await using stack = new AsyncDisposableStack();
   stack.use(await beginOnline());
   const found = await readOnlineFacts(disk);

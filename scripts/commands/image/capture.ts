@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
@@ -34,8 +34,8 @@ type Options = StoreOption & {
   readonly maxLoad?: number;
   readonly wait: boolean;
   readonly online?: boolean;
-  readonly preFreeze: readonly string[];
-  readonly postThaw: readonly string[];
+  readonly preFreeze?: readonly string[];
+  readonly postThaw?: readonly string[];
   readonly cowSize: CowSize;
   readonly json?: boolean;
 };
@@ -59,18 +59,15 @@ export function captureCommand(): Command {
       '--online',
       'the disk is in use: its logical volumes (LVM) are snapshotted, the rest must stand still',
     )
-    .option(
-      '--pre-freeze <command>',
-      'online: shell command before the snapshots; again for more',
-      inOrder,
-      [],
-    )
-    .option('--post-thaw <command>', 'online: shell command after them; again for more', inOrder, [])
-    .option(
-      '--cow-size <size>',
-      'online: room for what changes meanwhile, a share of each volume (10%) or bytes (2G)',
-      parseCowSize,
-      { percent: 10 },
+    .option('--pre-freeze <command>', 'online: shell command before the snapshots; again for more', inOrder)
+    .option('--post-thaw <command>', 'online: shell command after them; again for more', inOrder)
+    .addOption(
+      new Option(
+        '--cow-size <size>',
+        'online: room for what changes meanwhile, a share of each volume (10%) or bytes (2G)',
+      )
+        .argParser(parseCowSize)
+        .default({ percent: 10 }, '10%'),
     )
     .option('--json', 'the result as JSON')
     .action(capture);
@@ -132,7 +129,7 @@ async function openOnline(
   options: Options,
   sources: readonly SourceDisk[],
 ): Promise<OnlineSource | undefined> {
-  const { online, preFreeze, postThaw, cowSize } = options;
+  const { online, preFreeze = [], postThaw = [], cowSize } = options;
   if (online !== true) {
     if (preFreeze.length + postThaw.length === 0) return undefined;
     throw new RekindleError('usage', '--pre-freeze and --post-thaw only mean something with --online');
@@ -146,7 +143,7 @@ async function openOnline(
   return await openOnlineSource({ disk: source.path, cowSize, preFreeze, postThaw });
 }
 
-const inOrder = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const inOrder = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /** `/dev/sdb`, `disk.raw`, or either with `,SERIAL`. */
 async function parseSource(text: string): Promise<SourceDisk> {
