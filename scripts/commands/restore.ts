@@ -1,11 +1,10 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
 import { formatImageRef, formatUtc, type ImageRef, parseImageRef } from '#images/format/image-name.ts';
 import { parsePublicKey } from '#images/format/minisign.ts';
-import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readListedFile, readManifest, resolveImage } from '#images/stores/image-folder.ts';
+import { parseStore } from '#images/stores/open-store.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { processPort } from '#runtime/console/process-port.ts';
 import { doneScreen } from '#runtime/console/screens.ts';
@@ -108,11 +107,8 @@ async function parseDisk(path: string): Promise<string> {
 }
 
 async function readImage(options: Options, ref: ImageRef, keyFile: string): Promise<SignedImage> {
-  const store = /^https?:\/\//.test(options.store) ? options.store : resolve(options.store);
-  const source: StoreRef =
-    store === options.store && store.includes('://')
-      ? { kind: 'http', url: store }
-      : { kind: 'directory', path: store };
+  const source = parseStore(options.store);
+  const store = source.kind === 'http' ? source.url : source.path;
   const keyText = await readFile(keyFile, 'utf8').catch((cause: unknown) => {
     throw new RekindleError('usage', "Reading the site's public key, without which no image is believed", {
       cause,

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodeOf } from '#base/errors.ts';
 import { runReportSchema } from '#contract/run-report.ts';
@@ -19,6 +20,7 @@ import { believeImage } from '#runtime/steps/open-job.ts';
 import { writeLocalReport } from '#scripts/restore/write-local-report.ts';
 import { projectRoot } from '#scripts/runtime/bundle.ts';
 import { fileMachine } from '#test/support/file-machine.ts';
+import { serveFolder } from '#test/support/images-folder-server.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
 import {
   demoDisk,
@@ -66,7 +68,7 @@ async function publish(name: StationName, passport: HardwarePassport, disk: Pass
   return formatImageRef(image.name);
 }
 
-let image: Awaited<ReturnType<LocalRestoreInput['readImage']>>;
+let image: Awaited<ReturnType<LocalRestoreInput['readImage']>> & { readonly ref: string };
 beforeAll(async () => {
   folder = makeTemporaryFolder();
   store = inFolder('store');
@@ -76,13 +78,14 @@ beforeAll(async () => {
   original = makeDemoDisk(folder.path);
   const ref = await publish(station, healthy, passportDisk);
   const name = { station, utc: ref.slice(ref.indexOf('@') + 1) };
-  image = await believeImage({
+  const believed = await believeImage({
     ref,
     ...(await readManifest(store, name, keys)),
     key: keys,
     readListed: (manifest, file) => readListedFile(store, name, manifest, file),
     source: { kind: 'directory', path: store },
   });
+  image = { ...believed, ref };
 });
 afterAll(() => folder[Symbol.dispose]());
 
@@ -223,6 +226,25 @@ describe('the command', () => {
     expect(JSON.parse(stdout)).toMatchObject({ outcome: 'failed', exitCode: 12, disks: [] });
     const report = runReportSchema.parse(JSON.parse(fs.readFileSync(inFolder('command.json'), 'utf8')));
     expect(report.machine).toMatchObject({ outcome: 'refused', exitCode: 12 });
+  });
+
+  test('from a plain web server: the same answer', async () => {
+    const server = await serveFolder(store, false, 0, null);
+    const options = ['--store', server.url, '--image', image.ref, '--public-key', inFolder('site.pub')];
+    const report = ['--report', inFolder('http.json'), '--json'];
+    const script = path.join(projectRoot, 'scripts/rekindle.ts');
+    const failed = await promisify(execFile)(process.execPath, [
+      script,
+      'restore',
+      ...options,
+      ...report,
+    ]).then(
+      () => undefined,
+      (error: { readonly code: number; readonly stdout: string }) => error,
+    );
+    await server.close();
+    expect(failed?.code).toBe(12);
+    expect(JSON.parse(failed?.stdout ?? '')).toMatchObject({ station, exitCode: 12 });
   });
 
   test.each<[string, string[], number, string]>([

@@ -36,6 +36,28 @@ test('questions of one moment share one probe; what was free is not asked for ag
   expect(asked).toHaveLength(3);
 });
 
+test('a flood of questions starts four probes at once; the rest share the next', async () => {
+  const ends: (() => void)[] = [];
+  const asked: number[] = [];
+  const conflicts = createAddressConflicts(
+    (addresses) => {
+      asked.push(addresses.length);
+      return new Promise((resolve) => ends.push(() => resolve(new Map())));
+    },
+    () => undefined,
+  );
+  const questions: Promise<unknown>[] = [];
+  for (let number = 1; number <= 9; number++) {
+    questions.push(conflicts.userOf(ipv4(`10.77.0.${number}`), asker));
+    await new Promise((resolve) => setTimeout(resolve, 12));
+  }
+  expect(asked).toEqual([1, 1, 1, 1]);
+  ends.shift()?.();
+  await expect.poll(() => asked).toEqual([1, 1, 1, 1, 5]);
+  for (const end of ends) end();
+  expect(await Promise.all(questions)).toEqual(new Array(9).fill(undefined));
+});
+
 test('the station itself is no conflict', async () => {
   const { conflicts } = watch(new Map([[a, asker]]));
   expect(await conflicts.userOf(a, asker)).toBeUndefined();

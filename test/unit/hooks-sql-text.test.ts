@@ -1,7 +1,10 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { formatCleanupBatch } from '#runtime/hooks/sql/cleanup-statement.ts';
 import { factsQuery, readFacts } from '#runtime/hooks/sql/database-facts.ts';
 import { tsqlErrors } from '#test/support/tsql-grammar.ts';
+
+// The grammar is large: on a busy machine its first text takes many seconds.
+vi.setConfig({ testTimeout: 60_000 });
 
 const database = {
   name: "CC_o'x]y",

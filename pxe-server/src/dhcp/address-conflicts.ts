@@ -18,6 +18,9 @@ export type ArpProbe = (addresses: readonly Ipv4Address[]) => Promise<ReadonlyMa
 const freeForMs = 120_000;
 /** After a power cut all stations ask in the same moment: one probe for all of them. */
 const gatherMs = 5;
+/** Whoever floods us must not start a program for each packet: beyond that, questions wait for the next probe. */
+const probesAtOnce = 4;
+const rememberedAddresses = 1024;
 
 /**
  * Questions of the same moment share one probe, and nobody waits for the probe of another moment.
@@ -28,14 +31,28 @@ export function createAddressConflicts(
   onFailure: (error: unknown) => void,
 ): AddressConflicts {
   const free = new Map<string, number>();
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  /** A turn to probe; the next in line gets it when this one ends. */
+  const turn = async (): Promise<Disposable> => {
+    if (running >= probesAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
+    running++;
+    return {
+      [Symbol.dispose]: () => {
+        running--;
+        waiting.shift()?.();
+      },
+    };
+  };
   let gathering: { readonly addresses: Set<Ipv4Address>; readonly answers: ReturnType<ArpProbe> } | undefined;
 
   const ask = (address: Ipv4Address): ReturnType<ArpProbe> => {
     if (gathering === undefined) {
       const addresses = new Set<Ipv4Address>();
-      const answers = sleep(gatherMs).then(() => {
+      const answers = sleep(gatherMs).then(async () => {
+        using _turn = await turn();
         gathering = undefined;
-        return probe([...addresses]);
+        return await probe([...addresses]);
       });
       gathering = { addresses, answers };
     }
@@ -47,11 +64,13 @@ export function createAddressConflicts(
     async userOf(address, asker) {
       const key = `${address} ${asker}`;
       const now = performance.now();
-      for (const [each, until] of free) if (until <= now) free.delete(each);
-      if (free.has(key)) return undefined;
+      if ((free.get(key) ?? 0) > now) return undefined;
       try {
         const user = (await ask(address)).get(address);
         if (user !== undefined && user !== asker) return user;
+        free.delete(key);
+        const [oldest] = free.keys();
+        if (free.size >= rememberedAddresses && oldest !== undefined) free.delete(oldest);
         free.set(key, performance.now() + freeForMs);
       } catch (error) {
         onFailure(error);

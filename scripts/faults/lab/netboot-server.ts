@@ -38,16 +38,21 @@ await startDhcpServer({
     mode,
     interfaceName: 'eth0',
     interfaceAddress: ipv4('10.77.0.1'),
-    netmask: ipv4('255.255.255.0'),
+    netmask: ipv4('255.255.0.0'),
     tftpServer: ipv4('10.77.0.1'),
     httpBaseUrl: 'http://10.77.0.1:8080',
     leaseSeconds: 600,
     enrolmentPool: { first: ipv4('10.77.0.100'), last: ipv4('10.77.0.249') },
   },
-  // Everybody is known to the pool, so that nearly every datagram is answered.
+  // Everybody is known to the pool, so that nearly every datagram is answered; the hundred stations that come after
+  // the flood, which has used the pool up, have addresses of their own.
   decider: {
     targetFor: () => ({ kind: 'menu' }),
-    addressFor: () => ({ kind: 'enrolment-pool' }),
+    addressFor: (mac) => {
+      const number = /^52:54:01:00:00:(..)$/.exec(mac)?.[1];
+      if (number === undefined) return { kind: 'enrolment-pool' };
+      return { kind: 'fixed', ip: ipv4(`10.77.1.${Number.parseInt(number, 16) + 1}`) };
+    },
   },
   leases: createLeaseStore(openState(':memory:')),
   onEvent,
