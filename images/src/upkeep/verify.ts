@@ -41,7 +41,9 @@ export interface Verification {
   /** Distinct chunks of all images, and those that an interrupted verification had read before. */
   readonly chunks: number;
   readonly readBefore: number;
+  /** Plain bytes of all of them, and of those that were read now. */
   readonly bytes: number;
+  readonly readBytes: number;
   readonly bad: readonly BadChunk[];
   /** False when the store cannot be written: no record, and no resuming. */
   readonly recorded: boolean;
@@ -75,19 +77,20 @@ export async function verifyImages(options: VerifyOptions): Promise<Verification
       assertGoingOn(options.signal, 0);
     }
     const bad: BadChunk[] = [];
-    let [chunks, bytes, readBefore] = [0, 0, 0];
+    let [chunks, bytes, readBefore, readBytes] = [0, 0, 0, 0];
     for (const work of works.values()) {
       const done = await verifyChunks(work, options, progress);
       bad.push(...done.bad);
       chunks += work.ids.size;
       readBefore += done.readBefore;
+      readBytes += done.readBytes;
       bytes += work.sizes.reduce((sum, size) => sum + size, 0);
     }
     const images = [...verdicts].map(([, entry], at) => judge(names[at] as ImageName, entry, bad));
     const recorded = progress !== undefined && (await record(store, images, verdicts));
     if (progress !== undefined && progress.done.size === readBefore) await progress.finish();
     const seconds = (performance.now() - startedAt) / 1000;
-    return { images, chunks, readBefore, bytes, bad, recorded, seconds };
+    return { images, chunks, readBefore, bytes, readBytes, bad, recorded, seconds };
   } finally {
     await progress?.close();
   }
@@ -117,7 +120,7 @@ async function verifyChunks(
   { digest, ids, sizes }: Work,
   { store, workers, limits, signal, onProgress }: VerifyOptions,
   progress: VerifyProgress | undefined,
-): Promise<{ bad: BadChunk[]; readBefore: number }> {
+): Promise<{ bad: BadChunk[]; readBefore: number; readBytes: number }> {
   const all = ids.words();
   const numbers: number[] = [];
   for (let number = 0; number < ids.size; number++) {
@@ -153,7 +156,7 @@ async function verifyChunks(
   try {
     const count = workers ?? Math.min(8, os.availableParallelism());
     const bad = await runWorkers<BadChunk[]>('verify-worker', count, data, stop);
-    return { bad: bad.flat(), readBefore: ids.size - numbers.length };
+    return { bad: bad.flat(), readBefore: ids.size - numbers.length, readBytes: totalBytes };
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', stop);

@@ -61,7 +61,7 @@ function print(done: Verification, store: string): void {
   const again = done.chunks - done.readBefore;
   const before = done.readBefore === 0 ? '' : `; ${done.readBefore} were read by an interrupted verification`;
   console.log(
-    `${again} chunks read in ${formatDuration(done.seconds)} (${formatRate(done.bytes / Math.max(done.seconds, 0.001))} of content)${before}.`,
+    `${again} chunks read in ${formatDuration(done.seconds)} (${formatRate(done.readBytes / Math.max(done.seconds, 0.001))} of content)${before}.`,
   );
   if (!done.recorded) console.log(`Not recorded: ${store} cannot be written from here.`);
 }
