@@ -40,16 +40,18 @@ export const failingDisk: Campaign = {
       ...sectors.map((sector) => ({ fails: 'write', sector }) as const),
     ];
     await forEachPoint(context, 'bad disks', spread(points, context.limit), async (bad, number) => {
-      const rules = [
-        '[inject-error]',
-        'event = "none"',
-        `iotype = "${bad.fails}"`,
-        'errno = "5"',
-        'once = "off"',
-        ...(bad.sector === undefined ? [] : [`sector = "${bad.sector}"`]),
-      ].join('\n');
+      const rules = (bad.fails === 'write' ? ['write', 'write-zeroes', 'discard'] : [bad.fails]).flatMap(
+        (type) => [
+          '[inject-error]',
+          'event = "none"',
+          `iotype = "${type}"`,
+          'errno = "5"',
+          'once = "off"',
+          ...(bad.sector === undefined ? [] : [`sector = "${bad.sector}"`]),
+        ],
+      );
       const folder = path.join(context.folder, `disk-${number}`);
-      await using disk = await serveFailingDisk(folder, before, `${rules}\n`);
+      await using disk = await serveFailingDisk(folder, before, `${rules.join('\n')}\n`);
       const { status, stderr } = await runAlone([
         restoreChild,
         JSON.stringify(restoreJob(station, disk.device, 2)),

@@ -63,9 +63,9 @@ async function serveDisk(
   const mountPoint = path.join(folder, 'exported');
   fs.writeFileSync(mountPoint, '');
   const process = spawn(daemon.command, [
-    ...['--blockdev', `driver=file,node-name=file,filename=${file}`],
+    ...['--blockdev', `driver=file,node-name=file,discard=unmap,filename=${file}`],
     ...more,
-    ...['--blockdev', `${filter},node-name=top,${child}=file`],
+    ...['--blockdev', `${filter},node-name=top,discard=unmap,${child}=file`],
     ...['--export', `type=fuse,id=export,node-name=top,mountpoint=${mountPoint},writable=on`],
   ]);
   let said = '';
