@@ -1,5 +1,6 @@
 import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { RekindleError } from '#base/errors.ts';
 import { type ChunkIdSet, createChunkIdSet, wordsOf } from '../format/chunk-id-set.ts';
 import { storeTimeMs } from '../stores/announcement.ts';
 import { makeFolderDurably } from '../stores/durable-write.ts';
@@ -12,6 +13,7 @@ import { verifiedFolder } from './verification-record.ts';
 export interface VerifyProgress {
   /** Read by a verification that was interrupted, and not again. */
   readonly done: Pick<ChunkIdSet, 'find' | 'size'>;
+  /** @throws RekindleError `store-unreachable` */
   add(words: Uint32Array): Promise<void>;
   /** Everything that was noted is part of a result now. */
   finish(): Promise<void>;
@@ -43,7 +45,14 @@ export async function openProgress(store: string): Promise<VerifyProgress | unde
   return {
     done,
     async add(words) {
-      await handle.write(Buffer.from(words.buffer, words.byteOffset, words.byteLength));
+      try {
+        await handle.write(Buffer.from(words.buffer, words.byteOffset, words.byteLength));
+      } catch (cause) {
+        throw new RekindleError('store-unreachable', `Noting verified chunks in ${file}`, {
+          cause,
+          next: 'Check the disk or share that holds the store and its space, then start again.',
+        });
+      }
     },
     finish: () => rm(file, { force: true }),
     close: () => handle.close(),
