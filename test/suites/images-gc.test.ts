@@ -72,6 +72,28 @@ test('leaves young chunks and young temporary files alone', async () => {
   expect(await gc({ silentMs: -1000 })).toMatchObject({ chunks: { temporary: 1 } });
 });
 
+test('an image folder that gives no answer is no image that is gone: nothing is removed', async () => {
+  await writeImage(store, key, { station: 'A', utc: '20261120T020000Z', blocks: blocks(1) });
+  await writeImage(store, key, { station: 'B', utc: '20261120T020000Z', blocks: blocks(2) });
+  const image = path.join(store, 'images/B/B_20261120T020000Z');
+  fs.renameSync(image, `${image}.away`);
+  // Whatever is asked about it is answered with ELOOP.
+  fs.symlinkSync(image, image);
+  await expect(gc()).rejects.toMatchObject({ code: 'store-unreachable', cause: { code: 'ELOOP' } });
+  fs.rmSync(image);
+  fs.renameSync(`${image}.away`, image);
+  // Lost between the listing and the reading.
+  const lost = gc({
+    onProgress: (phase, done) => {
+      if (phase !== 'mark' || done !== 1) return;
+      fs.renameSync(image, `${image}.away`);
+      fs.symlinkSync(image, image);
+    },
+  });
+  await expect(lost).rejects.toMatchObject({ code: 'store-unreachable', cause: { code: 'ELOOP' } });
+  expect([1, 2].every(isStored)).toBe(true);
+});
+
 describe('a capture that runs at the same time', () => {
   // The classic race: the chunk is there, so the capture does not store it; gc has decided to remove it.
   test.each(['mark', 'condemn', 'mark-again', 'remove'] as const)(
