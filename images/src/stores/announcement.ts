@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, rm, statfs } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
 import type { WritableStoreRef } from './chunk-store.ts';
 import { makeFolderDurably } from './durable-write.ts';
+import { isStoreFull } from './store-full.ts';
 
 /**
  * Who writes an image says so in `<store>/captures/<announcement>/`: in `chunks-*` every chunk that it counts on, 32
@@ -87,13 +88,16 @@ export interface AnnouncementJournal {
   close(): Promise<void>;
 }
 
-/** @throws RekindleError `store-unreachable`, from `append`: the announcement is gone, or cannot be written */
+/**
+ * @throws RekindleError `store-unreachable`, from `append`: the announcement is gone, or cannot be written; once it could
+ * not, every further one too
+ */
 export function openJournal(store: string, announcement: string): AnnouncementJournal {
   const file = path.join(
     announcementFolder(store, announcement),
     `${journalPrefix}${process.pid}-${threadId}`,
   );
-  let opened: Promise<{ handle: Awaited<ReturnType<typeof open>>; remote: boolean }> | undefined;
+  let opened: Promise<{ handle: FileHandle; remote: boolean }> | undefined;
   return {
     async append(ids) {
       try {
@@ -102,13 +106,15 @@ export function openJournal(store: string, announcement: string): AnnouncementJo
           remote,
         }));
         const { handle, remote } = await opened;
-        await handle.write(Buffer.from(ids.join(''), 'hex'));
+        await appendWhole(file, handle, Buffer.from(ids.join(''), 'hex'));
         // On one machine every process sees the write at once; over a share only after it was sent.
         if (remote) await handle.sync();
       } catch (cause) {
         throw new RekindleError('store-unreachable', `Announcing chunks in image store ${store}`, {
           cause,
-          next: 'Start the capture again: what is stored is reused.',
+          next: isStoreFull(cause)
+            ? 'Free some space in the store, then start the capture again: what is stored is reused.'
+            : 'Start the capture again: what is stored is reused.',
         });
       }
     },
@@ -118,6 +124,30 @@ export function openJournal(store: string, announcement: string): AnnouncementJo
       await open?.handle.close();
     },
   };
+}
+
+/**
+ * Journals that an append of this thread, through whichever handle, may have left with a part of an id, and why: what
+ * came behind it would be no id to a reader.
+ */
+const torn = new Map<string, unknown>();
+
+/** @throws as the file system; ever after a write that failed or was cut short, its reason */
+async function appendWhole(file: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  try {
+    if (torn.has(file)) throw torn.get(file);
+    const { bytesWritten } = await handle.write(bytes);
+    // Another append through another handle may have ended in the meantime, and this one stands behind it.
+    if (torn.has(file)) throw torn.get(file);
+    if (bytesWritten === bytes.length) return;
+    torn.set(file, new Error(`only ${bytesWritten} of ${bytes.length} bytes were written to ${file}`));
+    // The rest, which nobody reads any more, tells the reason: a full disk, as a rule.
+    await handle.write(bytes, bytesWritten);
+    throw torn.get(file);
+  } catch (cause) {
+    torn.set(file, cause);
+    throw cause;
+  }
 }
 
 /** statfs(2) types: NFS, SMB, CIFS, SMB2, 9p, Ceph, FUSE (which may be sshfs). */
