@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, parseSecretKey, type SecretKey } from '#images/format/minisign.ts';
+import { storeTimeMs } from '#images/stores/announcement.ts';
 import { listImages } from '#images/stores/image-files.ts';
 import { copyImages } from '#images/upkeep/copy.ts';
 import { verifyImages } from '#images/upkeep/verify.ts';
@@ -183,6 +184,17 @@ describe('image verify', () => {
       cause: { code: 'EIO' },
     });
     expect((await rekindle('image', 'list')).stdout).not.toContain('whole');
+  });
+
+  test('a store that is not there, or has no image, is said to be so, and is not made', async () => {
+    const away = path.join(folder.path, 'not-mounted');
+    for (const where of [away, store]) {
+      const done = await rekindle('image', 'verify', '--all', '--store', where);
+      expect(done.status, done.stderr).toBe(11);
+      expect(done.stderr).toContain('there is no image at all');
+    }
+    await expect(storeTimeMs(away)).rejects.toMatchObject({ code: 'store-unreachable' });
+    expect(fs.existsSync(away)).toBe(false);
   });
 
   test('a chunk that is right, but not as long as the index says, is none for this image', async () => {

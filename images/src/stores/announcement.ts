@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises';
+import { access, type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { RekindleError } from '#base/errors.ts';
@@ -160,12 +160,14 @@ export async function isNetworkFileSystem(folder: string): Promise<boolean> {
 
 /**
  * Now, as the share's own clock has it: times of files are only ever compared with this.
- * @throws RekindleError `store-unreachable`: the store cannot be written
+ * @throws RekindleError `store-unreachable`: the store is not there, or cannot be written
  */
 export async function storeTimeMs(store: string): Promise<number> {
   const file = path.join(store, capturesFolder, `.clock-${randomUUID()}`);
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    // A share that is not mounted must not become a folder of that name.
+    await access(store);
+    await makeFolderDurably(path.dirname(file));
     const handle = await open(file, 'wx');
     try {
       await handle.write('now\n');
