@@ -183,6 +183,37 @@ describe('captures', () => {
     expect(fs.existsSync(turnFile())).toBe(false);
   });
 
+  test('what stands still only for a while is opened when it is its turn, and closed before that ends', async () => {
+    const order: string[] = [];
+    const { path: snapshot, passportDisk } = source();
+    const first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
+    const takenAt = new Date('2026-11-20T02:00:00Z');
+    const image = await captureImageOf(store, [{ path: '/dev/not-read', passportDisk }], {
+      turn: {
+        who: 'meier',
+        policy,
+        onWait() {
+          order.push('waited');
+          void first[Symbol.asyncDispose]();
+        },
+      },
+      async openSources() {
+        order.push('opened');
+        return {
+          paths: [snapshot],
+          capturedAt: takenAt,
+          consistency: 'crash',
+          assertWhole: async () => void order.push('asked'),
+          async [Symbol.asyncDispose]() {
+            order.push(fs.existsSync(turnFile()) ? 'closed in its turn' : 'closed too late');
+          },
+        };
+      },
+    });
+    expect(order).toEqual(['waited', 'opened', 'asked', 'closed in its turn']);
+    expect(image.manifest).toMatchObject({ capturedAt: takenAt.toISOString(), consistency: 'crash' });
+  });
+
   test('or stops when it is not to wait; Ctrl-C ends the waiting', async () => {
     await using _first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
     await expect(

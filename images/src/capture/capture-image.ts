@@ -6,6 +6,7 @@ import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.t
 import { type SecretKey, signBytes } from '../format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import { announceCapture } from '../stores/announcement.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
 import { continueChain, nameNextImage } from '../stores/next-image.ts';
 import { publishImage } from '../stores/publish-image.ts';
@@ -25,6 +26,20 @@ export interface ImageSource {
   readonly path: string;
   /** Which disk of the station it is. */
   readonly passportDisk: PassportDisk;
+}
+
+/** What is read in place of the sources, closed when the capture ended. */
+export interface OpenSources extends AsyncDisposable {
+  /** One for each disk, in their order. */
+  readonly paths: readonly string[];
+  /** When the content was as it is, and how whole it is; as the options say, where it is absent. */
+  readonly capturedAt?: Date;
+  readonly consistency?: ImageManifest['consistency'];
+  /**
+   * Asked when everything was read, before anything is published, and when reading failed: an error here leaves no
+   * image.
+   */
+  assertWhole(cause?: unknown): Promise<void>;
 }
 
 export interface CaptureImageProgress {
@@ -48,13 +63,13 @@ export interface CaptureImageOptions
   readonly dataVolumes?: readonly string[];
   /** When the content was as it is; now, unless the source is older. */
   readonly capturedAt?: Date;
+  /** Called once it is this capture's turn: what stands still only for a while, or costs others something. */
+  readonly openSources?: () => Promise<OpenSources>;
   readonly workers?: number;
   readonly limits?: CaptureLimits;
   /** Whose turn it has to be in this store; absent: nobody else is asked. */
   readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
-  /** Asked when everything was read, before anything is published: an error here leaves no image. */
-  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -79,28 +94,16 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       ? null
       : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
   await using announcement = await announceCapture(store);
-  const startedAt = options.capturedAt ?? new Date();
-  const disks: CapturedDisk[] = [];
-  let hibernatedElsewhere = false;
-  for (const { path, passportDisk } of options.disks)
-    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
-  for (const [disk, { path, passportDisk }] of options.disks.entries()) {
-    disks.push(
-      await captureDisk({
-        path,
-        store: announcement.store,
-        dataVolumes: options.dataVolumes ?? [],
-        hibernatedElsewhere,
-        sectorBytes: passportDisk.logicalSectorBytes,
-        ...(options.workers === undefined ? {} : { workers: options.workers }),
-        limits: options.limits ?? {},
-        ...(signal === undefined ? {} : { signal }),
-        onProgress: ({ doneBytes, totalBytes }) =>
-          options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
-      }),
-    );
-  }
-  await options.assertSources?.();
+  await using opened = await options.openSources?.();
+  const startedAt = options.capturedAt ?? opened?.capturedAt ?? new Date();
+  const disks = await captureDisks(options, announcement.store, opened?.paths).catch(
+    async (error: unknown) => {
+      // A snapshot that ran full reads as a failing disk.
+      await opened?.assertWhole(error);
+      throw error;
+    },
+  );
+  await opened?.assertWhole();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
@@ -114,6 +117,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
   const image = planManifest({
     ...options,
     ...chain,
+    consistency: opened?.consistency ?? options.consistency,
     capturedAt: timeOf(name).toISOString(),
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
@@ -140,6 +144,35 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       ),
     ],
   };
+}
+
+async function captureDisks(
+  options: CaptureImageOptions,
+  store: WritableStoreRef,
+  paths: readonly string[] = options.disks.map(({ path }) => path),
+): Promise<CapturedDisk[]> {
+  const sources = options.disks.map((disk, number) => ({ ...disk, path: paths[number] ?? disk.path }));
+  let hibernatedElsewhere = false;
+  for (const { path, passportDisk } of sources)
+    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
+  const disks: CapturedDisk[] = [];
+  for (const [disk, { path, passportDisk }] of sources.entries()) {
+    disks.push(
+      await captureDisk({
+        path,
+        store,
+        dataVolumes: options.dataVolumes ?? [],
+        hibernatedElsewhere,
+        sectorBytes: passportDisk.logicalSectorBytes,
+        ...(options.workers === undefined ? {} : { workers: options.workers }),
+        limits: options.limits ?? {},
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        onProgress: ({ doneBytes, totalBytes }) =>
+          options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
+      }),
+    );
+  }
+  return disks;
 }
 
 function assertStoreFolder(store: string): void {
