@@ -8,7 +8,7 @@ import type { HardwarePassport, PassportDisk } from '../passport/hardware-passpo
 import { announceCapture } from '../stores/announcement.ts';
 import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
-import { continueChain, nameNextImage } from '../stores/next-image.ts';
+import { continueChain, nameImageOf, nameNextImage } from '../stores/next-image.ts';
 import { publishImage } from '../stores/publish-image.ts';
 import { type CapturedDisk, captureDisk, findHibernation } from './capture-disk.ts';
 import { type ImageChange, summariseChange } from './image-change.ts';
@@ -61,7 +61,7 @@ export interface CaptureImageOptions
   readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
   readonly dataVolumes?: readonly string[];
-  /** When the content was as it is; now, unless the source is older. */
+  /** When the content was as it is, if that is not now: then no newer image may be there. */
   readonly capturedAt?: Date;
   /** Called once it is this capture's turn: what stands still only for a while, or costs others something. */
   readonly openSources?: () => Promise<OpenSources>;
@@ -85,7 +85,7 @@ export interface CapturedImage {
   readonly warnings: readonly string[];
 }
 
-/** @throws RekindleError `target-unfit` (a disk), `store-unreachable`, `verification-failed`, `interrupted` */
+/** @throws RekindleError `target-unfit` (a disk), `usage` (`capturedAt`), `store-unreachable`, `verification-failed`, `interrupted` */
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
   const { store, station, signingKey, passport, signal } = options;
   assertStoreFolder(store);
@@ -112,7 +112,10 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
   });
 
   // Named only now: another image of the station may have appeared in the meantime.
-  const name = await nameNextImage(store, station, startedAt);
+  const name =
+    options.capturedAt === undefined
+      ? await nameNextImage(store, station, startedAt)
+      : await nameImageOf(store, station, options.capturedAt);
   const { chain, unreadable } = await continueChain(store, station, signingKey);
   const image = planManifest({
     ...options,
