@@ -5,11 +5,12 @@ import { readFully } from '../block-device/disk-handle.ts';
 import { type CapturedImage, type CaptureImageOptions, captureImage } from '../capture/capture-image.ts';
 import { nameImageOf } from '../stores/next-image.ts';
 import { type ChosenDisk, choosePassportDisks } from './choose-passport-disk.ts';
-import type { VirtualDisk } from './inspect-virtual-disk.ts';
+import { assertUnchanged, type VirtualDisk } from './inspect-virtual-disk.ts';
 import { openVirtualDisk } from './open-virtual-disk.ts';
 import { qemuImg } from './qemu-tools.ts';
 
-export interface ImportImageOptions extends Omit<CaptureImageOptions, 'disks' | 'tools' | 'capturedAt'> {
+export interface ImportImageOptions
+  extends Omit<CaptureImageOptions, 'disks' | 'openSources' | 'tools' | 'capturedAt'> {
   /** One for each disk of the station, inspected. */
   readonly sources: readonly VirtualDisk[];
   /** Slots of the passport's disks, in the order of the files; none where they are found without. */
@@ -48,6 +49,13 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
     ...options,
     disks,
     capturedAt,
+    openSources: async () => ({
+      paths: disks.map(({ path }) => path),
+      async assertWhole(cause) {
+        for (const source of options.sources) assertUnchanged(source, cause);
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
     tools: { ...options.tools, 'qemu-img': await readVersion() },
   });
   return { ...image, warnings: [...warnings, ...image.warnings] };
