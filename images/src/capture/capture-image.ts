@@ -87,13 +87,36 @@ export interface CapturedImage {
 
 /** @throws RekindleError `target-unfit` (a disk), `usage` (`capturedAt`), `store-unreachable`, `verification-failed`, `interrupted` */
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
-  const { store, station, signingKey, passport, signal } = options;
+  // What cannot be tidied up after the publication is no reason to call the image failed.
+  const left: string[] = [];
+  const image = await captureInTurn(options, (sentence) => left.push(sentence));
+  return { ...image, warnings: [...image.warnings, ...left] };
+}
+
+async function captureInTurn(
+  options: CaptureImageOptions,
+  onLeft: (sentence: string) => void,
+): Promise<CapturedImage> {
+  const { store, station, signal } = options;
   assertStoreFolder(store);
-  await using _turn =
-    options.turn === undefined
-      ? null
-      : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
-  await using announcement = await announceCapture(store);
+  if (options.turn === undefined) return await captureAndPublish(options, onLeft, async () => {});
+  const asked = signal === undefined ? {} : { signal };
+  await using turn = await waitForTurn({ ...options.turn, ...asked, store, station, onLeft });
+  const either = AbortSignal.any([turn.lost, ...(signal === undefined ? [] : [signal])]);
+  try {
+    return await captureAndPublish({ ...options, signal: either }, onLeft, () => turn.assertHeld());
+  } catch (error) {
+    throw turn.lost.aborted ? turn.lost.reason : error;
+  }
+}
+
+async function captureAndPublish(
+  options: CaptureImageOptions,
+  onLeft: (sentence: string) => void,
+  assertTurn: () => Promise<void>,
+): Promise<CapturedImage> {
+  const { store, station, signingKey, passport, signal } = options;
+  await using announcement = await announceCapture(store, onLeft);
   await using opened = await options.openSources?.();
   const startedAt = options.capturedAt ?? opened?.capturedAt ?? new Date();
   const disks = await captureDisks(options, announcement.store, opened?.paths).catch(
@@ -111,6 +134,7 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       options.onProgress?.({ phase: 'verify', disk: disks.length - 1, doneBytes, totalBytes }),
   });
 
+  await assertTurn();
   // Named only now: another image of the station may have appeared in the meantime.
   const name =
     options.capturedAt === undefined
