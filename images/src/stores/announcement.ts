@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { access, type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { RekindleError } from '#base/errors.ts';
+import { errorChain, RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
 import type { WritableStoreRef } from './chunk-store.ts';
 import { makeFolderDurably } from './durable-write.ts';
@@ -28,8 +28,14 @@ export interface Announcement extends AsyncDisposable {
   readonly store: WritableStoreRef;
 }
 
-/** @throws RekindleError `store-unreachable` */
-export async function announceCapture(store: string): Promise<Announcement> {
+/**
+ * @param onLeft told, instead of an error, that it could not be withdrawn: what it was for is done by then
+ * @throws RekindleError `store-unreachable`
+ */
+export async function announceCapture(
+  store: string,
+  onLeft: (sentence: string) => void = () => {},
+): Promise<Announcement> {
   const id = randomUUID();
   await beginAnnouncement(store, id);
   // A beat that fails is noticed where it matters: by the next chunk, or by the publication.
@@ -40,7 +46,12 @@ export async function announceCapture(store: string): Promise<Announcement> {
     store: { kind: 'directory', path: store, announcement: id },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await withdrawAnnouncement(store, id);
+      await withdrawAnnouncement(store, id).catch((error: unknown) => {
+        const reasons = errorChain(error).join(': ');
+        onLeft(
+          `${announcementFolder(store, id)} could not be removed; gc will, after its grace time (${reasons})`,
+        );
+      });
     },
   };
 }
