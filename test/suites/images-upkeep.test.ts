@@ -165,6 +165,29 @@ describe('image verify', () => {
     expect((await verifyImages({ store, publicKey: key, names: [name] })).readBefore).toBe(0);
   });
 
+  test('what was noted counts once, and for a week from the start, whatever is noted later', async () => {
+    const a = await write('A', 1, [1, 2]);
+    const b = await write('B', 1, [3]);
+    const progress = path.join(store, 'verified/progress');
+    const note = (since: Date, ...numbers: number[]): void => {
+      fs.mkdirSync(path.dirname(progress), { recursive: true });
+      const ids = numbers.map((n) => Buffer.from(chunkIdOf(block(n)), 'hex'));
+      fs.writeFileSync(progress, Buffer.concat([Buffer.from(`started ${since.toISOString()}`), ...ids]));
+    };
+    const readBefore = async (name: typeof a) =>
+      (await verifyImages({ store, publicKey: key, names: [name] })).readBefore;
+    note(new Date(Date.now() - 3_600_000), 1, 3);
+    expect(await readBefore(a)).toBe(1);
+    expect(await readBefore(a)).toBe(0);
+    expect(await readBefore(b)).toBe(1);
+    expect(fs.existsSync(progress)).toBe(false);
+    // The file itself is new.
+    note(new Date(Date.now() - 8 * 24 * 3_600_000), 1, 3);
+    expect(await readBefore(a)).toBe(0);
+    note(new Date(Date.now() + 24 * 3_600_000), 3);
+    expect(await readBefore(b)).toBe(0);
+  });
+
   test('says so when it cannot note what it read, and calls nothing whole that it has not read', async () => {
     const name = await write(
       'A',

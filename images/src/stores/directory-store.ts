@@ -9,6 +9,7 @@ import { isForeignCompression, packedBound, unpackChunk } from './chunk-file.ts'
 import type { ChunkSource, ChunkStore, DirectoryStoreRef, WritableStoreRef } from './chunk-store.ts';
 import { takeBack } from './condemned-chunk.ts';
 import { makeFolderDurably, writeFileDurably } from './durable-write.ts';
+import { mayBeFileFault } from './read-fault.ts';
 import { isStoreFull } from './store-full.ts';
 
 export const chunksFolder = 'chunks.castr';
@@ -82,6 +83,7 @@ function directorySource(
       return readWhole(chunkFilePath(folder, id), memoryFor);
     } catch (cause) {
       if (isCode(cause, 'ENOENT')) return null;
+      if (mayBeFileFault(cause) && answers(folder)) throw unreadable(id, description, cause);
       throw readFailed(id, description, cause);
     }
   };
@@ -204,6 +206,25 @@ function keptUnpacked(id: ChunkId, folder: string): RekindleError {
     `Reading chunk ${id} from image store ${folder}: it is stored without compression; only zstd is read`,
     { next: 'Make the store again with compression (casync --compression=zstd).', details: { chunk: id } },
   );
+}
+
+/** Asked in the thread that reads chunks, as they are read. */
+function answers(folder: string): boolean {
+  try {
+    fs.readdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The file stays where it is: it may be read elsewhere, or by who saves data. */
+function unreadable(id: ChunkId, folder: string, cause: unknown): RekindleError {
+  return new RekindleError('verification-failed', `Reading chunk ${id} from image store ${folder}`, {
+    cause,
+    next: 'Copy it from a second store, or choose another image. Check the disk that holds the store.',
+    details: { chunk: id },
+  });
 }
 
 function readFailed(id: ChunkId, folder: string, cause: unknown): RekindleError {

@@ -7,6 +7,7 @@ import { refusedByStore } from './http-refusal.ts';
 import { createHttpClient, type HttpClient } from './http-request.ts';
 import { parseListing } from './listing.ts';
 import { parseStore } from './open-store.ts';
+import { mayBeFileFault } from './read-fault.ts';
 
 /** The files of a store's images, by path or by URL: `<store>/images/<STATION>/<STATION>_<UTC>/<file>`. */
 
@@ -84,8 +85,16 @@ export async function readImageFile(
     assertSize((await stat(full)).size, limit);
     return await readFile(full);
   } catch (cause) {
-    throw unreadable(full, cause);
+    if (mayBeFileFault(cause) && (await answers(ref.path))) throw unreadable(full, cause);
+    throw unreachable(`Reading ${full}`, cause);
   }
+}
+
+async function answers(folder: string): Promise<boolean> {
+  return readdir(folder).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function fetchImageFile(url: string, file: string, limit: number): Promise<Uint8Array> {

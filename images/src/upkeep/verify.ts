@@ -88,7 +88,7 @@ export async function verifyImages(options: VerifyOptions): Promise<Verification
     }
     const images = [...verdicts].map(([, entry], at) => judge(names[at] as ImageName, entry, bad));
     const recorded = progress !== undefined && (await record(store, images, verdicts));
-    if (progress !== undefined && progress.done.size === readBefore) await progress.finish();
+    await progress?.finish([...works.values()].map(({ ids }) => ids));
     const seconds = (performance.now() - startedAt) / 1000;
     return { images, chunks, readBefore, bytes, readBytes, bad, recorded, seconds };
   } finally {
