@@ -1,15 +1,5 @@
 import { execFileSync } from 'node:child_process';
-
-<<<<<<< HEAD
-
-import { existsSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-
-=======
-
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-
->>>>>>> mend-a
-
 import https from 'node:https';
 import { join } from 'node:path';
 import fc from 'fast-check';
