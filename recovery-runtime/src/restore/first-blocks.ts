@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
-import { type DiskHandle, dropCaches, readFully, writeFully } from '#images/block-device/disk-handle.ts';
+import { type DiskHandle, readFully, writeFully } from '#images/block-device/disk-handle.ts';
 import { type ByteRange, endOf } from '#images/format/chunk-grid.ts';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
+import { forgetCache } from './forget-cache.ts';
 import type { HeldBack, Piece } from './held-back.ts';
 import { formatInterruptedRestore, noteBytes, noteOffset } from './interrupted-restore.ts';
 import { diskFailed, type Position, readBackDiffers } from './restore-errors.ts';
@@ -148,9 +149,9 @@ export function readBackFirstBlocks(disk: DiskHandle, held: HeldBack, position: 
 
 /** Past the page cache where the disk allows it, else after dropping it. */
 function readFromMedium(disk: DiskHandle, piece: Piece, position: Position): Buffer {
+  forgetCache(disk);
   try {
     if (!disk.direct) {
-      dropCaches();
       const found = Buffer.alloc(piece.bytes.length);
       withBuffered(disk, (fd) => readFully(fd, found, piece.startByte));
       return found;

@@ -3,11 +3,12 @@ import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { startTeam, type WorkerTeam } from '#base/worker-threads.ts';
 import type { DiskResult } from '#contract/run-report.ts';
-import { type DiskHandle, dropCaches, openDisk } from '#images/block-device/disk-handle.ts';
+import { type DiskHandle, openDisk } from '#images/block-device/disk-handle.ts';
 import { chunkAt } from '#images/format/disk-index.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { openStore } from '#images/stores/open-store.ts';
 import { clearFirstBlocks, flush, readBackFirstBlocks, writeFirstBlocks } from './first-blocks.ts';
+import { forgetCache } from './forget-cache.ts';
 import { type HeldBack, readHeldBack } from './held-back.ts';
 import type { Position } from './restore-errors.ts';
 import type { RestorePlan } from './restore-plan.ts';
@@ -86,6 +87,8 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
   });
   try {
     assertSameTarget(plan, disk);
+    // Once before anything is written: a disk that cannot be verified is not begun.
+    forgetCache(disk);
     const state = createRestoreState(plan.chunks.length);
     await using team = startWorkers(options, disk, state);
     const run: Run = {
@@ -152,7 +155,7 @@ async function writeChunks(run: Run): Promise<DiskWritten> {
     await runPass(run, 'restoring', { kind: 'zero', totalBytes });
   }
   flush(run.disk.fd, position(run), { startByte: 0, sizeBytes: run.plan.target.sizeBytes });
-  if (!run.disk.direct) dropCaches();
+  forgetCache(run.disk);
   return run as DiskWritten;
 }
 
