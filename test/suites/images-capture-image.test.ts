@@ -84,7 +84,15 @@ describe('from disks to an image', () => {
     const changed = inFolder('changed.img');
     fs.copyFileSync(station, changed);
     writeAt(changed, noise('another boot code', 300), MiB + 500_000);
-    const second = await captureImageOf(store, [demoSource(changed)], { capturedAt: at });
+    // A snapshot of the same second gets the next one.
+    const second = await captureImageOf(store, [demoSource(changed)], {
+      openSources: async () => ({
+        paths: [changed],
+        capturedAt: at,
+        assertWhole: async () => {},
+        async [Symbol.asyncDispose]() {},
+      }),
+    });
     expect(second.name.utc).toBe('20261120T020001Z');
     expect(second.manifest).toMatchObject({
       sequence: 2,
@@ -95,6 +103,26 @@ describe('from disks to an image', () => {
     expect(second.change.share).toBeCloseTo(MiB / second.change.contentBytes);
     expect(second.verified.readAgain).toBe(1);
     expect(second.verified.foundPresent).toBeGreaterThan(10);
+  });
+
+  test('content of a time is not moved past an image that appeared while it was read', async () => {
+    const store = newStore('overtaken');
+    const older = new Date('2026-11-20T02:00:00Z');
+    let other: Promise<unknown> | undefined;
+    await expect(
+      captureImageOf(store, [demoSource()], {
+        capturedAt: older,
+        openSources: async () => ({
+          paths: [station],
+          async assertWhole() {
+            other ??= captureImageOf(store, [demoSource()]);
+            await other;
+          },
+          async [Symbol.asyncDispose]() {},
+        }),
+      }),
+    ).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('is not older') });
+    expect(await listImages(store, captureStation)).toHaveLength(1);
   });
 
   test('a damaged newest image stays visible as a gap, and no station is locked out by it', async () => {

@@ -88,6 +88,18 @@ describe('a turn', () => {
     expect((await takeTurn(store, holder('b'), { ...policy, bufferSeconds: 500 })).kind).toBe('taken');
   });
 
+  test('that is dead is taken by one of many who wait for it', async () => {
+    for (let round = 0; round < 10; round++) {
+      fs.rmSync(path.join(store, 'captures'), { recursive: true, force: true });
+      await takeTurn(store, holder('a'), policy);
+      makeOlder(turnFile(), 601);
+      const many = Array.from({ length: 20 }, (_, at) => takeTurn(store, holder(`waits ${at}`), policy));
+      const taken = (await Promise.all(many)).filter(({ kind }) => kind === 'taken');
+      expect(taken).toHaveLength(1);
+      expect(fs.readdirSync(path.join(store, 'captures')).sort()).toEqual(['.turn', '.turn-ended']);
+    }
+  });
+
   test('whose file was cut off by a power cut does not block for ever', async () => {
     await takeTurn(store, holder('a'), policy);
     fs.truncateSync(turnFile(), 20);
@@ -183,6 +195,37 @@ describe('captures', () => {
     expect(fs.existsSync(turnFile())).toBe(false);
   });
 
+  test('what stands still only for a while is opened when it is its turn, and closed before that ends', async () => {
+    const order: string[] = [];
+    const { path: snapshot, passportDisk } = source();
+    const first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
+    const takenAt = new Date('2026-11-20T02:00:00Z');
+    const image = await captureImageOf(store, [{ path: '/dev/not-read', passportDisk }], {
+      turn: {
+        who: 'meier',
+        policy,
+        onWait() {
+          order.push('waited');
+          void first[Symbol.asyncDispose]();
+        },
+      },
+      async openSources() {
+        order.push('opened');
+        return {
+          paths: [snapshot],
+          capturedAt: takenAt,
+          consistency: 'crash',
+          assertWhole: async () => void order.push('asked'),
+          async [Symbol.asyncDispose]() {
+            order.push(fs.existsSync(turnFile()) ? 'closed in its turn' : 'closed too late');
+          },
+        };
+      },
+    });
+    expect(order).toEqual(['waited', 'opened', 'asked', 'closed in its turn']);
+    expect(image.manifest).toMatchObject({ capturedAt: takenAt.toISOString(), consistency: 'crash' });
+  });
+
   test('or stops when it is not to wait; Ctrl-C ends the waiting', async () => {
     await using _first = await waitForTurn({ store, station: 'OS-SRV-2', who: 'schmidt', policy });
     await expect(
@@ -195,6 +238,32 @@ describe('captures', () => {
         turn: { who: 'meier', policy, onWait: () => controller.abort() },
       }),
     ).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  test('one that lost its turn to another leaves no image, and leaves the other its turn', async () => {
+    const capture = captureImageOf(store, [source()], {
+      turn: { who: 'meier', policy },
+      onProgress() {
+        const other = holder('another', { station: 'OS-SRV-2' });
+        fs.writeFileSync(turnFile(), JSON.stringify(other));
+      },
+    });
+    await expect(capture).rejects.toMatchObject({
+      code: 'store-unreachable',
+      message: expect.stringContaining("its turn is another capture's now"),
+    });
+    expect(fs.existsSync(path.join(store, 'images'))).toBe(false);
+    expect(fs.readFileSync(turnFile(), 'utf8')).toContain('OS-SRV-2');
+  });
+
+  test('a published image stays one when its turn cannot be ended', async () => {
+    const ended = path.join(store, 'captures/.turn-ended');
+    const image = await captureImageOf(store, [source()], {
+      turn: { who: 'meier', policy },
+      // A file is not renamed onto a folder.
+      onProgress: () => void fs.mkdirSync(ended, { recursive: true }),
+    });
+    expect(image.warnings).toContainEqual(expect.stringContaining('could not be ended'));
   });
 
   test('one that fails gives its turn back', async () => {

@@ -2,15 +2,21 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
-import { announceCapture, announcementFolder } from '#images/stores/announcement.ts';
+import {
+  type AnnouncementJournal,
+  announceCapture,
+  announcementFolder,
+  openJournal,
+} from '#images/stores/announcement.ts';
 import { packChunk } from '#images/stores/chunk-file.ts';
 import { listImages } from '#images/stores/image-files.ts';
 import { openStoreForWriting } from '#images/stores/open-store.ts';
 import { collectGarbage, type GcOptions, type GcPhase } from '#images/upkeep/gc.ts';
 import { chunkFileIn, writeChunkFile } from '#test/support/every-store.ts';
+import { fileHandlePrototype } from '#test/support/file-handle-prototype.ts';
 import { seededRandom } from '#test/support/random.ts';
 import { makeTemporaryFolder, noise } from '#test/support/restore-demo-disk.ts';
 import { brokenChunks, writeImage } from '#test/support/store-images.ts';
@@ -70,6 +76,55 @@ test('leaves young chunks and young temporary files alone', async () => {
   expect(await gc({ graceMs: 3_600_000 })).toMatchObject({ chunks: { young: 1, removed: 0, temporary: 0 } });
   expect(await gc()).toMatchObject({ chunks: { removed: 1, temporary: 0 } });
   expect(await gc({ silentMs: -1000 })).toMatchObject({ chunks: { temporary: 1 } });
+});
+
+test('an image folder that gives no answer is no image that is gone: nothing is removed', async () => {
+  await writeImage(store, key, { station: 'A', utc: '20261120T020000Z', blocks: blocks(1) });
+  await writeImage(store, key, { station: 'B', utc: '20261120T020000Z', blocks: blocks(2) });
+  const image = path.join(store, 'images/B/B_20261120T020000Z');
+  fs.renameSync(image, `${image}.away`);
+  // Whatever is asked about it is answered with ELOOP.
+  fs.symlinkSync(image, image);
+  await expect(gc()).rejects.toMatchObject({ code: 'store-unreachable', cause: { code: 'ELOOP' } });
+  fs.rmSync(image);
+  fs.renameSync(`${image}.away`, image);
+  // Lost between the listing and the reading.
+  const lost = gc({
+    onProgress: (phase, done) => {
+      if (phase !== 'mark' || done !== 1) return;
+      fs.renameSync(image, `${image}.away`);
+      fs.symlinkSync(image, image);
+    },
+  });
+  await expect(lost).rejects.toMatchObject({ code: 'store-unreachable', cause: { code: 'ELOOP' } });
+  expect([1, 2].every(isStored)).toBe(true);
+});
+
+test('an announcement that was cut short is refused, and so is every later one behind the torn id', async () => {
+  await using announcement = await announceCapture(store);
+  await using stack = new AsyncDisposableStack();
+  const [journal, other] = [0, 1].map(() =>
+    stack.adopt(openJournal(store, announcement.id), (each) => each.close()),
+  ) as [AnnouncementJournal, AnnouncementJournal];
+  const id = chunkIdOf(block(1));
+  await journal.append([id]);
+  await other.append([id]);
+  // As on a disk that has a few bytes left: a short write, then the error.
+  const handles = await fileHandlePrototype();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const write = handles.write as (bytes: Buffer, at: number, length: number) => Promise<unknown>;
+  vi.spyOn(handles, 'write')
+    .mockImplementationOnce(function (this: unknown, bytes: unknown) {
+      return write.call(this, bytes as Buffer, 0, 10) as never;
+    })
+    .mockRejectedValueOnce(Object.assign(new Error('ENOSPC: no space left, write'), { code: 'ENOSPC' }));
+  const full = { code: 'store-unreachable', cause: { code: 'ENOSPC' } };
+  await expect(journal.append([id, id])).rejects.toMatchObject(full);
+  await expect(journal.append([id])).rejects.toMatchObject(full);
+  await expect(other.append([id])).rejects.toMatchObject(full);
+  const announced = announcementFolder(store, announcement.id);
+  const sizes = fs.readdirSync(announced).map((name) => fs.statSync(path.join(announced, name)).size);
+  expect(sizes.sort((a, b) => b - a)[0]).toBe(32 + 32 + 10);
 });
 
 describe('a capture that runs at the same time', () => {

@@ -40,12 +40,19 @@ const convert = (format: string, options: string[], name: string): string => {
 async function importFile(
   file: string,
   disks: readonly PassportDisk[] = [somePassportDisk(demoDisk.sizeBytes)],
-  more: { format?: ImportFormat; slots?: string[]; store?: string; acceptSize?: boolean } = {},
+  more: {
+    format?: ImportFormat;
+    slots?: string[];
+    store?: string;
+    acceptSize?: boolean;
+    onProgress?: () => void;
+  } = {},
 ) {
   const source = await inspectVirtualDisk(file, more.format);
   return importImage({
     sources: [source],
     slots: more.slots ?? [],
+    ...(more.onProgress === undefined ? {} : { onProgress: more.onProgress }),
     acceptSize: more.acceptSize ?? false,
     store: more.store ?? stored.store,
     station: captureStation,
@@ -115,6 +122,24 @@ describe('virtual disks become the image that the disk itself would', () => {
       code: 'usage',
       message: expect.stringContaining(`OS-SRV-1A@${utc} is not older`),
     });
+  });
+
+  test.each(['written', 'replaced'])('a file that is %s while it is read gives no image', async (how) => {
+    const file = convert('qcow2', [], `${how}.qcow2`);
+    const store = stored.inFolder(`${how}-store`);
+    fs.mkdirSync(store);
+    const onProgress = (): void => {
+      if (how === 'written') fs.utimesSync(file, new Date(), new Date());
+      else if (!fs.existsSync(`${file}.before`)) {
+        fs.renameSync(file, `${file}.before`);
+        fs.copyFileSync(`${file}.before`, file);
+      }
+    };
+    await expect(importFile(file, undefined, { store, onProgress })).rejects.toMatchObject({
+      code: 'target-unfit',
+      message: expect.stringContaining(`it was ${how} while it was read`),
+    });
+    expect(fs.existsSync(`${store}/images`)).toBe(false);
   });
 
   test('a file of another size is refused, or taken and told', async () => {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, parseSecretKey, type SecretKey } from '#images/format/minisign.ts';
+import { storeTimeMs } from '#images/stores/announcement.ts';
 import { listImages } from '#images/stores/image-files.ts';
 import { copyImages } from '#images/upkeep/copy.ts';
 import { verifyImages } from '#images/upkeep/verify.ts';
@@ -14,6 +15,7 @@ import { openState, type State } from '#pxe-server/site/state.ts';
 import { arm } from '#pxe-server/stations/arming.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { chunkFileIn, mountSmallDisk, startPlainWebServer } from '#test/support/every-store.ts';
+import { fileHandlePrototype } from '#test/support/file-handle-prototype.ts';
 import { serveFolder } from '#test/support/images-folder-server.ts';
 import { makeTemporaryFolder, noise } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -161,6 +163,38 @@ describe('image verify', () => {
     expect(again.readBefore).toBeLessThan(40);
     expect(again).toMatchObject({ chunks: 40, images: [{ result: 'whole' }] });
     expect((await verifyImages({ store, publicKey: key, names: [name] })).readBefore).toBe(0);
+  });
+
+  test('says so when it cannot note what it read, and calls nothing whole that it has not read', async () => {
+    const name = await write(
+      'A',
+      1,
+      Array.from({ length: 40 }, (_, n) => n),
+    );
+    const prototype = await fileHandlePrototype();
+    onTestFinished(() => void vi.restoreAllMocks());
+    setTimeout(() => {
+      const failure = Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' });
+      vi.spyOn(prototype, 'write').mockRejectedValueOnce(failure);
+    }, 1000);
+    const limits = { bytesPerSecond: 1_500_000 };
+    await expect(verifyImages({ store, publicKey: key, names: [name], limits })).rejects.toMatchObject({
+      code: 'store-unreachable',
+      message: expect.stringContaining('verified/progress'),
+      cause: { code: 'EIO' },
+    });
+    expect((await rekindle('image', 'list')).stdout).not.toContain('whole');
+  });
+
+  test('a store that is not there, or has no image, is said to be so, and is not made', async () => {
+    const away = path.join(folder.path, 'not-mounted');
+    for (const where of [away, store]) {
+      const done = await rekindle('image', 'verify', '--all', '--store', where);
+      expect(done.status, done.stderr).toBe(11);
+      expect(done.stderr).toContain('there is no image at all');
+    }
+    await expect(storeTimeMs(away)).rejects.toMatchObject({ code: 'store-unreachable' });
+    expect(fs.existsSync(away)).toBe(false);
   });
 
   test('a chunk that is right, but not as long as the index says, is none for this image', async () => {

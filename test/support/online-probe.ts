@@ -77,18 +77,21 @@ const what: OnlineOptions = { disk, cowSize: { percent: 50 }, preFreeze: [], pos
 
 /** What `rekindle image capture --online` does. */
 async function capture(options: OnlineOptions, onRead = async () => {}): Promise<object> {
-  await using online = await openOnlineSource(options);
-  const devices = sh(listDevices);
-  await onRead();
+  let devices = '';
   const sizeBytes = Number(readFileSync('/sys/class/block/vda/size', 'utf8')) * 512;
   const image = await captureImageOf(
     '/mnt/store',
-    [{ path: online.path, passportDisk: somePassportDisk(sizeBytes) }],
-    { consistency: online.consistency, assertSources: () => online.assertWhole(), workers: 2 },
-  ).catch(async (error: unknown) => {
-    await online.assertWhole(error);
-    throw error;
-  });
+    [{ path: options.disk, passportDisk: somePassportDisk(sizeBytes) }],
+    {
+      workers: 2,
+      async openSources() {
+        const online = await openOnlineSource(options);
+        devices = sh(listDevices);
+        await onRead();
+        return { ...online, paths: [online.path], capturedAt: online.takenAt };
+      },
+    },
+  );
   return { image: image.name.utc, consistency: image.manifest.consistency, devices: devices.trim() };
 }
 

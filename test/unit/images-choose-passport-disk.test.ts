@@ -10,6 +10,7 @@ const file = (sizeBytes: number, more: Partial<VirtualDisk> = {}): VirtualDisk =
   sizeBytes,
   sectorBytes: undefined,
   writtenAt: new Date(0),
+  state: { inode: 1n, sizeBytes: 1n, mtimeNs: 1n },
   ...more,
 });
 const first = somePassportDisk(4 * GiB, { slot: 'ata1', serial: 'S1' });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -127,6 +127,14 @@ describe('the way of one station', () => {
 
     const put = (file: string, bytes: Buffer) =>
       service.ask('PUT', `/store/images/${station}/${imageName}/${file}`, { token, bytes });
+    // An announcement that gc has dropped does not come back with a file.
+    const announced = join(service.context.store, 'captures', jobId);
+    renameSync(announced, `${announced}.away`);
+    const dropped = await put(`${station}_disk0.caibx`, image.index);
+    expect(dropped.status).toBe(409);
+    expect(dropped.json['next']).toContain('Start the capture again');
+    expect(existsSync(announced)).toBe(false);
+    renameSync(`${announced}.away`, announced);
     expect((await put(`${station}_disk0.caibx`, image.index)).status).toBe(204);
     expect((await put('passport.json', image.passportFile)).status).toBe(204);
     expect((await put('manifest.json', Buffer.from('{}'))).status).toBe(403);

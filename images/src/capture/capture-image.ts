@@ -6,8 +6,9 @@ import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.t
 import { type SecretKey, signBytes } from '../format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import { announceCapture } from '../stores/announcement.ts';
+import type { WritableStoreRef } from '../stores/chunk-store.ts';
 import { imageFolder, readListedFile, readManifest } from '../stores/image-folder.ts';
-import { continueChain, nameNextImage } from '../stores/next-image.ts';
+import { continueChain, nameImageOf, nameNextImage } from '../stores/next-image.ts';
 import { publishImage } from '../stores/publish-image.ts';
 import { type CapturedDisk, captureDisk, findHibernation } from './capture-disk.ts';
 import { type ImageChange, summariseChange } from './image-change.ts';
@@ -25,6 +26,20 @@ export interface ImageSource {
   readonly path: string;
   /** Which disk of the station it is. */
   readonly passportDisk: PassportDisk;
+}
+
+/** What is read in place of the sources, closed when the capture ended. */
+export interface OpenSources extends AsyncDisposable {
+  /** One for each disk, in their order. */
+  readonly paths: readonly string[];
+  /** When the content was as it is, and how whole it is; as the options say, where it is absent. */
+  readonly capturedAt?: Date;
+  readonly consistency?: ImageManifest['consistency'];
+  /**
+   * Asked when everything was read, before anything is published, and when reading failed: an error here leaves no
+   * image.
+   */
+  assertWhole(cause?: unknown): Promise<void>;
 }
 
 export interface CaptureImageProgress {
@@ -46,15 +61,15 @@ export interface CaptureImageOptions
   readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
   readonly dataVolumes?: readonly string[];
-  /** When the content was as it is; now, unless the source is older. */
+  /** When the content was as it is, if that is not now: then no newer image may be there. */
   readonly capturedAt?: Date;
+  /** Called once it is this capture's turn: what stands still only for a while, or costs others something. */
+  readonly openSources?: () => Promise<OpenSources>;
   readonly workers?: number;
   readonly limits?: CaptureLimits;
   /** Whose turn it has to be in this store; absent: nobody else is asked. */
   readonly turn?: Pick<WaitForTurnOptions, 'who' | 'policy' | 'once' | 'onWait'>;
   readonly onProgress?: (progress: CaptureImageProgress) => void;
-  /** Asked when everything was read, before anything is published: an error here leaves no image. */
-  readonly assertSources?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -70,37 +85,48 @@ export interface CapturedImage {
   readonly warnings: readonly string[];
 }
 
-/** @throws RekindleError `target-unfit` (a disk), `store-unreachable`, `verification-failed`, `interrupted` */
+/** @throws RekindleError `target-unfit` (a disk), `usage` (`capturedAt`), `store-unreachable`, `verification-failed`, `interrupted` */
 export async function captureImage(options: CaptureImageOptions): Promise<CapturedImage> {
-  const { store, station, signingKey, passport, signal } = options;
+  // What cannot be tidied up after the publication is no reason to call the image failed.
+  const left: string[] = [];
+  const image = await captureInTurn(options, (sentence) => left.push(sentence));
+  return { ...image, warnings: [...image.warnings, ...left] };
+}
+
+async function captureInTurn(
+  options: CaptureImageOptions,
+  onLeft: (sentence: string) => void,
+): Promise<CapturedImage> {
+  const { store, station, signal } = options;
   assertStoreFolder(store);
-  await using _turn =
-    options.turn === undefined
-      ? null
-      : await waitForTurn({ ...options.turn, store, station, ...(signal === undefined ? {} : { signal }) });
-  await using announcement = await announceCapture(store);
-  const startedAt = options.capturedAt ?? new Date();
-  const disks: CapturedDisk[] = [];
-  let hibernatedElsewhere = false;
-  for (const { path, passportDisk } of options.disks)
-    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
-  for (const [disk, { path, passportDisk }] of options.disks.entries()) {
-    disks.push(
-      await captureDisk({
-        path,
-        store: announcement.store,
-        dataVolumes: options.dataVolumes ?? [],
-        hibernatedElsewhere,
-        sectorBytes: passportDisk.logicalSectorBytes,
-        ...(options.workers === undefined ? {} : { workers: options.workers }),
-        limits: options.limits ?? {},
-        ...(signal === undefined ? {} : { signal }),
-        onProgress: ({ doneBytes, totalBytes }) =>
-          options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
-      }),
-    );
+  if (options.turn === undefined) return await captureAndPublish(options, onLeft, async () => {});
+  const asked = signal === undefined ? {} : { signal };
+  await using turn = await waitForTurn({ ...options.turn, ...asked, store, station, onLeft });
+  const either = AbortSignal.any([turn.lost, ...(signal === undefined ? [] : [signal])]);
+  try {
+    return await captureAndPublish({ ...options, signal: either }, onLeft, () => turn.assertHeld());
+  } catch (error) {
+    throw turn.lost.aborted ? turn.lost.reason : error;
   }
-  await options.assertSources?.();
+}
+
+async function captureAndPublish(
+  options: CaptureImageOptions,
+  onLeft: (sentence: string) => void,
+  assertTurn: () => Promise<void>,
+): Promise<CapturedImage> {
+  const { store, station, signingKey, passport, signal } = options;
+  await using announcement = await announceCapture(store, onLeft);
+  await using opened = await options.openSources?.();
+  const startedAt = options.capturedAt ?? opened?.capturedAt ?? new Date();
+  const disks = await captureDisks(options, announcement.store, opened?.paths).catch(
+    async (error: unknown) => {
+      // A snapshot that ran full reads as a failing disk.
+      await opened?.assertWhole(error);
+      throw error;
+    },
+  );
+  await opened?.assertWhole();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
     ...(signal === undefined ? {} : { signal }),
@@ -108,12 +134,17 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       options.onProgress?.({ phase: 'verify', disk: disks.length - 1, doneBytes, totalBytes }),
   });
 
+  await assertTurn();
   // Named only now: another image of the station may have appeared in the meantime.
-  const name = await nameNextImage(store, station, startedAt);
+  const name =
+    options.capturedAt === undefined
+      ? await nameNextImage(store, station, startedAt)
+      : await nameImageOf(store, station, options.capturedAt);
   const { chain, unreadable } = await continueChain(store, station, signingKey);
   const image = planManifest({
     ...options,
     ...chain,
+    consistency: opened?.consistency ?? options.consistency,
     capturedAt: timeOf(name).toISOString(),
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
@@ -140,6 +171,35 @@ export async function captureImage(options: CaptureImageOptions): Promise<Captur
       ),
     ],
   };
+}
+
+async function captureDisks(
+  options: CaptureImageOptions,
+  store: WritableStoreRef,
+  paths: readonly string[] = options.disks.map(({ path }) => path),
+): Promise<CapturedDisk[]> {
+  const sources = options.disks.map((disk, number) => ({ ...disk, path: paths[number] ?? disk.path }));
+  let hibernatedElsewhere = false;
+  for (const { path, passportDisk } of sources)
+    hibernatedElsewhere ||= await findHibernation(path, passportDisk.logicalSectorBytes);
+  const disks: CapturedDisk[] = [];
+  for (const [disk, { path, passportDisk }] of sources.entries()) {
+    disks.push(
+      await captureDisk({
+        path,
+        store,
+        dataVolumes: options.dataVolumes ?? [],
+        hibernatedElsewhere,
+        sectorBytes: passportDisk.logicalSectorBytes,
+        ...(options.workers === undefined ? {} : { workers: options.workers }),
+        limits: options.limits ?? {},
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+        onProgress: ({ doneBytes, totalBytes }) =>
+          options.onProgress?.({ phase: 'capture', disk, doneBytes, totalBytes }),
+      }),
+    );
+  }
+  return disks;
 }
 
 function assertStoreFolder(store: string): void {

@@ -3,15 +3,14 @@ import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import { readFully } from '../block-device/disk-handle.ts';
 import { type CapturedImage, type CaptureImageOptions, captureImage } from '../capture/capture-image.ts';
-import type { StationName } from '../format/image-manifest.ts';
-import { formatImageRef, formatUtc } from '../format/image-name.ts';
-import { listImages } from '../stores/image-folder.ts';
+import { nameImageOf } from '../stores/next-image.ts';
 import { type ChosenDisk, choosePassportDisks } from './choose-passport-disk.ts';
-import type { VirtualDisk } from './inspect-virtual-disk.ts';
+import { assertUnchanged, type VirtualDisk } from './inspect-virtual-disk.ts';
 import { openVirtualDisk } from './open-virtual-disk.ts';
 import { qemuImg } from './qemu-tools.ts';
 
-export interface ImportImageOptions extends Omit<CaptureImageOptions, 'disks' | 'tools' | 'capturedAt'> {
+export interface ImportImageOptions
+  extends Omit<CaptureImageOptions, 'disks' | 'openSources' | 'tools' | 'capturedAt'> {
   /** One for each disk of the station, inspected. */
   readonly sources: readonly VirtualDisk[];
   /** Slots of the passport's disks, in the order of the files; none where they are found without. */
@@ -37,7 +36,8 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
   );
   const writtenAt = Math.max(...options.sources.map((source) => source.writtenAt.getTime()));
   const capturedAt = options.capturedAt ?? new Date(writtenAt);
-  await assertNewest(options.store, options.station, capturedAt);
+  // Before hours of reading; named once more when all is read.
+  await nameImageOf(options.store, options.station, capturedAt);
   await using stack = new AsyncDisposableStack();
   const disks: { path: string; passportDisk: ChosenDisk['passportDisk'] }[] = [];
   for (const { source, passportDisk } of chosen) {
@@ -49,25 +49,16 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
     ...options,
     disks,
     capturedAt,
+    openSources: async () => ({
+      paths: disks.map(({ path }) => path),
+      async assertWhole(cause) {
+        for (const source of options.sources) assertUnchanged(source, cause);
+      },
+      async [Symbol.asyncDispose]() {},
+    }),
     tools: { ...options.tools, 'qemu-img': await readVersion() },
   });
   return { ...image, warnings: [...warnings, ...image.warnings] };
-}
-
-/**
- * A station's images are a chain that ascends in time, and `latest` is its end: older content appended to it
- * would be restored as the newest.
- */
-async function assertNewest(store: string, station: StationName, capturedAt: Date): Promise<void> {
-  const newest = (await listImages(store, station)).at(-1);
-  if (newest === undefined || newest.utc < formatUtc(capturedAt)) return;
-  throw new RekindleError(
-    'usage',
-    `Importing an image of ${station} as it was at ${formatUtc(capturedAt)}: ${formatImageRef(newest)} is not older`,
-    {
-      next: "If the file's time is wrong, say it with --captured-at. To keep older content too, import it into another store.",
-    },
-  );
 }
 
 const sectorSizes = [512, 4096];

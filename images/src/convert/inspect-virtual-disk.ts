@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { callTool } from '#base/run-tool.ts';
@@ -19,6 +20,14 @@ export interface VirtualDisk {
   readonly sectorBytes: number | undefined;
   /** When the file was written last: when its content was as it is, unless it was copied carelessly. */
   readonly writtenAt: Date;
+  /** Which file it was, and as it was, when it was looked at. */
+  readonly state: FileState;
+}
+
+export interface FileState {
+  readonly inode: bigint;
+  readonly sizeBytes: bigint;
+  readonly mtimeNs: bigint;
 }
 
 /** QEMU calls VHD by the name of the product that had it first. */
@@ -57,10 +66,10 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
       ...(cause === undefined ? {} : { cause }),
     });
   };
-  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  const stat = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
   if (stat?.isFile() !== true)
     return refuse(stat === undefined ? 'it does not exist' : 'it is no file', 'Name a virtual disk file.');
-  const facts = readFacts(file, stat.size);
+  const facts = readFacts(file, Number(stat.size));
   if (facts?.differencing === true)
     refuse(
       'it is a differencing disk and holds only what changed since its parent',
@@ -93,10 +102,32 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
     path: path.resolve(file),
     format,
     // QEMU rounds a raw file up to whole sectors.
-    sizeBytes: format === 'raw' ? stat.size : info['virtual-size'],
+    sizeBytes: format === 'raw' ? Number(stat.size) : info['virtual-size'],
     sectorBytes: facts?.format === 'vhdx' ? facts.sectorBytes : undefined,
     writtenAt: stat.mtime,
+    state: stateOf(stat),
   };
+}
+
+const stateOf = ({ ino, size, mtimeNs }: fs.BigIntStats): FileState => ({
+  inode: ino,
+  sizeBytes: size,
+  mtimeNs,
+});
+
+/** @throws RekindleError `target-unfit`: the file was written or replaced since it was looked at */
+export function assertUnchanged({ path: file, state }: VirtualDisk, cause?: unknown): void {
+  const stat = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
+  if (stat !== undefined && isDeepStrictEqual(stateOf(stat), state)) return;
+  const happened = stat === undefined ? 'removed' : stat.ino === state.inode ? 'written' : 'replaced';
+  throw new RekindleError(
+    'target-unfit',
+    `Importing ${file}: it was ${happened} while it was read, and what was read is of no one moment`,
+    {
+      next: 'Shut the virtual machine down, or import a copy. There is no new image.',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }
 
 type Refuse = (why: string, next: string, cause?: unknown) => never;

@@ -30,6 +30,8 @@ import { runTimedCommand } from './timed-command.ts';
 export interface OnlineSource extends AsyncDisposable {
   /** What to capture in place of the disk. */
   readonly path: string;
+  /** When the disk was as it is there. */
+  readonly takenAt: Date;
   readonly consistency: ImageManifest['consistency'];
   /**
    * To be asked after everything was read, and when reading failed.
@@ -82,11 +84,12 @@ export async function openOnlineSource(options: OnlineOptions): Promise<OnlineSo
   const saved = saveRanges(disk, name, plan);
   stack.defer(() => fs.rmSync(saved, { force: true }));
   await makeReadOnly(plan, stack);
-  await makeSnapshots(options, plan, stack);
+  const takenAt = await makeSnapshots(options, plan, stack);
   const composite = await makeComposite(disk, name, saved, plan, stack);
   const held = stack.move();
   return {
     path: composite,
+    takenAt,
     consistency:
       options.preFreeze.length > 0 && options.postThaw.length > 0
         ? 'snapshot-with-application-writers'
@@ -133,10 +136,12 @@ async function makeReadOnly({ makeReadOnly: mountPoints }: Plan, stack: AsyncDis
   }
 }
 
-async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDisposableStack): Promise<void> {
+/** @returns the moment that they show */
+async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDisposableStack): Promise<Date> {
   const { preFreeze, postThaw, commandSeconds = 120, freezeSeconds = 30 } = options;
   for (const snapshot of plan.snapshots) await prepareSnapshot(snapshot, stack);
   let told = false;
+  let takenAt = new Date();
   const tellApplications = async (): Promise<void> => {
     const failures: unknown[] = [];
     for (const command of told ? postThaw : [])
@@ -149,6 +154,7 @@ async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDis
       await runTimedCommand('pre-freeze', command, commandSeconds);
     }
     await whileFrozen(plan.freeze, freezeSeconds, async () => {
+      takenAt = new Date();
       for (const snapshot of plan.snapshots) await switchToSnapshot(snapshot, snapshot.frozen);
     });
   } catch (error) {
@@ -158,6 +164,7 @@ async function makeSnapshots(options: OnlineOptions, plan: Plan, stack: AsyncDis
   }
   told ||= postThaw.length > 0;
   await tellApplications();
+  return takenAt;
 }
 
 async function makeComposite(

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, rm, statfs } from 'node:fs/promises';
+import { access, type FileHandle, open, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { RekindleError } from '#base/errors.ts';
+import { errorChain, RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
 import type { WritableStoreRef } from './chunk-store.ts';
 import { makeFolderDurably } from './durable-write.ts';
+import { isStoreFull } from './store-full.ts';
 
 /**
  * Who writes an image says so in `<store>/captures/<announcement>/`: in `chunks-*` every chunk that it counts on, 32
@@ -27,8 +28,14 @@ export interface Announcement extends AsyncDisposable {
   readonly store: WritableStoreRef;
 }
 
-/** @throws RekindleError `store-unreachable` */
-export async function announceCapture(store: string): Promise<Announcement> {
+/**
+ * @param onLeft told, instead of an error, that it could not be withdrawn: what it was for is done by then
+ * @throws RekindleError `store-unreachable`
+ */
+export async function announceCapture(
+  store: string,
+  onLeft: (sentence: string) => void = () => {},
+): Promise<Announcement> {
   const id = randomUUID();
   await beginAnnouncement(store, id);
   // A beat that fails is noticed where it matters: by the next chunk, or by the publication.
@@ -39,7 +46,12 @@ export async function announceCapture(store: string): Promise<Announcement> {
     store: { kind: 'directory', path: store, announcement: id },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
-      await withdrawAnnouncement(store, id);
+      await withdrawAnnouncement(store, id).catch((error: unknown) => {
+        const reasons = errorChain(error).join(': ');
+        onLeft(
+          `${announcementFolder(store, id)} could not be removed; gc will, after its grace time (${reasons})`,
+        );
+      });
     },
   };
 }
@@ -87,13 +99,16 @@ export interface AnnouncementJournal {
   close(): Promise<void>;
 }
 
-/** @throws RekindleError `store-unreachable`, from `append`: the announcement is gone, or cannot be written */
+/**
+ * @throws RekindleError `store-unreachable`, from `append`: the announcement is gone, or cannot be written; once it could
+ * not, every further one too
+ */
 export function openJournal(store: string, announcement: string): AnnouncementJournal {
   const file = path.join(
     announcementFolder(store, announcement),
     `${journalPrefix}${process.pid}-${threadId}`,
   );
-  let opened: Promise<{ handle: Awaited<ReturnType<typeof open>>; remote: boolean }> | undefined;
+  let opened: Promise<{ handle: FileHandle; remote: boolean }> | undefined;
   return {
     async append(ids) {
       try {
@@ -102,13 +117,15 @@ export function openJournal(store: string, announcement: string): AnnouncementJo
           remote,
         }));
         const { handle, remote } = await opened;
-        await handle.write(Buffer.from(ids.join(''), 'hex'));
+        await appendWhole(file, handle, Buffer.from(ids.join(''), 'hex'));
         // On one machine every process sees the write at once; over a share only after it was sent.
         if (remote) await handle.sync();
       } catch (cause) {
         throw new RekindleError('store-unreachable', `Announcing chunks in image store ${store}`, {
           cause,
-          next: 'Start the capture again: what is stored is reused.',
+          next: isStoreFull(cause)
+            ? 'Free some space in the store, then start the capture again: what is stored is reused.'
+            : 'Start the capture again: what is stored is reused.',
         });
       }
     },
@@ -118,6 +135,30 @@ export function openJournal(store: string, announcement: string): AnnouncementJo
       await open?.handle.close();
     },
   };
+}
+
+/**
+ * Journals that an append of this thread, through whichever handle, may have left with a part of an id, and why: what
+ * came behind it would be no id to a reader.
+ */
+const torn = new Map<string, unknown>();
+
+/** @throws as the file system; ever after a write that failed or was cut short, its reason */
+async function appendWhole(file: string, handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  try {
+    if (torn.has(file)) throw torn.get(file);
+    const { bytesWritten } = await handle.write(bytes);
+    // Another append through another handle may have ended in the meantime, and this one stands behind it.
+    if (torn.has(file)) throw torn.get(file);
+    if (bytesWritten === bytes.length) return;
+    torn.set(file, new Error(`only ${bytesWritten} of ${bytes.length} bytes were written to ${file}`));
+    // The rest, which nobody reads any more, tells the reason: a full disk, as a rule.
+    await handle.write(bytes, bytesWritten);
+    throw torn.get(file);
+  } catch (cause) {
+    torn.set(file, cause);
+    throw cause;
+  }
 }
 
 /** statfs(2) types: NFS, SMB, CIFS, SMB2, 9p, Ceph, FUSE (which may be sshfs). */
@@ -130,12 +171,14 @@ export async function isNetworkFileSystem(folder: string): Promise<boolean> {
 
 /**
  * Now, as the share's own clock has it: times of files are only ever compared with this.
- * @throws RekindleError `store-unreachable`: the store cannot be written
+ * @throws RekindleError `store-unreachable`: the store is not there, or cannot be written
  */
 export async function storeTimeMs(store: string): Promise<number> {
   const file = path.join(store, capturesFolder, `.clock-${randomUUID()}`);
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    // A share that is not mounted must not become a folder of that name.
+    await access(store);
+    await makeFolderDurably(path.dirname(file));
     const handle = await open(file, 'wx');
     try {
       await handle.write('now\n');

@@ -1,4 +1,5 @@
-import { access, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { access, constants, copyFile, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
@@ -67,8 +68,7 @@ export async function takeTurn(store: string, holder: TurnHolder, policy: TurnPo
       const current = await readTurn(turn);
       if (current !== null) {
         if (!isDead(current, now)) return { kind: 'busy', sentence: describe(current), retrySeconds };
-        // Its last sign of life was its end. Another one who waits may have taken the turn since we looked.
-        if ((await readTurn(turn))?.holder?.id === current.holder?.id) await renameIfThere(turn, ended);
+        await endDeadTurn(turn, ended, current);
         continue;
       }
       const endedMs = await timeOf(ended);
@@ -111,6 +111,26 @@ export function turnOf(store: string, id: string): Turn {
       if ((await readTurn(turn))?.holder?.id === id) await rm(turn, { force: true });
     },
   };
+}
+
+/**
+ * Its last sign of life was its end. Another one who waits may have taken the turn since it was looked at, and any
+ * look at a name is too early: so it is moved to where nobody else moves it, and put back if it is not the dead one.
+ */
+async function endDeadTurn(turn: string, ended: string, dead: FoundTurn): Promise<void> {
+  const aside = `${turn}-${randomUUID()}`;
+  await renameIfThere(turn, aside);
+  const moved = await readTurn(aside);
+  if (moved === null) return;
+  if (moved.holder?.id === dead.holder?.id && moved.lastBeatMs === dead.lastBeatMs) {
+    await renameIfThere(aside, ended);
+    return;
+  }
+  // Copied: not every share has links. Whoever took the turn in between keeps it; the moved one hears of it (`beat`).
+  await copyFile(aside, turn, constants.COPYFILE_EXCL).catch((error: unknown) => {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  });
+  await rm(aside, { force: true });
 }
 
 interface FoundTurn {

@@ -26,7 +26,8 @@ export async function writeFileDurably(file: string, bytes: Uint8Array): Promise
   await syncFolder(path.dirname(file));
 }
 
-async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/** All of the bytes, where one write may take a part of them: what is missing tells why. @throws as the file system */
+export async function writeFully(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
     at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
   }

@@ -124,20 +124,30 @@ async function readFolder(folder: string): Promise<string[]> {
   try {
     return (await readdir(folder)).sort();
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR'))
-      return [];
-    throw new RekindleError('store-unreachable', `Listing ${folder}`, {
-      cause,
-      next: 'Check the disk or share that holds the store.',
-    });
+    if (isAbsent(cause)) return [];
+    throw unreachable(`Listing ${folder}`, cause);
   }
 }
 
-async function isThere(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+
+function unreachable(what: string, cause: unknown): RekindleError {
+  return new RekindleError('store-unreachable', what, {
+    cause,
+    next: 'Check the disk or share that holds the store.',
+  });
+}
+
+/** No answer is not a no: `gc` would take the image's chunks. @throws RekindleError `store-unreachable` */
+export async function isThere(file: string): Promise<boolean> {
+  try {
+    await stat(file);
+    return true;
+  } catch (cause) {
+    if (isAbsent(cause)) return false;
+    throw unreachable(`Looking for ${file}`, cause);
+  }
 }
 
 /** A plain web server has no list of its own; most show one for a folder when they are told to. */

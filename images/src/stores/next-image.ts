@@ -1,6 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import type { StationName } from '../format/image-manifest.ts';
-import { formatUtc, type ImageName } from '../format/image-name.ts';
+import { formatImageRef, formatUtc, type ImageName } from '../format/image-name.ts';
 import type { PublicKey } from '../format/minisign.ts';
 import { listImages, readManifest } from './image-folder.ts';
 
@@ -31,6 +31,24 @@ export async function continueChain(
     }
   }
   return { chain: { sequence: unreadable.length + 1, previousManifestSha256: null }, unreadable };
+}
+
+/**
+ * The name of content that is from another time than now. A station's images are a chain that ascends in time, and
+ * `latest` is its end: older content appended to it would be restored as the newest.
+ * @throws RekindleError `usage`: there is one that is not older
+ */
+export async function nameImageOf(store: string, station: StationName, capturedAt: Date): Promise<ImageName> {
+  const utc = formatUtc(capturedAt);
+  const newest = (await listImages(store, station)).at(-1);
+  if (newest === undefined || newest.utc < utc) return { station, utc };
+  throw new RekindleError(
+    'usage',
+    `Making an image of ${station} as it was at ${utc}: ${formatImageRef(newest)} is not older`,
+    {
+      next: "If the file's time is wrong, say it with --captured-at. To keep older content too, import it into another store.",
+    },
+  );
 }
 
 /** Names are to the second and ascend: two captures within one second get different ones. */

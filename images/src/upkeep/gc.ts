@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, rename, unlink } from 'node:fs/promises';
+import { rename, unlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
@@ -9,7 +9,7 @@ import type { PublicKey } from '../format/minisign.ts';
 import { isNetworkFileSystem, storeTimeMs } from '../stores/announcement.ts';
 import { condemnedName } from '../stores/condemned-chunk.ts';
 import { chunkFilePath } from '../stores/directory-store.ts';
-import { imageFolder, listImageFolders } from '../stores/image-files.ts';
+import { imageFolder, isThere, listImageFolders } from '../stores/image-files.ts';
 import { addChunksOf, isDamaged, tryReadImage } from './image-chunks.ts';
 import { dropSilentAnnouncements, readAnnouncements } from './read-announcements.ts';
 import { type Swept, sweep } from './sweep.ts';
@@ -124,13 +124,6 @@ export async function collectGarbage(options: GcOptions): Promise<GcResult> {
       next: 'Check the disk or share that holds the store, then start again: nothing that is needed was removed.',
     });
   }
-}
-
-async function isThere(folder: string): Promise<boolean> {
-  return access(folder).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** @returns false when a reader or another gc took the chunk back in the meantime */

@@ -1,8 +1,9 @@
 import { type FileHandle, open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { RekindleError } from '#base/errors.ts';
 import { type ChunkIdSet, createChunkIdSet, wordsOf } from '../format/chunk-id-set.ts';
 import { storeTimeMs } from '../stores/announcement.ts';
-import { makeFolderDurably } from '../stores/durable-write.ts';
+import { makeFolderDurably, writeFully } from '../stores/durable-write.ts';
 import { verifiedFolder } from './verification-record.ts';
 
 /**
@@ -12,6 +13,7 @@ import { verifiedFolder } from './verification-record.ts';
 export interface VerifyProgress {
   /** Read by a verification that was interrupted, and not again. */
   readonly done: Pick<ChunkIdSet, 'find' | 'size'>;
+  /** @throws RekindleError `store-unreachable`, and once it has, every time */
   add(words: Uint32Array): Promise<void>;
   /** Everything that was noted is part of a result now. */
   finish(): Promise<void>;
@@ -40,10 +42,21 @@ export async function openProgress(store: string): Promise<VerifyProgress | unde
   } catch {
     return undefined;
   }
+  /** Behind a part of an id no id can follow. */
+  let failure: unknown;
   return {
     done,
     async add(words) {
-      await handle.write(Buffer.from(words.buffer, words.byteOffset, words.byteLength));
+      try {
+        if (failure !== undefined) throw failure;
+        await writeFully(handle, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+      } catch (cause) {
+        failure = cause;
+        throw new RekindleError('store-unreachable', `Noting verified chunks in ${file}`, {
+          cause,
+          next: 'Check the disk or share that holds the store and its space, then start again.',
+        });
+      }
     },
     finish: () => rm(file, { force: true }),
     close: () => handle.close(),

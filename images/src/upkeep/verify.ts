@@ -59,7 +59,7 @@ interface Work {
 
 const noteEveryMs = 2000;
 
-/** @throws RekindleError `store-unreachable`, `interrupted` */
+/** @throws RekindleError `store-unreachable` (also when what was read cannot be noted), `interrupted` */
 export async function verifyImages(options: VerifyOptions): Promise<Verification> {
   const startedAt = performance.now();
   const { store, names, publicKey } = options;
@@ -148,23 +148,46 @@ async function verifyChunks(
   const noted = new Uint8Array(numbers.length);
   const stop = (): void => void Atomics.store(data.state.stop, 0, 1);
   signal?.addEventListener('abort', stop);
+  const failures: unknown[] = [];
   let writing = Promise.resolve();
+  const note = (): Promise<void> => {
+    writing = writing
+      .then(() => noteGood(data, noted, progress))
+      .catch((failure: unknown) => {
+        failures.push(failure);
+        stop();
+      });
+    return writing;
+  };
   const timer = setInterval(() => {
     onProgress?.(doneBytes(), totalBytes);
-    writing = writing.then(() => noteGood(data, noted, progress)).catch(stop);
+    void note();
   }, noteEveryMs);
+  const bad: BadChunk[] = [];
   try {
     const count = workers ?? Math.min(8, os.availableParallelism());
-    const bad = await runWorkers<BadChunk[]>('verify-worker', count, data, stop);
-    return { bad: bad.flat(), readBefore: ids.size - numbers.length, readBytes: totalBytes };
+    bad.push(...(await runWorkers<BadChunk[]>('verify-worker', count, data, stop)).flat());
   } finally {
     clearInterval(timer);
     signal?.removeEventListener('abort', stop);
-    await writing;
-    await noteGood(data, noted, progress);
+    await note();
     assertGoingOn(signal, doneBytes());
     onProgress?.(doneBytes(), totalBytes);
   }
+  if (failures.length > 0) throw failures[0];
+  assertAllRead(data.verdicts);
+  return { bad, readBefore: ids.size - numbers.length, readBytes: totalBytes };
+}
+
+/** Workers that stopped early, for whatever reason, must not make an image whole. */
+function assertAllRead(verdicts: Uint8Array): void {
+  const unread = verdicts.reduce((sum, verdict) => sum + (verdict === chunkVerdict.unread ? 1 : 0), 0);
+  if (unread === 0) return;
+  throw new RekindleError(
+    'unexpected',
+    `Verifying images: stopped with ${unread} of ${verdicts.length} chunks unread`,
+    { next: 'Start it again: what was read is not read again for a week.' },
+  );
 }
 
 /** Notes the good chunks that are not noted yet. */

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import express, { type Request, type Response, type Router } from 'express';
 import { missingReplySchema, missingRequestSchema } from '#contract/api.ts';
 import { type ChunkId, chunkPath, isChunkId } from '#images/format/chunk-id.ts';
@@ -9,7 +9,7 @@ import { isChunk } from '#images/stores/check-chunks.ts';
 import type { ChunkStore } from '#images/stores/chunk-store.ts';
 import { takeBack } from '#images/stores/condemned-chunk.ts';
 import { chunkFilePath, chunksFolder } from '#images/stores/directory-store.ts';
-import { makeFolderDurably, writeFileDurably } from '#images/stores/durable-write.ts';
+import { syncFolder, writeFileDurably } from '#images/stores/durable-write.ts';
 import { imageFolder } from '#images/stores/image-folder.ts';
 import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
 import { isStoreFull } from '#images/stores/store-full.ts';
@@ -130,12 +130,34 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
     }
     const bytes = await readBody(readFile, request, response);
     const folder = captureFolder(store, job.id);
-    await answerWrite(response, async () => {
-      await makeFolderDurably(folder);
-      await writeFileDurably(join(folder, target.file), bytes);
-    });
+    try {
+      await makeFilesFolder(folder);
+      await answerWrite(response, () => writeFileDurably(join(folder, target.file), bytes));
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) throw error;
+      sendProblem(response, announcementDropped);
+    }
   });
 }
+
+/** Never the announcement's own folder: one that `gc` has dropped does not come back, its chunks may be gone. */
+async function makeFilesFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+    await syncFolder(dirname(folder));
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error;
+  }
+}
+
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
+const announcementDropped = refuse(409, {
+  code: 'capture-dropped',
+  message: 'This capture gave no sign of life for so long that it was taken for interrupted.',
+  next: 'Start the capture again: what is stored is reused.',
+});
 
 /** A full store is no failure that goes away by asking again. */
 async function answerWrite(response: Response, write: () => Promise<void>): Promise<void> {

@@ -17,8 +17,6 @@ const fallocate = { command: 'fallocate', debianPackage: 'util-linux' };
 
 /** Starting a process costs some milliseconds: shorter ranges are written faster. */
 const worthBytes = 8 << 20;
-/** Zeros between two ranges are zeroed again rather than begin a new one. */
-const gapBytes = 16 << 20;
 /** A device may take long for its answer; an interrupt is heard in between. */
 const pieceBytes = 1 << 30;
 
@@ -34,17 +32,17 @@ export function canZero({ isBlockDevice, direct, path: device }: DiskHandle): bo
 }
 
 export interface SlotRange extends ByteRange {
-  /** The slots of the range that are to be zeroed; the others are zero already. */
+  /** The slots of the range, all of it. */
   readonly slots: readonly number[];
 }
 
 /**
- * Ranges that are worth a call of their own, from the slots of the plan's chunks that have to become zero. Only zero
- * chunks lie within a range. Pure.
+ * Ranges that are worth a call of their own, from the slots of the plan's chunks that have to become zero. Nothing
+ * else lies within a range: what was found right is not read again, so nothing may be done to it. Pure.
  */
 export function planZeroRanges(plan: RestorePlan, isMarked: (slot: number) => boolean): SlotRange[] {
   const ranges: SlotRange[] = [];
-  let open: { startByte: number; endByte: number; slots: number[]; zeroEnd: number } | undefined;
+  let open: { startByte: number; endByte: number; slots: number[] } | undefined;
   const close = (): void => {
     if (open !== undefined && open.endByte - open.startByte >= worthBytes) {
       const { startByte, endByte, slots } = open;
@@ -54,17 +52,13 @@ export function planZeroRanges(plan: RestorePlan, isMarked: (slot: number) => bo
   };
   for (const [slot, number] of plan.chunks.entries()) {
     const chunk = chunkAt(plan.index, number);
-    const end = endOf(chunk);
     const isZero = chunk.id === zeroChunkId(chunk.sizeBytes, plan.index.digest);
-    if (!isZero || open?.zeroEnd !== chunk.startByte) close();
-    if (!isZero) continue;
-    if (isMarked(slot)) {
-      if (open !== undefined && chunk.startByte - open.endByte > gapBytes) close();
-      open ??= { startByte: chunk.startByte, endByte: end, slots: [], zeroEnd: end };
-      open.slots.push(slot);
-      open.endByte = end;
-    }
-    if (open !== undefined) open.zeroEnd = end;
+    const belongs = isZero && isMarked(slot);
+    if (!belongs || open?.endByte !== chunk.startByte) close();
+    if (!belongs) continue;
+    open ??= { startByte: chunk.startByte, endByte: chunk.startByte, slots: [] };
+    open.slots.push(slot);
+    open.endByte = endOf(chunk);
   }
   close();
   return ranges;

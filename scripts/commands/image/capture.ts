@@ -5,11 +5,11 @@ import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
 import { openDisk } from '#images/block-device/disk-handle.ts';
-import { type CapturedImage, captureImage } from '#images/capture/capture-image.ts';
+import { type CapturedImage, captureImage, type OpenSources } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
 import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
-import { type OnlineSource, openOnlineSource } from '#images/snapshot/online-source.ts';
+import { openOnlineSource } from '#images/snapshot/online-source.ts';
 import type { CowSize } from '#images/snapshot/plan-snapshot.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
@@ -82,7 +82,7 @@ async function capture(options: Options): Promise<void> {
   const matched = matchPassportDisks(sources, facts.passport);
   const line = createProgressLine();
   using interrupted = interruptSignal();
-  await using online = await openOnline(options, sources);
+  const openSources = onlineSources(options, sources);
   const image = await captureImage({
     ...facts,
     store: storeOf(site, options),
@@ -90,10 +90,10 @@ async function capture(options: Options): Promise<void> {
     signingKey: await readSigningKey(site.paths),
     disks: sources.flatMap(({ path }, number) => {
       const passportDisk = matched[number];
-      return passportDisk === undefined ? [] : [{ path: online?.path ?? path, passportDisk }];
+      return passportDisk === undefined ? [] : [{ path, passportDisk }];
     }),
-    ...(online === undefined ? {} : { assertSources: () => online.assertWhole() }),
-    consistency: online?.consistency ?? 'offline',
+    ...(openSources === undefined ? {} : { openSources }),
+    consistency: 'offline',
     tools: { node: process.version, rekindle: version },
     dataVolumes: site.configuration.volumes.data,
     limits: limitsOf(options, station, site.configuration.captures),
@@ -101,13 +101,7 @@ async function capture(options: Options): Promise<void> {
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
-  })
-    .catch(async (error: unknown) => {
-      // A snapshot that ran full reads as a failing disk.
-      await online?.assertWhole(error);
-      throw error;
-    })
-    .finally(() => line.end());
+  }).finally(() => line.end());
   if (options.json === true) console.log(JSON.stringify(summaryOf(image)));
   else printImage(image);
 }
@@ -124,11 +118,14 @@ function limitsOf(
   };
 }
 
-/** @throws RekindleError `usage`: options that only fit together with --online, or more than one disk */
-async function openOnline(
+/**
+ * How to open a disk in use; not before it is the capture's turn, for a snapshot fills up while it waits.
+ * @throws RekindleError `usage`: options that only fit together with --online, or more than one disk
+ */
+function onlineSources(
   options: Options,
   sources: readonly SourceDisk[],
-): Promise<OnlineSource | undefined> {
+): (() => Promise<OpenSources>) | undefined {
   const { online, preFreeze = [], postThaw = [], cowSize } = options;
   if (online !== true) {
     if (preFreeze.length + postThaw.length === 0) return undefined;
@@ -140,7 +137,10 @@ async function openOnline(
       next: 'Capture a station with several disks from the network.',
     });
   }
-  return await openOnlineSource({ disk: source.path, cowSize, preFreeze, postThaw });
+  return async () => {
+    const online = await openOnlineSource({ disk: source.path, cowSize, preFreeze, postThaw });
+    return { ...online, paths: [online.path], capturedAt: online.takenAt };
+  };
 }
 
 const inOrder = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];

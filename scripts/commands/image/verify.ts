@@ -27,6 +27,7 @@ export function verifyCommand(): Command {
 async function verify(wanted: readonly string[], options: Options): Promise<void> {
   const { store, key } = await openImages(options);
   const names = await chooseImages(store, wanted, options.all === true);
+  if (names.length === 0) throw nothingThere(store);
   const line = createProgressLine();
   using interrupted = interruptSignal();
   const done = await verifyImages({
@@ -41,6 +42,13 @@ async function verify(wanted: readonly string[], options: Options): Promise<void
   if (options.json === true) console.log(JSON.stringify(summaryOf(done, hit)));
   else print(done, store);
   assertWhole(done, hit);
+}
+
+/** Nothing damaged would be no answer: an empty mount point looks like this. */
+function nothingThere(store: string): RekindleError {
+  return new RekindleError('not-found', `Verifying images of ${store}: there is no image at all`, {
+    next: 'Check the path, and that the right disk or share is mounted.',
+  });
 }
 
 function summaryOf(done: Verification, hit: readonly string[]) {
