@@ -126,7 +126,7 @@ describe('image verify', () => {
     expect(done.stderr).toContain(chunkIdOf(block(2)));
     expect(done.stderr).toContain('These images need the same chunks: B@20261101T020000Z');
     expect(fs.existsSync(`${file(2)}.bad`)).toBe(true);
-    expect((await rekindle('image', 'list')).stdout).toContain('DAMAGED on 2');
+    expect((await rekindle('image', 'list')).stdout).toContain('DAMAGED 2');
     // A missing chunk, a damaged index, a damaged manifest.
     fs.rmSync(file(4));
     expect((await rekindle('image', 'verify', 'C')).stderr).toContain(`does not hold it`);
@@ -273,8 +273,8 @@ describe('image prune', () => {
     const lines = dry.stdout.split('\n').filter((line) => line.includes('@'));
     expect(lines.filter((line) => line.startsWith('keep'))).toHaveLength(5);
     expect(dry.stdout).toMatch(/keep {4}A@20261109T020000Z +last good image, count/);
-    expect(dry.stdout).toMatch(/keep {4}A@20261102T020000Z +restore job .* is open/);
-    expect(dry.stdout).toMatch(/keep {4}A@20261103T020000Z +station is armed/);
+    expect(dry.stdout).toMatch(/keep {4}A@20261102T020000Z\s+restore job .* is open/);
+    expect(dry.stdout).toMatch(/keep {4}A@20261103T020000Z\s+station is armed/);
     expect(await listImages(store)).toHaveLength(10);
     expect((await rekindle('image', 'prune', '--keep-count', '2', '--json')).status).toBe(0);
     expect((await listImages(store)).map(({ station, utc }) => `${station}${utc.slice(6, 8)}`)).toEqual([

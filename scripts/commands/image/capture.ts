@@ -16,6 +16,7 @@ import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
+import { wrapBelow } from '#runtime/console/layout.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { parseCowSize } from '../../cow-size.ts';
@@ -200,18 +201,25 @@ export function printImage(image: CapturedImage): void {
   console.log(
     [
       `Image ${formatImageRef(image.name)} is published, signed and verified.`,
-      ...warnings.map((warning) => `  warning: ${warning}`),
+      ...warnings.flatMap((warning) => wrapBelow('  warning: ', warning)),
       ...manifest.disks.flatMap(({ number, volumes }) =>
-        volumes.map((volume) => {
+        volumes.flatMap((volume) => {
           const how = volume.capturedAs === 'used-blocks' ? 'used blocks' : `all blocks: ${volume.reason}`;
           const what = [volume.fileSystem ?? 'unknown', volume.label ?? volume.name]
             .filter(Boolean)
             .join(' ');
-          return `  disk ${number} volume ${volume.number}: ${what}, ${formatBytes(volume.usedBytes)} of ${formatBytes(volume.sizeBytes)} (${how})`;
+          const size = `${formatBytes(volume.usedBytes)} of ${formatBytes(volume.sizeBytes)}`;
+          return wrapBelow(`  disk ${number} volume ${volume.number}: `, `${what}, ${size} (${how})`);
         }),
       ),
-      `  new since the last image: ${formatBytes(change.newBytes)} of ${formatBytes(change.contentBytes)} (${share} %), ${formatBytes(change.storedBytes)} in the store`,
-      `  read again from the store: ${verified.readAgain} new chunks${verified.fromMedium ? '' : ' (maybe from the page cache)'}; found present: ${verified.foundPresent} older ones`,
+      ...wrapBelow(
+        '  new since the last image: ',
+        `${formatBytes(change.newBytes)} of ${formatBytes(change.contentBytes)} (${share} %), ${formatBytes(change.storedBytes)} in the store`,
+      ),
+      ...wrapBelow(
+        '  read again from the store: ',
+        `${verified.readAgain} new chunks${verified.fromMedium ? '' : ' (maybe from the page cache)'}; found present: ${verified.foundPresent} older ones`,
+      ),
     ].join('\n'),
   );
 }

@@ -3,6 +3,7 @@ import { formatBytes } from '#base/bytes.ts';
 import { formatImageRef, parseImageRef } from '#images/format/image-name.ts';
 import { collectGarbage, type GcResult } from '#images/upkeep/gc.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import { wrap } from '#runtime/console/layout.ts';
 import { formatDuration } from '#runtime/console/quantities.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
@@ -77,5 +78,10 @@ function print(
     ignoredDamaged.length > 0 ? `Given up: ${ignoredDamaged.join(', ')}.` : '',
     `It took ${formatDuration(seconds)}.`,
   ];
-  console.log(lines.filter((each) => each !== '').join('\n'));
+  console.log(
+    lines
+      .filter((each) => each !== '')
+      .flatMap((each) => wrap(each))
+      .join('\n'),
+  );
 }

@@ -48,10 +48,10 @@ function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
   }
   const line = (...cells: readonly string[]) =>
     cells
-      .map((cell, at) => cell.padEnd([40, 11, 11, 10][at] ?? 0))
+      .map((cell, at) => cell.padEnd([32, 8, 9, 9][at] ?? 0))
       .join(' ')
       .trimEnd();
-  console.log(line('image', 'consistency', 'disks', 'used', 'verified'));
+  console.log(line('image', 'how', 'disks', 'used', 'verified'));
   for (const row of rows) {
     if ('problem' in row) {
       console.log(line(row.ref, 'DAMAGED'));
@@ -59,7 +59,7 @@ function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
     }
     const { verified } = row;
     const when = verified === null ? 'never' : verified.at.slice(0, 10);
-    const result = verified?.result === 'damaged' ? `DAMAGED on ${when}` : when;
+    const result = verified?.result === 'damaged' ? `DAMAGED ${when}` : when;
     const consistency =
       row.consistency === 'snapshot-with-application-writers' ? 'snapshot' : row.consistency;
     console.log(line(row.ref, consistency, formatBytes(row.bytes), formatBytes(row.usedBytes), result));

@@ -9,6 +9,7 @@ import { removeImage } from '#images/upkeep/remove-image.ts';
 import { readVerification } from '#images/upkeep/verification-record.ts';
 import { imagesInUse } from '#pxe-server/jobs/images-in-use.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import { lineColumns, wrapBelow } from '#runtime/console/layout.ts';
 import { openSite } from '../../site-option.ts';
 import { assertFolderStore, imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { parseStationName } from './station-facts.ts';
@@ -123,12 +124,15 @@ function print(
   decisions: readonly { ref: string; keep: boolean; reasons: readonly string[] }[],
   dry: boolean,
 ): void {
-  for (const { ref, keep, reasons } of decisions)
-    console.log(`${keep ? 'keep  ' : 'remove'}  ${ref.padEnd(40)} ${reasons.join(', ')}`);
+  for (const { ref, keep, reasons } of decisions) {
+    const what = `${keep ? 'keep  ' : 'remove'}  ${ref}`;
+    const why = reasons.join(', ');
+    const line = `${what.padEnd(42)} ${why}`.trimEnd();
+    console.log(line.length <= lineColumns ? line : [what, ...wrapBelow('        ', why)].join('\n'));
+  }
   const removed = decisions.filter(({ keep }) => !keep).length;
-  console.log(
-    `${removed} of ${decisions.length} images ${dry ? 'would be removed' : 'removed'}.${removed > 0 && !dry ? ' Their space comes back with: rekindle image gc' : ''}`,
-  );
+  console.log(`${removed} of ${decisions.length} images ${dry ? 'would be removed' : 'removed'}.`);
+  if (removed > 0 && !dry) console.log('Their space comes back with: rekindle image gc');
 }
 
 function parseCount(text: string): number {

@@ -4,6 +4,7 @@ import { RekindleError } from '#base/errors.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
 import { findHitImages } from '#images/upkeep/find-hit-images.ts';
 import { type Verification, verifyImages } from '#images/upkeep/verify.ts';
+import { wrap } from '#runtime/console/layout.ts';
 import { formatDuration, formatRate } from '#runtime/console/quantities.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
@@ -68,9 +69,9 @@ function print(done: Verification, store: string): void {
   }
   const again = done.chunks - done.readBefore;
   const before = done.readBefore === 0 ? '' : `; ${done.readBefore} were read by an interrupted verification`;
-  console.log(
-    `${again} chunks read in ${formatDuration(done.seconds)} (${formatRate(done.readBytes / Math.max(done.seconds, 0.001))} of content)${before}.`,
-  );
+  const rate = formatRate(done.readBytes / Math.max(done.seconds, 0.001));
+  const read = `${again} chunks read in ${formatDuration(done.seconds)} (${rate} of content)${before}.`;
+  console.log(wrap(read).join('\n'));
   if (!done.recorded) console.log(`Not recorded: ${store} cannot be written from here.`);
 }
 
