@@ -4,6 +4,8 @@
  */
 export const screenColumns = 80;
 export const lineColumns = screenColumns - 1;
+/** Beside a label that is as wide as the line there is still room for a word. */
+const shortestLine = 20;
 
 /** A consoles' font holds ASCII for certain; what a disk or a board calls itself may be anything. */
 export function toPlainText(text: string): string {
@@ -40,7 +42,9 @@ export function wrap(text: string, columns: number = lineColumns): string[] {
 /** Wrapped text below a label of its own: `first` starts the first line, the others are indented under it. */
 export function wrapBelow(first: string, text: string, columns: number = lineColumns): string[] {
   const indent = ' '.repeat(first.length);
-  return wrap(text, columns - first.length).map((line, index) => `${index === 0 ? first : indent}${line}`);
+  return wrap(text, Math.max(columns - first.length, shortestLine)).map(
+    (line, index) => `${index === 0 ? first : indent}${line}`,
+  );
 }
 
 /** `+---+` around the lines, as wide as a line may be. */
