@@ -23,6 +23,8 @@ import {
 let stored: StoredDisk;
 beforeAll(async () => {
   stored = await storeDisk(makeDemoDisk);
+  // What a mount makes for itself lies here, and can be told from that of other tests.
+  process.env['TMPDIR'] = stored.folder;
 });
 afterAll(() => stored[Symbol.dispose]());
 
@@ -46,12 +48,12 @@ const textOf = (...parts: string[]): Promise<string> => readFile(path.join(...pa
 const ourLoops = (): string[] =>
   run('losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE')
     .split('\n')
-    .filter((line) => /\/nbd( |$)/.test(line));
+    .filter((line) => /\/nbd( |$)/.test(line) && line.includes(stored.folder));
 const fuseFiles = (): string[] =>
   fs
     .readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
-    .filter((line) => line.includes('fuse.nbdfuse'));
+    .filter((line) => line.includes('fuse.nbdfuse') && line.includes(stored.folder));
 /** FUSE programs take a moment to end after their mount has gone. */
 const expectNothingLeft = async (): Promise<void> => {
   await expect.poll(ourLoops, { timeout: 5000 }).toEqual([]);
