@@ -56,6 +56,8 @@ export async function exportDisk({
     ['convert', '-f', 'raw', '-O', format, server.uri, file.partial],
     signal === undefined ? {} : { signal },
   ).finally(() => clearInterval(timer));
+  // Before the last look at the signal: who stops now gets no file either.
+  report();
   if (signal?.aborted === true)
     throw new RekindleError('interrupted', `${doing}: interrupted`, { next: 'Nothing was left behind.' });
   if (unreadable !== undefined)
@@ -70,7 +72,6 @@ export async function exportDisk({
         ? 'Free some space, or choose another disk.'
         : 'Nothing was left behind; put right what qemu-img says.',
     });
-  report();
   // qemu-img counts in sectors, and flushes nothing (docs/facts.md).
   await file.finish(format === 'raw' ? plan.sizeBytes : undefined);
   return { ...plan, seconds: (performance.now() - startedAt) / 1000 };
