@@ -5,7 +5,7 @@
 export const screenColumns = 80;
 export const lineColumns = screenColumns - 1;
 /** Beside a label that is as wide as the line there is still room for a word. */
-const shortestLine = 20;
+const shortestLine = 8;
 
 /** A consoles' font holds ASCII for certain; what a disk or a board calls itself may be anything. */
 export function toPlainText(text: string): string {
