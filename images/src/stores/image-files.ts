@@ -18,14 +18,6 @@ export function imageFolder(store: string, name: ImageName): string {
   return path.join(store, imagesFolder, name.station, formatImageName(name));
 }
 
-/** Where something is, for messages and for the next question. */
-export function imageFileLocation(store: string, name: ImageName, file: string): string {
-  const ref = parseStore(store);
-  return ref.kind === 'directory'
-    ? path.join(imageFolder(ref.path, name), file)
-    : `${ref.url}/${imageFilePath(name, file)}`;
-}
-
 const imageFilePath = (name: ImageName, file: string): string =>
   [imagesFolder, name.station, formatImageName(name), file].join('/');
 
