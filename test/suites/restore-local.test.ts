@@ -217,6 +217,43 @@ describe('on a block device', () => {
   });
 });
 
+test('the recovery medium, plugged in but not mounted, and a copy of it, are no targets', async () => {
+  const uuid = '2026-11-27-04-36-00-00';
+  const iso = inFolder('medium.iso');
+  const content = inFolder('medium');
+  fs.mkdirSync(content);
+  fs.writeFileSync(path.join(content, 'ticket.json'), '{}');
+  run(
+    'xorriso',
+    '-as',
+    'mkisofs',
+    '-quiet',
+    `--modification-date=${uuid.replaceAll('-', '')}`,
+    '-o',
+    iso,
+    content,
+  );
+  fs.copyFileSync(iso, inFolder('copy.iso'));
+  const root = `${inFolder('root')}/`;
+  fs.mkdirSync(path.join(root, 'rekindle/medium'), { recursive: true });
+  const ticket = path.join(root, 'rekindle/medium/ticket.json');
+  fs.writeFileSync(ticket, JSON.stringify({ station, fileSystemUuid: uuid }));
+  fs.writeFileSync(`${ticket}.minisig`, 'checked where it permits something');
+  const other = damagedDisk('no-medium.img');
+  using medium = attachLoop(iso);
+  using copy = attachLoop(inFolder('copy.iso'));
+  using disk = attachLoop(other.file);
+  for (const { path: device } of [medium, copy]) {
+    await expect(assertDiskFree(device, [], root)).rejects.toMatchObject({
+      code: 'target-unfit',
+      cause: new Error(`the recovery medium (${path.basename(device)}) lies on it. Nothing was written.`),
+    });
+    // Without the ticket this runtime was started from something else.
+    await expect(assertDiskFree(device, [], `${inFolder('elsewhere')}/`)).resolves.toBeUndefined();
+  }
+  await expect(assertDiskFree(disk.path, [], root)).resolves.toBeUndefined();
+});
+
 describe('the command', () => {
   const rekindle = (...options: string[]) => {
     const files = ['--public-key', inFolder('site.pub'), '--report', inFolder('command.json')];
