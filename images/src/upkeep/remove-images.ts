@@ -7,7 +7,7 @@ import { formatImageName, formatImageRef, type ImageName } from '../format/image
 import { readReadings } from '../stores/announce-reading.ts';
 import { isNetworkFileSystem, storeTimeMs } from '../stores/announcement.ts';
 import { syncFolder } from '../stores/durable-write.ts';
-import { imageFolder, isThere } from '../stores/image-files.ts';
+import { imageFolder, imagesFolder, isThere } from '../stores/image-files.ts';
 import { settleOnShareMs } from './gc.ts';
 import { listPruned, prunedFolder } from './pruned-images.ts';
 import { verifiedFolder } from './verification-record.ts';
@@ -51,6 +51,7 @@ export async function removeImages(options: RemoveOptions): Promise<RemovedImage
       await hide(store, name);
     }
     at = undefined;
+    await clearDiscarded(store);
     const hidden = await listPruned(store);
     if (hidden.length === 0) return { removed: [], kept: [] };
     if (await isNetworkFileSystem(store)) await sleep(settleOnShareMs);
@@ -101,10 +102,18 @@ async function giveBack(store: string, name: ImageName): Promise<boolean> {
 
 /** Renamed before it is emptied: another prune must not give half an image back. */
 async function discard(hidden: string): Promise<void> {
-  const parent = path.dirname(hidden);
-  await renameIfThere(hidden, path.join(parent, `${discardedMark}${randomUUID()}`));
-  for (const name of await readdir(parent)) {
-    if (name.startsWith(discardedMark)) await rm(path.join(parent, name), { recursive: true, force: true });
+  const discarded = path.join(path.dirname(hidden), `${discardedMark}${randomUUID()}`);
+  if (await renameIfThere(hidden, discarded)) await rm(discarded, { recursive: true, force: true });
+}
+
+/** What a killed prune had begun to empty. */
+async function clearDiscarded(store: string): Promise<void> {
+  const root = path.join(store, imagesFolder);
+  for (const station of await readdir(root)) {
+    for (const name of await readdir(path.join(root, station)).catch((): string[] => [])) {
+      if (!name.startsWith(discardedMark)) continue;
+      await rm(path.join(root, station, name), { recursive: true, force: true });
+    }
   }
 }
 
