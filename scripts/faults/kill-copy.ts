@@ -14,7 +14,8 @@ import { listCallPoints, runWithFault } from './lab/traced-run.ts';
  * next copy sends what is missing and nothing twice.
  */
 const copyChild = path.join(import.meta.dirname, 'lab/copy-child.ts');
-const calls = ['rename', 'unlink', 'rmdir', 'mkdir', 'fsync', 'pwrite64', 'write'];
+/** Not `write`: most are the event loop's own, and a kill at one that fills a file is one before its flush. */
+const calls = ['rename', 'unlink', 'rmdir', 'mkdir', 'fsync'];
 
 export const killCopy: Campaign = {
   name: 'kill-copy',
