@@ -6,7 +6,7 @@ import { RekindleError } from '#base/errors.ts';
 import { callTool, type Tool } from '#base/run-tool.ts';
 import { originalEnding } from '../registry/stored-hive.ts';
 
-const mtool = (command: string): Tool => ({ command, debianPackage: 'mtools' });
+const mtools: Tool = { command: 'mtools', debianPackage: 'mtools' };
 /** mtools wants geometry that no ESP has. */
 const environment = { PATH: process.env['PATH'] ?? '/bin', MTOOLS_SKIP_CHECK: '1' };
 
@@ -27,7 +27,7 @@ export interface FatFiles {
 export function fatFiles(node: string): FatFiles {
   const onVolume = (path: string): string => `::${path.replaceAll('\\', '/')}`;
   const call = (doing: string, command: string, args: readonly string[]) =>
-    callTool(doing, mtool(command), ['-i', node, ...args], { env: environment });
+    callTool(doing, mtools, ['-c', command, '-i', node, ...args], { env: environment });
   const must = async (doing: string, command: string, args: readonly string[]): Promise<void> => {
     const { status, stderr } = await call(doing, command, args);
     if (status !== 0) throw new RekindleError('unexpected', doing, { cause: new Error(stderr.trim()) });

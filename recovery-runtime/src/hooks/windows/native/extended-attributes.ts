@@ -13,7 +13,7 @@ function attributeCalls(): AttributeCalls {
   if (calls !== undefined) return calls;
   const libc = loadLibrary('libc.so.6', 'libc6');
   calls = {
-    get: libc.func('ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)'),
+    get: libc.func('long lgetxattr(const char *path, const char *name, void *value, size_t size)'),
     set: libc.func(
       'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
     ),
