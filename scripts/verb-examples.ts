@@ -49,6 +49,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'image import': [
     'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import 0:3=C.vhdx 0:4=D.vhdx --base OS-SRV-1A@latest --station OS-SRV-1A',
     'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
   ],
   'image gc': [

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemSchema } from '#contract/api.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
+import { readReadings } from '#images/stores/announce-reading.ts';
 import { listJobEvents } from '#pxe-server/jobs/job-store.ts';
 import { createCertificates } from '#pxe-server/site/create-certificates.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
@@ -235,9 +236,13 @@ describe('the way of one station', () => {
     expect(listJobEvents(service.context.state, jobId)).toHaveLength(2);
     expect((await service.ask('POST', '/jobs/another/events', events)).status).toBe(403);
 
+    // Whoever prunes this store, on whatever machine, sees that the image is needed.
+    const readings = async () => [...(await readReadings(service.context.store, Date.now(), 60_000)).keys()];
+    expect(await readings()).toEqual([firstRef]);
     const done = { token: jobToken, json: report('restored') };
     expect((await service.ask('POST', `/jobs/${jobId}/report`, done)).status).toBe(204);
     expect((await service.ask('POST', `/jobs/${jobId}/report`, done)).status).toBe(204);
+    expect(await readings()).toEqual([]);
     const second = {
       token: jobToken,
       json: report('failed', { runId: 'a9d9a5e1-6a0e-4c7a-9a51-2d7f0c1c7d11' }),
