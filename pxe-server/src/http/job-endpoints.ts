@@ -105,6 +105,10 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       if (job === undefined) return ok(undefined);
       beatJobTurn(context, job);
       beatHeldImage(context, job);
+      for (const { state: outcome, sentence } of events) {
+        if (outcome !== 'done' && outcome !== 'failed') continue;
+        journal.record({ machine: job.machine, stage: 'steps', sentence: sentence.slice(0, 300) });
+      }
       return ok(undefined);
     },
   });

@@ -112,6 +112,7 @@ const migrations: readonly string[] = [
     since TEXT NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
 ];
 
 /**
