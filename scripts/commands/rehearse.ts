@@ -1,18 +1,21 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
+import { bootCellNames, labNetworkModes } from '../rehearsal/boot-matrix.ts';
 import type { FirmwareKind } from '../rehearsal/machine-hardware.ts';
 import { formatRehearsalReport } from '../rehearsal/rehearsal-report.ts';
 import { rehearseDemo } from '../rehearsal/rehearse-demo.ts';
+import { rehearseBoots } from './rehearse/boots.ts';
+import { evidenceDirectory, stateDirectory } from './rehearse/evidence.ts';
 
 interface RehearseOptions {
   readonly demo?: boolean;
+  readonly boot?: string;
+  readonly network: string;
   readonly firmware: FirmwareKind;
   readonly report?: string;
   readonly json?: boolean;
 }
-
-const stateDirectory = path.join(import.meta.dirname, '..', '..', '.rekindle');
 
 export function rehearseCommand(): Command {
   return new Command('rehearse')
@@ -21,6 +24,11 @@ export function rehearseCommand(): Command {
     .addOption(
       new Option('--firmware <kind>', 'firmware of the machine').choices(['bios', 'uefi']).default('bios'),
     )
+    .option(
+      '--boot <loaders>',
+      `only boots, to the runtime's first line: ${bootCellNames.join(', ')}, or all`,
+    )
+    .option('--network <modes>', `with --boot: ${labNetworkModes.join(', ')}, or all`, 'reservation')
     .option('--report <folder>', 'where the evidence goes; default: a new folder below .rekindle/evidence')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -30,19 +38,22 @@ Needs root: it makes a network namespace of its own and removes it again.
 
 Examples:
   rekindle rehearse --demo
-  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal`,
+  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal
+  rekindle rehearse --boot uefi-secure-boot --network proxy,relay
+  rekindle rehearse --boot all --network all`,
     )
     .action(rehearse);
 }
 
 async function rehearse(options: RehearseOptions): Promise<void> {
+  if (options.boot !== undefined) return rehearseBoots(options.boot, options);
   if (options.demo !== true) {
     throw new RekindleError('usage', 'Only the demo station can be rehearsed so far', {
       next: 'rekindle rehearse --demo',
     });
   }
   const { firmware, json = false } = options;
-  const evidence = path.resolve(options.report ?? defaultEvidence(firmware));
+  const evidence = path.resolve(options.report ?? evidenceDirectory(firmware));
   const report = await rehearseDemo({
     firmware,
     stateDirectory,
@@ -56,9 +67,4 @@ async function rehearse(options: RehearseOptions): Promise<void> {
       next: `Read the consoles in ${evidence}.`,
     });
   }
-}
-
-function defaultEvidence(firmware: FirmwareKind): string {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  return path.join(stateDirectory, 'evidence', `${time}-${firmware}`);
 }

@@ -63,10 +63,11 @@ export async function openLabSite({
     ...['--interface', network.interfaceName, '--address', network.serverAddress, '--mode', 'reservation'],
     ...['--user', credentials.technician, '--password-file', passwordFile],
   );
+  const yaml = configuration(network.serverAddress, network.interfaceName);
   await writeFile(
     path.join(directory, 'rekindle.yaml'),
-    // In the lab nobody presses a key in the boot menu: switching on with the F12 key says what is wanted.
-    `${configuration(network.serverAddress, network.interfaceName)}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
+    // Where the rehearsal is not about the boot menu nobody presses a key in it: switching on says what is wanted.
+    /^boot:/m.test(yaml) ? yaml : `${yaml}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
   );
   // The only verb that needs the world outside of the lab: it may have to fetch Debian's kernel.
   const build = ['runtime', 'build'];

@@ -100,6 +100,10 @@ const migrations: readonly string[] = [
     how TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE stations RENAME COLUMN loader_driver TO loader;
+  UPDATE stations SET loader = CASE loader WHEN 'native' THEN 'ipxe-native' WHEN 'firmware' THEN 'ipxe' END;
+  `,
 ];
 
 /**
