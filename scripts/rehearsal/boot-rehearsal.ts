@@ -12,7 +12,7 @@ export interface BootSeen {
 export const runtimeFirstLine = /Reading the keys of this site/;
 
 /** Firmware, loader, kernel and runtime under emulation on a busy machine, with room. */
-const bootSeconds = 300;
+const bootSeconds = 600;
 
 /** One boot, from power-on to the runtime's first line. */
 export async function rehearseBoot(lab: BootLab, cell: BootCellName): Promise<BootSeen> {

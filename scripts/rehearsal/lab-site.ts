@@ -70,7 +70,7 @@ export async function openLabSite({
     /^boot:/m.test(yaml) ? yaml : `${yaml}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
   );
   // The only verb that needs the world outside of the lab: it may have to fetch Debian's kernel.
-  const build = ['runtime', 'build'];
+  const build = ['runtime', 'build', '--fast'];
   await runVerb(build, [process.execPath, command, ...build, '--site', directory]);
 
   const service = await startService(network, directory, path.join(evidence, 'service.log'));

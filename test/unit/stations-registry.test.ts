@@ -108,7 +108,7 @@ describe('boot decider over the registry', () => {
 
   it('answers stations, and nobody else without an open window', () => {
     const { state, decider } = registry();
-    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({ kind: 'menu' });
+    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({ kind: 'menu', loader: 'ipxe' });
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });
     expect(decider.addressFor(newMac)).toMatchObject({ kind: 'not-for-us' });
     openEnrolment(state, { milliseconds: 60_000, by: 'test' });

@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import type { ImageChange } from '#images/capture/image-change.ts';
 import { formatDuration } from './quantities.ts';
 
@@ -69,8 +70,11 @@ export const texts = {
     `comparing this machine with the station that starts from ${bootMac}: they are not the same hardware`,
 
   networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
-  machine: (what: string, cards: number, disks: number) =>
-    `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  machine: (what: string, cards: number, disks: number, { secureBoot, kernelLockdown }: BootTrust) => {
+    const trust =
+      secureBoot === 'enabled' ? ` Secure Boot is on, the kernel locked down (${kernelLockdown}).` : '';
+    return `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.${trust}`;
+  },
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
   mediumWhole: (files: number, bytes: number) =>
     `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
