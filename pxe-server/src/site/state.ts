@@ -101,6 +101,15 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   `
+  ALTER TABLE stations ADD COLUMN network TEXT NOT NULL DEFAULT '{}';
+  CREATE TABLE sightings (
+    station TEXT PRIMARY KEY COLLATE NOCASE REFERENCES stations(name) ON DELETE CASCADE ON UPDATE CASCADE,
+    seen_at INTEGER NOT NULL,
+    passport TEXT NOT NULL,
+    since TEXT NOT NULL
+  ) STRICT;
+  `,
+  `
   ALTER TABLE stations RENAME COLUMN loader_driver TO loader;
   UPDATE stations SET loader = CASE loader WHEN 'native' THEN 'ipxe-native' WHEN 'firmware' THEN 'ipxe' END;
   `,
