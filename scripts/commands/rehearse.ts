@@ -5,13 +5,15 @@ import { bootCellNames, labNetworkModes } from '../rehearsal/boot-matrix.ts';
 import type { FirmwareKind } from '../rehearsal/machine-hardware.ts';
 import { formatRehearsalReport } from '../rehearsal/rehearsal-report.ts';
 import { rehearseDemo } from '../rehearsal/rehearse-demo.ts';
-import { rehearseBoots } from './rehearse/boots.ts';
+import { compareWithBare } from './rehearse/boot-ratio.ts';
+import { bootCell, rehearseBoots } from './rehearse/boots.ts';
 import { evidenceDirectory, stateDirectory } from './rehearse/evidence.ts';
 
 interface RehearseOptions {
   readonly demo?: boolean;
   readonly boot?: string;
   readonly network: string;
+  readonly compare?: number;
   readonly firmware: FirmwareKind;
   readonly report?: string;
   readonly json?: boolean;
@@ -29,6 +31,11 @@ export function rehearseCommand(): Command {
       `only boots, to the runtime's first line: ${bootCellNames.join(', ')}, or all`,
     )
     .option('--network <modes>', `with --boot: ${labNetworkModes.join(', ')}, or all`, 'reservation')
+    .option(
+      '--compare <rounds>',
+      'with --boot of one loader: against a bare busybox initrd, in turns',
+      Number,
+    )
     .option('--report <folder>', 'where the evidence goes; default: a new folder below .rekindle/evidence')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -40,13 +47,18 @@ Examples:
   rekindle rehearse --demo
   rekindle rehearse --demo --firmware bios --report /tmp/rehearsal
   rekindle rehearse --boot uefi-secure-boot --network proxy,relay
-  rekindle rehearse --boot all --network all`,
+  rekindle rehearse --boot all --network all
+  rekindle rehearse --boot bios-rom --compare 3`,
     )
     .action(rehearse);
 }
 
 async function rehearse(options: RehearseOptions): Promise<void> {
-  if (options.boot !== undefined) return rehearseBoots(options.boot, options);
+  if (options.boot !== undefined) {
+    const { boot, compare } = options;
+    if (compare === undefined) return rehearseBoots(boot, options);
+    return compareWithBare(bootCell(boot), compare, options);
+  }
   if (options.demo !== true) {
     throw new RekindleError('usage', 'Only the demo station can be rehearsed so far', {
       next: 'rekindle rehearse --demo',

@@ -13,6 +13,7 @@ import { relayedServers, startForeignDhcp } from './foreign-dhcp.ts';
 import { createLabNetwork, type LabNetwork, relayedNetwork } from './lab-network.ts';
 import { type LabSite, openLabSite } from './lab-site.ts';
 import type { MachineFirmware, MachineHardware } from './machine-hardware.ts';
+import { bootFirst } from './uefi-boot-order.ts';
 import { openUefiFirmware } from './uefi-firmware.ts';
 
 /** A site with one known station whose disk is blank, for rehearsals of the boot alone. */
@@ -42,6 +43,7 @@ export interface BootLabRequest {
   readonly evidence: string;
   /** YAML of the key `boot`; absent: nobody has to press a key in the menu. */
   readonly boot?: string;
+  readonly asShipped?: boolean;
 }
 
 export const bootStation = 'BOOT-1';
@@ -76,6 +78,7 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
       directory: path.join(directory, 'site'),
       network,
       evidence,
+      asShipped: request.asShipped ?? false,
       configuration: (address, interfaceName) =>
         [
           `interface: ${interfaceName}`,
@@ -98,6 +101,23 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
     ...['station', 'add', bootStation, '--passport', passportFile, '--address', addresses[mode]],
   );
 
+  /** The firmware makes its boot options when it sees its cards; then HTTP is chosen as in its setup menu. */
+  const preferHttpBoot = async (variables: string): Promise<void> => {
+    await rm(variables, { force: true });
+    await using first = await startMachine({
+      name: 'first-start',
+      hardware,
+      firmware: await openUefiFirmware(variables),
+      bootFrom: 'network',
+      onReboot: 'stop',
+      directory: evidence,
+      namespace: segment.namespace,
+    });
+    await first.console.waitFor(/Start PXE over IPv4/, { timeoutSeconds: 600 });
+    await first.powerOff();
+    await bootFirst(variables, 'UEFI HTTPv4');
+  };
+
   const held = stack.move();
   return {
     network,
@@ -109,10 +129,12 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
       const loader = row.loader ?? (row.firmware === 'uefi-secure-boot' ? 'signed-grub' : 'ipxe');
       await site.rekindle('station', 'set', bootStation, '--loader', loader);
       const name = options.name ?? cell;
+      const variables = path.join(directory, `${name}-variables.fd`);
+      if (row.firmware === 'uefi-http') await preferHttpBoot(variables);
       return startMachine({
         name,
         hardware: options.disk === undefined ? hardware : demoStationHardware({ disk: options.disk, tap }),
-        firmware: options.firmware ?? (await firmwareOf(row, path.join(directory, `${name}-variables.fd`))),
+        firmware: options.firmware ?? (await firmwareOf(row, variables)),
         bootFrom: row.chained === true ? 'disk' : 'network',
         onReboot: options.onReboot ?? 'stop',
         directory: evidence,
@@ -136,7 +158,7 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
 
 async function firmwareOf({ firmware }: FirmwareAndLoader, variables: string): Promise<MachineFirmware> {
   if (firmware === 'bios') return { kind: 'bios' };
-  await rm(variables, { force: true });
+  if (firmware !== 'uefi-http') await rm(variables, { force: true });
   return openUefiFirmware(variables, firmware === 'uefi-secure-boot' ? 'secureBoot' : 'plain');
 }
 

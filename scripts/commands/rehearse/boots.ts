@@ -2,6 +2,7 @@ import path from 'node:path';
 import { formatError, RekindleError } from '#base/errors.ts';
 import { openBootLab } from '../../rehearsal/boot-lab.ts';
 import {
+  type BootCellName,
   bootCellNames,
   firmwareAndLoaders,
   type LabNetworkMode,
@@ -59,6 +60,13 @@ export async function rehearseBoots(
       next: `Read the consoles in ${evidence}.`,
     },
   );
+}
+
+/** One loader by its name. */
+export function bootCell(text: string): BootCellName {
+  const [cell, ...more] = chosen('--boot', text, bootCellNames);
+  if (cell !== undefined && more.length === 0) return cell;
+  throw new RekindleError('usage', `--boot ${text}: one loader at a time can be compared`);
 }
 
 function chosen<Name extends string>(option: string, text: string, names: readonly Name[]): readonly Name[] {
