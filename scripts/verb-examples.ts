@@ -32,7 +32,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
     'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
-    "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
+    "rekindle station set OS-SRV-1A --loader ipxe-native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
   'station arm': ['rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m'],

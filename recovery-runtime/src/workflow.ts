@@ -77,6 +77,7 @@ async function startMachine(shop: Workshop): Promise<Started> {
   const drivers = await run.step(loadDrivers, { machine });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  findings.bootTrust = inventory.bootTrust;
   const signedTicket = await machine.readTicket();
   if (signedTicket !== undefined) {
     const ticket = await run.step(checkTicket, { signedTicket, site, passport: inventory.passport });

@@ -9,7 +9,7 @@ import { listJobs } from '#pxe-server/jobs/job-store.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
 import { enrolStation } from '#pxe-server/stations/enrol-station.ts';
-import { loaderDriverSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
+import { loaderOf, loaderSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
 import { hasPack } from '#pxe-server/stations/station-pack.ts';
 import {
   getStation,
@@ -17,7 +17,7 @@ import {
   removeStation,
   setAddress,
   setComputerName,
-  setLoaderDriver,
+  setLoader,
   setNetwork,
   setRole,
   setTerminalBus,
@@ -52,12 +52,8 @@ export function stationCommand(): Command {
   withSite(command.command('set'))
     .description('change how a station boots, and what its next image says it is')
     .argument('<name>')
-    .option('--address <ip>', 'reservation mode: its address', parseAddress)
-    .addOption(
-      new Option('--loader-driver <driver>', 'network driver of its loader').choices(
-        loaderDriverSchema.options,
-      ),
-    )
+    .option('--address <ip>', 'its address: reservation mode, and Secure Boot in proxy mode', parseAddress)
+    .addOption(new Option('--loader <loader>', 'what its firmware loads').choices(loaderSchema.options))
     .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
     .addOption(
       new Option('--terminal-bus <on|off>', "whether the plant's terminal bus is its way to us").choices([
@@ -141,6 +137,7 @@ async function show(
         ? []
         : [`  runtime     ${describeStationNetwork(station.network)}`]),
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
+      `  loader      ${summary.loader}${station.loader === undefined ? '' : ', set by hand'}`,
       `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
@@ -180,7 +177,7 @@ async function set(
   name: string,
   options: SiteOption & {
     readonly address?: string;
-    readonly loaderDriver?: string;
+    readonly loader?: string;
     readonly role?: string;
     readonly computerName?: string;
     readonly terminalBus?: string;
@@ -190,8 +187,8 @@ async function set(
   const { name: station, network } = getStation(state, name);
   setNetwork(state, station, changeNetwork(network, options));
   if (options.address !== undefined) setAddress(state, station, options.address);
-  if (options.loaderDriver !== undefined) {
-    setLoaderDriver(state, station, loaderDriverSchema.parse(options.loaderDriver));
+  if (options.loader !== undefined) {
+    setLoader(state, station, loaderSchema.parse(options.loader));
   }
   if (options.role !== undefined) setRole(state, station, stationRoleSchema.parse(options.role));
   if (options.terminalBus !== undefined) setTerminalBus(state, station, options.terminalBus === 'on');
@@ -217,7 +214,7 @@ async function armStation(
   );
 }
 
-function summaryOf({ state, paths }: OpenSite, station: Station) {
+function summaryOf({ state, paths, configuration }: OpenSite, station: Station) {
   const { system, board } = station.passport;
   return {
     name: station.name,
@@ -225,7 +222,7 @@ function summaryOf({ state, paths }: OpenSite, station: Station) {
     system: [system.vendor, system.product].filter(Boolean).join(' ') || board.product,
     driverPack: hasPack(paths, station.name),
     armed: findArmed(state, station.name) ?? null,
-    loaderDriver: station.loaderDriver ?? 'firmware',
+    loader: loaderOf(station, configuration.boot.loader),
     terminalBus: station.onTerminalBus,
     network: station.network,
   };

@@ -51,7 +51,12 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
         async [Symbol.asyncDispose]() {},
       };
     },
-    takeInventory: async () => ({ passport, disks, networkDevices: [] }),
+    takeInventory: async () => ({
+      passport,
+      disks,
+      networkDevices: [],
+      bootTrust: { secureBoot: 'not-supported', kernelLockdown: 'none' },
+    }),
     bootEntries:
       firmware === undefined
         ? undefined

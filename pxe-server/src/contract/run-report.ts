@@ -45,6 +45,13 @@ export const diskResultSchema = z.strictObject({
 });
 export type DiskResult = z.infer<typeof diskResultSchema>;
 
+/** Secure Boot of the firmware, and what Linux made of it (`/sys/kernel/security/lockdown`). */
+export const bootTrustSchema = z.strictObject({
+  secureBoot: z.enum(['enabled', 'disabled', 'not-supported']),
+  kernelLockdown: z.enum(['none', 'integrity', 'confidentiality', 'unknown']),
+});
+export type BootTrust = z.infer<typeof bootTrustSchema>;
+
 /** The part of the report that the machine writes. */
 export const machineReportSchema = z.strictObject({
   formatVersion: z.literal(1),
@@ -56,6 +63,8 @@ export const machineReportSchema = z.strictObject({
   /** For refused, failed and aborted: the chain of sentences, outermost first. */
   reasons: z.array(z.string()),
   passport: hardwarePassportSchema.optional(),
+  /** How far the chain of signatures reached in this boot; absent: the runtime ended before it looked. */
+  bootTrust: bootTrustSchema.optional(),
   differences: z.array(differenceSchema),
   /** Names of replaced parts that the technician confirmed by typing the station's name. */
   confirmed: z.array(z.string()),

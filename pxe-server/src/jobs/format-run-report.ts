@@ -10,6 +10,11 @@ export function formatRunReport(report: RunReport): string {
     `  manifest    ${report.manifestSha256 ?? 'none'}`,
     `  started by  ${startedBy.technician}${startedBy.how === 'armed' ? ', armed' : ''}`,
     `  from, to    ${report.openedAt} - ${report.closedAt}`,
+    ...(machine.bootTrust === undefined
+      ? []
+      : [
+          `  boot trust  Secure Boot ${machine.bootTrust.secureBoot}, kernel lockdown ${machine.bootTrust.kernelLockdown}`,
+        ]),
     ...section('Reasons', machine.reasons),
     ...section(
       'Boot',

@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import type { ImageChange } from '#images/capture/image-change.ts';
 import type { NetworkUp } from '../network/bring-up.ts';
 import { formatDuration } from './quantities.ts';
@@ -79,8 +80,11 @@ export const texts = {
     const how = settings.length === 0 ? '' : ` (${settings.join(', ')})`;
     return `${interfaceName} (${mac}) has the address ${address}${how}.`;
   },
-  machine: (what: string, cards: number, disks: number) =>
-    `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  machine: (what: string, cards: number, disks: number, { secureBoot, kernelLockdown }: BootTrust) => {
+    const trust =
+      secureBoot === 'enabled' ? ` Secure Boot is on, the kernel locked down (${kernelLockdown}).` : '';
+    return `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.${trust}`;
+  },
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
   mediumWhole: (files: number, bytes: number) =>
     `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
