@@ -5,7 +5,7 @@ import { RekindleError } from '#base/errors.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import { takeInventory } from './inventory/inventory.ts';
-import { checkMediumFiles } from './medium/check-files.ts';
+import { openMedium } from './medium/open-medium.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
 import { mountShare } from './shares/mount-share.ts';
@@ -25,7 +25,7 @@ export const linuxMachine: Machine = {
     return { ca: await readSiteFile('ca.pem'), imageSigner: await readSiteFile('image-signer.pub') };
   },
   readTicket: () => readSignedTicket(),
-  checkMedium: checkMediumFiles,
+  openMedium,
   loadDrivers: () => loadDriverPack(),
   bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
   takeInventory: () => takeInventory(),

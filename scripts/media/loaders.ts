@@ -1,4 +1,4 @@
-import { copyFile, readFile, rm } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
@@ -18,6 +18,27 @@ const mcopy = { command: 'mcopy', debianPackage: 'mtools' };
 /** Everything the menu uses; GRUB's BIOS image loads nothing later. */
 const biosModules =
   'biosdisk iso9660 part_msdos part_gpt normal configfile search search_fs_file linux chain boot echo test regexp sleep terminal';
+
+export interface DiskLoader {
+  /** 512 bytes. */
+  readonly bootSector: Buffer;
+  readonly core: Buffer;
+}
+
+/** GRUB for BIOS as it is put onto a disk; it finds its menu on the FAT file system of that volume number. */
+export async function makeDiskLoader(work: string, fileSystemUuid: string): Promise<DiskLoader> {
+  const image = join(work, 'disk-loader');
+  const early = join(work, 'disk-loader.cfg');
+  await writeFile(
+    early,
+    `search --no-floppy --fs-uuid --set=root ${fileSystemUuid}\nset prefix=($root)/boot/grub\n`,
+  );
+  await runTool('making the BIOS boot loader of the medium', grubMkimage, [
+    ...['-O', 'i386-pc', '-o', image, '-c', early, '-p', '/boot/grub'],
+    ...[...biosModules.split(' '), 'fat', 'search_fs_uuid'],
+  ]);
+  return { bootSector: await readFile('/usr/lib/grub/i386-pc/boot.img'), core: await readFile(image) };
+}
 
 /** GRUB for BIOS as one El Torito image; its first lines find the file system that holds `boot/grub`. */
 export async function makeBiosLoader(work: string): Promise<Buffer> {

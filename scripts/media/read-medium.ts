@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
-import { runTool } from '#base/run-tool.ts';
 import { type StationTicket, stationTicketSchema, ticketFile } from '#contract/station-ticket.ts';
 import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
 import { listFile } from './medium-files.ts';
+import { extractIso } from './write-iso.ts';
+import { extractUsbImage, findDataPartition } from './write-usb-image.ts';
 
 export interface ReadMedium {
   readonly ticket: StationTicket;
   /** Files that are missing or not what the signed ticket lists. */
   readonly damaged: readonly string[];
 }
-
-const xorriso = { command: 'xorriso', debianPackage: 'xorriso' };
 
 /**
  * Reads a medium (ISO file, or the device of a stick) without mounting it.
@@ -23,15 +22,8 @@ const xorriso = { command: 'xorriso', debianPackage: 'xorriso' };
 export async function readMedium(file: string, signer: PublicKey): Promise<ReadMedium> {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-medium-'));
   try {
-    await runTool(`reading ${file}`, xorriso, [
-      '-osirrox',
-      'on:auto_chmod_on',
-      '-indev',
-      file,
-      '-extract',
-      '/',
-      folder,
-    ]);
+    const data = findDataPartition(file);
+    await (data === undefined ? extractIso(file, folder) : extractUsbImage(file, data, folder));
     const bytes = await readFile(join(folder, ticketFile)).catch((cause: unknown) => refuse(file, cause));
     const signature = await readFile(join(folder, `${ticketFile}.minisig`), 'utf8').catch((cause: unknown) =>
       refuse(file, cause),

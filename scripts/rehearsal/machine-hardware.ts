@@ -70,6 +70,10 @@ export type MachineFirmware =
 /** A recovery medium in the drive or in a USB port; no part of the station. */
 export interface InsertedMedium {
   readonly kind: 'cd' | 'usb-stick';
-  /** ISO image. */
+  /** Raw image, in the case of a CD an ISO image. */
   readonly file: string;
+  /** A stick without write protection. */
+  readonly writable?: boolean;
+  /** Of a stick; default LAB-STICK. */
+  readonly serial?: string;
 }

@@ -152,7 +152,8 @@ function diskDevice(disk: EmulatedDisk, index: number): string {
 
 function mediumArguments(medium: InsertedMedium | undefined): string[] {
   if (medium === undefined) return [];
-  const drive = `if=none,id=medium,file=${quote(medium.file)},format=raw,readonly=on`;
+  const readonly = medium.writable === true ? 'off' : 'on';
+  const drive = `if=none,id=medium,file=${quote(medium.file)},format=raw,readonly=${readonly}`;
   // The last port: a station's disks count from the first.
   if (medium.kind === 'cd')
     return [
@@ -163,7 +164,10 @@ function mediumArguments(medium: InsertedMedium | undefined): string[] {
     ];
   return [
     ...['-drive', drive, '-device', 'qemu-xhci,id=usb,bus=pcie.0,addr=0x1d'],
-    ...['-device', 'usb-storage,bus=usb.0,drive=medium,removable=on,serial=LAB-STICK,bootindex=0'],
+    ...[
+      '-device',
+      `usb-storage,bus=usb.0,drive=medium,removable=on,serial=${quote(medium.serial ?? 'LAB-STICK')},bootindex=0`,
+    ],
   ];
 }
 

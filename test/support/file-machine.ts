@@ -25,7 +25,7 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
     uptimeSeconds,
     readSiteKeys: async () => site,
     readTicket: async () => undefined,
-    checkMedium: async () => ({ kind: 'not-found' }),
+    openMedium: async () => undefined,
     loadDrivers: async () => ({
       kind: 'loaded',
       station: null,
@@ -82,7 +82,7 @@ export function sitDown(
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
-    boot: { dryRun: false, ...boot, bootMac: '52:54:00:00:00:01' },
+    boot: { dryRun: false, imageFrom: 'service', ...boot, bootMac: '52:54:00:00:00:01' },
     machine,
     terminal: createTerminal([port]),
     firstLineUptimeSeconds: uptimeSeconds(),

@@ -6,6 +6,8 @@ export interface BootCommandLine {
   readonly server: string;
   readonly bootMac: string;
   readonly purpose: 'recovery' | 'enrolment';
+  /** Where the image is: behind the service, or on the medium that this machine booted from. */
+  readonly imageFrom: 'service' | 'medium';
   readonly dryRun: boolean;
 }
 
@@ -41,7 +43,8 @@ export function parseCommandLine(text: string): BootCommandLine {
     throw wrongCommandLine(wrong);
   }
   if (wrong.length > 0) throw wrongCommandLine(wrong);
-  return { server, bootMac, purpose, dryRun: words.has(commandLineKeys.dryRun) };
+  const imageFrom = words.get(commandLineKeys.imageFrom) === 'medium' ? 'medium' : 'service';
+  return { server, bootMac, purpose, imageFrom, dryRun: words.has(commandLineKeys.dryRun) };
 }
 
 function wrongCommandLine(wrong: readonly string[]): RekindleError {
