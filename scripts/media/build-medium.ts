@@ -138,6 +138,7 @@ async function stageImage(
   work: string,
 ): Promise<{ readonly listed: StationTicket['image']; readonly folders: MediumFile[] }> {
   const copy = join(work, 'store');
+  await mkdir(copy);
   await copyImages({
     from: store,
     to: copy,

@@ -78,7 +78,12 @@ export interface Sitting {
 /** Starts the whole program on a machine, with a person's keyboard and screen as pipes. */
 export function sitDown(
   machine: Machine,
-  boot: { readonly server: string; readonly purpose: 'recovery' | 'enrolment'; readonly dryRun?: boolean },
+  boot: {
+    readonly server: string;
+    readonly purpose: 'recovery' | 'enrolment';
+    readonly imageFrom?: 'service' | 'medium';
+    readonly dryRun?: boolean;
+  },
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
