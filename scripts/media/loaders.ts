@@ -50,8 +50,8 @@ export async function makeBiosLoader(work: string): Promise<Buffer> {
   return readFile(image);
 }
 
-/** Names that UEFI, then shim, look for on removable media. */
-const efiFiles: readonly (readonly [target: string, source: string, debianPackage: string])[] = [
+/** The first one is what the firmware starts. Names that UEFI, then shim, look for on removable media. */
+export const efiFiles: readonly (readonly [target: string, source: string, debianPackage: string])[] = [
   ['EFI/BOOT/BOOTX64.EFI', '/usr/lib/shim/shimx64.efi.signed', 'shim-signed'],
   ['EFI/BOOT/mmx64.efi', '/usr/lib/shim/mmx64.efi.signed', 'shim-signed'],
   // The signed GRUB for CDs and sticks: it finds its menu by the file `.disk/info`.

@@ -149,6 +149,9 @@ export function findDataPartition(file: string): number | undefined {
   }
 }
 
+/** Where mtools finds the EFI system partition in an image of ours. */
+export const efiPartitionOf = (file: string): string => `${file}@@${efiPartition.startMib}M`;
+
 /** Everything of the data partition, into a folder. */
 export async function extractUsbImage(file: string, startByte: number, folder: string): Promise<void> {
   await runTool(`reading ${file}`, mcopy, ['-s', '-n', '-i', `${file}@@${startByte}`, '::/', folder]);
