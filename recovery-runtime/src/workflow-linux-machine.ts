@@ -38,6 +38,24 @@ export const linuxMachine: Machine = {
   powerOff: () => writeFile(nextFile, 'poweroff\n'),
 };
 
+/** The same machine, declared to pose as a station in a rehearsal: its passport says so, and its report. */
+export function asStandIn(machine: Machine): Machine {
+  return {
+    ...machine,
+    bootEntries: machine.bootEntries,
+    takeInventory: () => {
+      // Bit 31 of CPUID leaf 1: no processor has it set, every hypervisor sets it.
+      if (!/^flags\s*:.* hypervisor( |$)/m.test(readFileSync('/proc/cpuinfo', 'utf8'))) {
+        throw new RekindleError('hardware-not-identical', 'starting a rehearsal: this is real hardware', {
+          cause: new Error('a stand-in has to be a virtual machine'),
+          next: 'Start this machine without rekindle.stand-in.',
+        });
+      }
+      return takeInventory({ standIn: true });
+    },
+  };
+}
+
 const firmwareBootEntries: FirmwareBootEntries = {
   read: () => readBootVariables(efivarsFolder),
   writeEntry: (entry) => writeBootEntry(efivarsFolder, entry),

@@ -87,7 +87,7 @@ export function sitDown(
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
-    boot: { dryRun: false, imageFrom: 'service', ...boot, bootMac: '52:54:00:00:00:01' },
+    boot: { dryRun: false, imageFrom: 'service', standIn: false, ...boot, bootMac: '52:54:00:00:00:01' },
     machine,
     terminal: createTerminal([port]),
     firstLineUptimeSeconds: uptimeSeconds(),

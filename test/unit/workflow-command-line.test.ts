@@ -22,6 +22,7 @@ describe('kernel command line', () => {
       bootMac: '52:54:00:00:00:01',
       purpose: 'recovery',
       imageFrom: 'service',
+      standIn: false,
       dryRun: false,
     });
   });

@@ -122,6 +122,7 @@ function runtimeScript(
       `${commandLineKeys.server}=${apiUrl}`,
       `${commandLineKeys.bootMac}=${mac}`,
       `${commandLineKeys.purpose}=${purpose}`,
+      ...(station?.passport.standIn === true ? [commandLineKeys.standIn] : []),
       'console=tty0',
       'console=ttyS0,115200',
       'quiet',

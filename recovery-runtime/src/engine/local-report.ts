@@ -1,3 +1,4 @@
+import { onStandIn } from '#contract/rehearsal-record.ts';
 import { type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { formatImageRef, formatUtc } from '#images/format/image-name.ts';
 import type { SignedImage } from '../steps/open-job.ts';
@@ -19,6 +20,7 @@ export function formatLocalReport(facts: LocalRunFacts): RunReport {
   const manifest = image?.manifest;
   return runReportSchema.parse({
     formatVersion: 1,
+    ...(machine.passport?.standIn === true ? { kind: onStandIn } : {}),
     jobId: `local-${machine.runId}`,
     station: manifest?.station ?? facts.station,
     image:

@@ -8,6 +8,8 @@ export interface BootCommandLine {
   readonly purpose: 'recovery' | 'enrolment';
   /** Where the image is: behind the service, or on the medium that this machine booted from. */
   readonly imageFrom: 'service' | 'medium';
+  /** A declared stand-in; the runtime refuses it on anything but a virtual machine. */
+  readonly standIn: boolean;
   readonly dryRun: boolean;
 }
 
@@ -44,7 +46,8 @@ export function parseCommandLine(text: string): BootCommandLine {
   }
   if (wrong.length > 0) throw wrongCommandLine(wrong);
   const imageFrom = words.get(commandLineKeys.imageFrom) === 'medium' ? 'medium' : 'service';
-  return { server, bootMac, purpose, imageFrom, dryRun: words.has(commandLineKeys.dryRun) };
+  const [standIn, dryRun] = [words.has(commandLineKeys.standIn), words.has(commandLineKeys.dryRun)];
+  return { server, bootMac, purpose, imageFrom, standIn, dryRun };
 }
 
 function wrongCommandLine(wrong: readonly string[]): RekindleError {
