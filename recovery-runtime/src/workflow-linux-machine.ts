@@ -27,7 +27,7 @@ export const linuxMachine: Machine = {
   readTicket: () => readSignedTicket(),
   openMedium,
   loadDrivers: () => loadDriverPack(),
-  bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
+  bringUpBootCard,
   takeInventory: () => takeInventory(),
   mountShare,
   get bootEntries() {

@@ -7,7 +7,7 @@ import type { BootVariables } from './firmware/boot-entries.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { OpenMedium } from './medium/open-medium.ts';
 import type { SignedTicket } from './medium/station-ticket.ts';
-import type { NetworkUp } from './network/bring-up.ts';
+import type { BringUpOptions, NetworkUp } from './network/bring-up.ts';
 import type { ShareAccess } from './shares/mount-call.ts';
 import type { MountedShare } from './shares/mount-share.ts';
 
@@ -33,7 +33,7 @@ export interface Machine extends RunClock {
   readTicket(): Promise<SignedTicket | undefined>;
   openMedium(ticket: StationTicket): Promise<OpenMedium | undefined>;
   loadDrivers(): Promise<PackLoad>;
-  bringUpBootCard(bootMac: string, say: (sentence: string) => void): Promise<NetworkUp>;
+  bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;
   readonly bootEntries: FirmwareBootEntries | undefined;

@@ -121,11 +121,18 @@ async function keepReportHere(
     closedAt: machine.now(),
     machine: formatMachineReport(identity, findings, run.records, ending),
   });
-  await run.step(keepReport, { medium, report }).catch(async () => {
-    terminal.print(reportScreen(report));
-    // A failed run asks what next anyway.
-    if (ending.kind === 'restored') await terminal.ask({ prompt: prompts.noted });
-  });
+  const write = medium?.write;
+  const isKept =
+    write !== undefined &&
+    (await run.step(keepReport, { folder: medium?.folder ?? '', write, report }).then(
+      () => true,
+      // The step has said why on the screen.
+      () => false,
+    ));
+  if (isKept) return;
+  terminal.print(reportScreen(report));
+  // A failed run asks what next anyway.
+  if (ending.kind === 'restored') await terminal.ask({ prompt: prompts.noted });
 }
 
 async function closeMedium({ medium }: Workshop): Promise<void> {

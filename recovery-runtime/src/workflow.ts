@@ -121,7 +121,7 @@ async function lookAtMachine(shop: Workshop): Promise<Looked> {
 
 async function joinNetwork(shop: Workshop, { site, inventory, drivers }: Looked): Promise<Started> {
   const { run, machine, boot } = shop;
-  await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
+  await run.step(bringUpNetwork, { machine, boot, drivers });
   const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
   shop.server = server;
   await run.step(findServer, { server });

@@ -33,8 +33,9 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
       withoutDriver: [],
       otherModels: [],
     }),
-    bringUpBootCard: async (mac) => ({
+    bringUpBootCard: async ({ bootMac: mac }) => ({
       mac,
+      by: 'dhcp',
       interfaceName: 'lo',
       address: '127.0.0.1',
       prefixLength: 8,
@@ -87,7 +88,11 @@ export function sitDown(
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
-    boot: { dryRun: false, imageFrom: 'service', standIn: false, ...boot, bootMac: '52:54:00:00:00:01' },
+    boot: {
+      ...{ dryRun: false, imageFrom: 'service', standIn: false, network: {} },
+      ...boot,
+      bootMac: '52:54:00:00:00:01',
+    },
     machine,
     terminal: createTerminal([port]),
     firstLineUptimeSeconds: uptimeSeconds(),

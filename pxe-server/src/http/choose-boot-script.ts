@@ -1,4 +1,5 @@
 import { commandLineKeys } from '#contract/command-line.ts';
+import { formatStationNetwork } from '#contract/station-network.ts';
 import { formatOtherSystemScript } from '../boot/boot-choice.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
 import { bootScriptPath, otherFilePath } from '../boot/boot-file.ts';
@@ -123,6 +124,7 @@ function runtimeScript(
       `${commandLineKeys.bootMac}=${mac}`,
       `${commandLineKeys.purpose}=${purpose}`,
       ...(station?.passport.standIn === true ? [commandLineKeys.standIn] : []),
+      ...formatStationNetwork(station?.network ?? {}),
       'console=tty0',
       'console=ttyS0,115200',
       'quiet',

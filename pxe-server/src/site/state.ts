@@ -100,6 +100,15 @@ const migrations: readonly string[] = [
     how TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE stations ADD COLUMN network TEXT NOT NULL DEFAULT '{}';
+  CREATE TABLE sightings (
+    station TEXT PRIMARY KEY COLLATE NOCASE REFERENCES stations(name) ON DELETE CASCADE ON UPDATE CASCADE,
+    seen_at INTEGER NOT NULL,
+    passport TEXT NOT NULL,
+    since TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /**

@@ -1,5 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
+import { parseStationNetwork, type StationNetwork } from '#contract/station-network.ts';
 
 /** What the boot script told this runtime (`pxe-server/src/contract/command-line.ts`). */
 export interface BootCommandLine {
@@ -11,6 +12,8 @@ export interface BootCommandLine {
   /** A declared stand-in; the runtime refuses it on anything but a virtual machine. */
   readonly standIn: boolean;
   readonly dryRun: boolean;
+  /** How this station reaches the network; empty: DHCP on a plain port. */
+  readonly network: StationNetwork;
 }
 
 /**
@@ -33,7 +36,8 @@ export function parseCommandLine(text: string): BootCommandLine {
   const bootMac = (words.get(commandLineKeys.bootMac) ?? '').toLowerCase().replaceAll('-', ':');
   const purpose = words.get(commandLineKeys.purpose) ?? '';
 
-  const wrong: string[] = [];
+  const parsedNetwork = parseStationNetwork(words);
+  const wrong: string[] = parsedNetwork.kind === 'wrong' ? [...parsedNetwork.wrong] : [];
   if (!URL.canParse(server) || new URL(server).protocol !== 'https:') {
     wrong.push(`${commandLineKeys.server}=${server} is no https address`);
   }
@@ -47,7 +51,8 @@ export function parseCommandLine(text: string): BootCommandLine {
   if (wrong.length > 0) throw wrongCommandLine(wrong);
   const imageFrom = words.get(commandLineKeys.imageFrom) === 'medium' ? 'medium' : 'service';
   const [standIn, dryRun] = [words.has(commandLineKeys.standIn), words.has(commandLineKeys.dryRun)];
-  return { server, bootMac, purpose, imageFrom, standIn, dryRun };
+  const network = parsedNetwork.kind === 'network' ? parsedNetwork.network : {};
+  return { server, bootMac, purpose, imageFrom, standIn, dryRun, network };
 }
 
 function wrongCommandLine(wrong: readonly string[]): RekindleError {

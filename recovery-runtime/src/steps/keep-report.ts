@@ -11,28 +11,29 @@ import type { OpenMedium } from '../medium/open-medium.ts';
 
 /** The report of a run without the service goes where the run came from. */
 export const keepReport = readingStep<
-  { readonly medium: OpenMedium | undefined; readonly report: RunReport },
+  {
+    /** Of the medium, which `write` makes writable. */
+    readonly folder: string;
+    readonly write: NonNullable<OpenMedium['write']>;
+    readonly report: RunReport;
+  },
   string
 >({
   id: 'keep-report',
   title: titles['keep-report'],
-  async run({ medium, report }) {
-    const doing = 'keeping the report on the medium';
-    const next = 'Write down or photograph what is on the screen.';
-    if (medium?.write === undefined) {
-      const cause =
-        medium === undefined ? texts.mediumGone : 'a CD, or a stick with the image of one, takes no files';
-      throw new RekindleError('target-unfit', doing, { cause: new Error(cause), next });
-    }
-    const folder = join(medium.folder, mediumReports);
+  async run({ folder, write, report }) {
+    const reports = join(folder, mediumReports);
     const name = `${report.station}_${formatUtc(new Date(report.openedAt))}_${report.machine.runId.slice(0, 8)}.json`;
     try {
-      await medium.write(async () => {
-        await mkdir(folder, { recursive: true });
-        await writeFileDurably(join(folder, name), Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
+      await write(async () => {
+        await mkdir(reports, { recursive: true });
+        await writeFileDurably(join(reports, name), Buffer.from(`${JSON.stringify(report, null, 2)}\n`));
       });
     } catch (cause) {
-      throw new RekindleError('unexpected', doing, { cause, next });
+      throw new RekindleError('unexpected', 'keeping the report on the medium', {
+        cause,
+        next: 'Write down or photograph what is on the screen.',
+      });
     }
     return { value: name, sentence: texts.reportKept(`${mediumReports}/${name}`) };
   },

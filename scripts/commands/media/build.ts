@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
+import { formatStationNetwork } from '#contract/station-network.ts';
 import { formatImageRef, parseImageRef } from '#images/format/image-name.ts';
 import { comparePassports } from '#images/passport/compare-passports.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
@@ -78,6 +79,7 @@ async function build(name: string, options: Options): Promise<void> {
         `${commandLineKeys.server}=${options.server ?? serviceUrl(configuration)}`,
         `${commandLineKeys.bootMac}=${options.card ?? firstCard(station.name, station.passport)}`,
         `${commandLineKeys.purpose}=recovery`,
+        ...formatStationNetwork(station.network),
         'console=ttyS0,115200',
         'console=tty0',
         'quiet',
