@@ -82,9 +82,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'media build': [
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.img --with-image OS-SRV-1A@latest',
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
-  'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',

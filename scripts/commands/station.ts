@@ -7,8 +7,14 @@ import { parseIpv4Address } from '#pxe-server/boot/ipv4-address.ts';
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { listJobs } from '#pxe-server/jobs/job-store.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
+import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
 import { enrolStation } from '#pxe-server/stations/enrol-station.ts';
+import {
+  describeRehearsal,
+  type RehearsalState,
+  readLastRehearsal,
+} from '#pxe-server/stations/last-rehearsal.ts';
 import { loaderOf, loaderSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
 import { hasPack } from '#pxe-server/stations/station-pack.ts';
 import {
@@ -97,7 +103,12 @@ export function stationCommand(): Command {
 
 async function list(options: SiteOption & JsonOption): Promise<void> {
   const site = await openSite(options);
-  const stations = listStations(site.state).map((station) => summaryOf(site, station));
+  const stations = await Promise.all(
+    listStations(site.state).map(async (station) => ({
+      ...summaryOf(site, station),
+      rehearsal: await rehearsalOf(site, station.name),
+    })),
+  );
   if (options.json === true) return console.log(JSON.stringify(stations));
   if (stations.length === 0)
     return console.log('There is no station yet. Next: rekindle enrol open --for 15m');
@@ -105,9 +116,10 @@ async function list(options: SiteOption & JsonOption): Promise<void> {
     const state = [
       each.driverPack ? 'driver pack ready' : 'NO DRIVER PACK',
       each.armed === null ? '' : 'armed',
-    ];
+      describeRehearsal(each.rehearsal),
+    ].filter((text) => text !== '');
     console.log(
-      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(' ')}`.trimEnd(),
+      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(', ')}`.trimEnd(),
     );
   }
 }
@@ -123,8 +135,9 @@ async function show(
   const boots = readBoots();
   const summary = summaryOf(site, station);
   const jobs = listJobs(site.state, station.name);
+  const rehearsal = await rehearsalOf(site, station.name);
   if (options.json === true) {
-    return console.log(JSON.stringify({ ...summary, passport: station.passport, jobs, boots }));
+    return console.log(JSON.stringify({ ...summary, passport: station.passport, jobs, boots, rehearsal }));
   }
   const { passport } = station;
   console.log(
@@ -139,6 +152,7 @@ async function show(
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
       `  loader      ${summary.loader}${station.loader === undefined ? '' : ', set by hand'}`,
       `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
+      `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
       ...passport.disks.map(
@@ -212,6 +226,11 @@ async function armStation(
   console.log(
     `Station ${station} restores ${options.image} without a log-on, once, until ${until.toISOString()}.`,
   );
+}
+
+async function rehearsalOf({ paths, configuration }: OpenSite, station: string): Promise<RehearsalState> {
+  const { validDays } = configuration.rehearsals;
+  return readLastRehearsal(paths, station, await readSigningPublicKey(paths), { validDays, now: new Date() });
 }
 
 function summaryOf({ state, paths, configuration }: OpenSite, station: Station) {

@@ -76,13 +76,7 @@ export async function openLabSite({
   const build = ['runtime', 'build', ...(asShipped ? [] : ['--fast'])];
   await runVerb(build, [process.execPath, command, ...build, '--site', directory]);
 
-  const service = await startService(network, directory, path.join(evidence, 'service.log'));
-  const stop = async (): Promise<void> => {
-    if (service.exitCode !== null || service.signalCode !== null) return;
-    const ended = once(service, 'exit');
-    service.kill('SIGTERM');
-    await ended;
-  };
+  const { stop } = await serveSite({ network, directory, log: path.join(evidence, 'service.log') });
   return {
     directory,
     store: path.join(directory, 'images'),
@@ -92,6 +86,34 @@ export async function openLabSite({
     [Symbol.asyncDispose]: stop,
   };
 }
+
+export interface ServedSite extends AsyncDisposable {
+  /** Ends the service in order. */
+  stop(): Promise<void>;
+}
+
+export interface SiteToServe {
+  readonly network: LabNetwork;
+  readonly directory: string;
+  readonly log: string;
+  /** Folder that the service sees mounted read-only. */
+  readonly readOnly?: string;
+}
+
+/** Starts `rekindle serve` in the lab's network. */
+export async function serveSite(site: SiteToServe): Promise<ServedSite> {
+  const service = await startService(site);
+  const stop = async (): Promise<void> => {
+    if (service.exitCode !== null || service.signalCode !== null) return;
+    const ended = once(service, 'exit');
+    service.kill('SIGTERM');
+    await ended;
+  };
+  return { stop, [Symbol.asyncDispose]: stop };
+}
+
+/** `ip netns exec` gives the command a mount namespace of its own: nobody else sees this. */
+const mountReadOnly = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
 
 function runVerb(verb: readonly string[], [program, ...args]: [string, ...string[]]): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -107,8 +129,11 @@ function runVerb(verb: readonly string[], [program, ...args]: [string, ...string
 }
 
 /** Resolves when the service says that it is ready; its log goes on into the file. */
-async function startService(network: LabNetwork, site: string, log: string): Promise<ChildProcess> {
-  const [program, ...args] = network.inside([process.execPath, command, 'serve', '--json', '--site', site]);
+async function startService({ network, directory, log, readOnly }: SiteToServe): Promise<ChildProcess> {
+  const serve = [process.execPath, command, 'serve', '--json', '--site', directory];
+  const [program, ...args] = network.inside(
+    readOnly === undefined ? serve : ['sh', '-c', mountReadOnly, 'sh', readOnly, ...serve],
+  );
   const service = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const file = createWriteStream(log);
   service.stdout.pipe(file, { end: false });

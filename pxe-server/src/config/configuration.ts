@@ -286,6 +286,16 @@ export const configurationSchema = z
           .describe('Share of the time that a station works for its capture; 100 is as fast as it can.'),
       })
       .prefault({}),
+    rehearsals: z
+      .strictObject({
+        validDays: z
+          .int()
+          .min(1)
+          .max(3650)
+          .default(180)
+          .describe('Days for which a rehearsal of a station counts; an older one counts as none.'),
+      })
+      .prefault({}),
     journal: z
       .strictObject({
         boots: z.int().min(1).max(1000).default(20).describe('Boot conversations kept for each machine.'),

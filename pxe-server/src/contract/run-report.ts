@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { differenceSchema } from '#images/passport/difference.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+import { onStandIn } from './rehearsal-record.ts';
 
 /** What the runtime tells the service while it works, and the report of the whole run. */
 
@@ -76,8 +77,10 @@ export const machineReportSchema = z.strictObject({
 export type MachineReport = z.infer<typeof machineReportSchema>;
 
 /** What the service signs and keeps: the machine's part and what the service itself saw. */
-export const runReportSchema = z.strictObject({
+const runReportFields = z.strictObject({
   formatVersion: z.literal(1),
+  /** There when, and only when, the machine was a declared stand-in. */
+  kind: z.literal(onStandIn).optional(),
   jobId: z.string(),
   station: z.string(),
   image: z.string().nullable(),
@@ -92,4 +95,9 @@ export const runReportSchema = z.strictObject({
   boot: z.array(z.strictObject({ at: z.iso.datetime(), sentence: z.string() })),
   machine: machineReportSchema,
 });
+/** No run on a stand-in without its mark, and no mark on a run on hardware. */
+export const runReportSchema = runReportFields.refine(
+  ({ kind, machine }) => (kind === onStandIn) === (machine.passport?.standIn === true),
+  { error: 'the mark of a rehearsal and the passport of the machine contradict each other', path: ['kind'] },
+);
 export type RunReport = z.infer<typeof runReportSchema>;

@@ -5,6 +5,9 @@ import type { RunReport } from '#contract/run-report.ts';
 export function formatRunReport(report: RunReport): string {
   const { machine, startedBy } = report;
   return [
+    ...(report.kind === undefined
+      ? []
+      : [`*** ${report.kind.toUpperCase()}: this says nothing about the hardware of the station ***`, '']),
     `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${machine.exitCode})`,
     `  image       ${report.image ?? 'none'}`,
     `  manifest    ${report.manifestSha256 ?? 'none'}`,

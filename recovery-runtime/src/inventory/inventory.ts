@@ -4,6 +4,7 @@ import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/
 import { type DiskDevice, readDisks } from './disks.ts';
 import { type NetworkDevice, readNetworkDevices } from './network-cards.ts';
 import { readPciFunctions } from './pci-functions.ts';
+import { readSecureBootKeys } from './secure-boot-keys.ts';
 import { parseInstalledMemory } from './smbios.ts';
 import { storageControllersOf } from './storage-controllers.ts';
 import { listDirectory, readAttribute, readAttributeBytes, resolveLink, type Sysfs } from './sysfs.ts';
@@ -126,5 +127,6 @@ async function readFirmware(sysfs: Sysfs): Promise<HardwarePassport['firmware']>
   // efivarfs puts four bytes of attributes before the value.
   const value = (await readAttributeBytes(sysfs, secureBootVariable))?.[4];
   const secureBoot = value === undefined ? 'not-supported' : value === 1 ? 'enabled' : 'disabled';
-  return { kind: 'uefi', version, secureBoot };
+  const secureBootKeys = await readSecureBootKeys(sysfs);
+  return { kind: 'uefi', version, secureBoot, ...(secureBootKeys === undefined ? {} : { secureBootKeys }) };
 }
