@@ -35,7 +35,8 @@ export interface Machine extends RunClock {
     ticket: StationTicket,
     progress: (doneBytes: number, totalBytes: number) => void,
   ): Promise<MediumCheck>;
-  loadDrivers(): Promise<PackLoad>;
+  /** The pack has to be signed with the site's key. */
+  loadDrivers(site: SiteKeys): Promise<PackLoad>;
   bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;

@@ -74,7 +74,7 @@ export async function runWorkflow(shop: Workshop): Promise<Ending> {
 async function startMachine(shop: Workshop): Promise<Started> {
   const { run, machine, boot, findings } = shop;
   const site = await run.step(readSite, { machine });
-  const drivers = await run.step(loadDrivers, { machine });
+  const drivers = await run.step(loadDrivers, { machine, site });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
   const signedTicket = await machine.readTicket();
@@ -139,11 +139,13 @@ async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inv
     return { token, image, station: armed.station.name, technician: by, armedBy: by };
   }
   const session = await run.step(logOnTechnician, { server, passport, terminal });
+  const oddities = session.oddities.join(' ');
   if (session.station === null) {
     throw new RekindleError(
       'not-found',
       'looking for this machine among the known stations: it is none of them',
       {
+        ...(oddities === '' ? {} : { cause: new Error(oddities) }),
         next: 'Enrol it while it is healthy (rekindle enrol open), or find out which part of it was replaced.',
       },
     );

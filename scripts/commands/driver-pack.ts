@@ -1,13 +1,16 @@
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
-import { checkCoverage } from '#driver-packs/check-coverage.ts';
+import { unpackFirmware } from '#driver-packs/firmware-package.ts';
+import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
 import {
   buildSiteUniversalPack,
   buildStationPack,
+  firmwarePackages,
   readPackManifest,
   universalPack,
 } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
+import { formatCoverageTable } from '../driver-pack-table.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
 
 type Options = SiteOption & { readonly json?: boolean };
@@ -25,6 +28,10 @@ export function driverPackCommand(): Command {
     .argument('<station>')
     .option('--json', 'as JSON')
     .action(check);
+  withSite(command.command('add-firmware'))
+    .description('fetch firmware packages of Debian for this site; nothing is installed')
+    .argument('<package...>', 'firmware-realtek, or firmware-realtek=VERSION')
+    .action(addFirmware);
   withSite(command.command('show'))
     .description('print what is in a pack')
     .argument('<station>')
@@ -34,31 +41,44 @@ export function driverPackCommand(): Command {
 }
 
 async function build(name: string, options: Options): Promise<void> {
-  const { state, paths } = await openSite(options);
+  const { state, paths, configuration } = await openSite(options);
   const pack =
     name === universalPack
       ? await buildSiteUniversalPack(paths)
       : await buildStationPack(paths, getStation(state, name).name, getStation(state, name).passport);
   console.log(
-    `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes.`,
+    `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes, signed.`,
   );
-  for (const { module, file } of pack.missingFirmware) console.log(`  no firmware ${file} for ${module}`);
-  const missing = pack.uncovered.map(({ className, id, slot }) => `${className} ${id} (${slot})`);
-  if (missing.length > 0) throw notCovering(name, missing);
+  for (const { sentence } of pack.refusedModules) console.log(`  ${sentence}`);
+  if (name === universalPack) return;
+  const judged = await judgeStationPack(paths, getStation(state, name), configuration.share);
+  for (const note of judged.notes) console.log(`  ${note}`);
+  if (judged.state === 'red') throw notCovering(name, judged.reasons);
 }
 
 async function check(name: string, options: Options): Promise<void> {
-  const { state, paths } = await openSite(options);
+  const { state, paths, configuration } = await openSite(options);
   const station = getStation(state, name);
-  const coverage = checkCoverage(station.passport, await readPackManifest(paths, station.name));
-  if (options.json === true) console.log(JSON.stringify(coverage));
-  else {
-    for (const row of coverage.rows) {
-      console.log(`  ${row.slot}  ${row.id}  ${row.className}: ${row.module ?? 'NO DRIVER'}`);
-    }
+  const judged = await judgeStationPack(paths, station, configuration.share);
+  const rows = judged.coverage?.rows ?? [];
+  if (options.json === true) {
+    const { state: verdict, reasons, notes, store } = judged;
+    console.log(JSON.stringify({ state: verdict, reasons, notes, rows, store }));
+  } else {
+    for (const line of formatCoverageTable(rows, judged.store)) console.log(line);
+    for (const note of judged.notes) console.log(`Note: ${note}.`);
   }
-  if (coverage.missing.length > 0) throw notCovering(station.name, coverage.missing);
-  console.log(`The pack covers ${station.name}.`);
+  if (judged.state === 'red') throw notCovering(station.name, judged.reasons);
+  if (options.json !== true) console.log(`The pack covers ${station.name}.`);
+}
+
+async function addFirmware(packages: readonly string[], options: SiteOption): Promise<void> {
+  const { paths } = await openSite(options);
+  for (const chosen of packages) {
+    const { name, packageVersion, directory } = await unpackFirmware(firmwarePackages(paths), chosen);
+    console.log(`${name} ${packageVersion} is in ${directory}.`);
+  }
+  console.log('Next: rekindle driver-pack build STATION, and universal');
 }
 
 async function show(name: string, options: Options): Promise<void> {
@@ -78,7 +98,7 @@ function notCovering(name: string, missing: readonly string[]): RekindleError {
     'verification-failed',
     `The driver pack does not cover ${name}: ${missing.join('; ')}`,
     {
-      next: 'Put missing firmware into the folder `firmware` of the site, or look for a newer kernel package.',
+      next: 'Firmware: rekindle driver-pack add-firmware PACKAGE. Drivers of a vendor: into `drivers/` of the site. Another kernel: rekindle runtime build --kernel VERSION.',
     },
   );
 }

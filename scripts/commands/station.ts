@@ -7,10 +7,13 @@ import { parseIpv4Address } from '#pxe-server/boot/ipv4-address.ts';
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { listJobs } from '#pxe-server/jobs/job-store.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
+import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
 import { enrolStation } from '#pxe-server/stations/enrol-station.ts';
+import { findFittingImages } from '#pxe-server/stations/fitting-images.ts';
+import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
+import { readSighting } from '#pxe-server/stations/sightings.ts';
 import { loaderDriverSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
-import { hasPack } from '#pxe-server/stations/station-pack.ts';
 import {
   getStation,
   listStations,
@@ -25,6 +28,7 @@ import {
 import { printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
+import { formatHardware, formatPackState } from '../station-lines.ts';
 import { readPassportFile } from './passport.ts';
 
 interface JsonOption {
@@ -99,18 +103,20 @@ export function stationCommand(): Command {
 
 async function list(options: SiteOption & JsonOption): Promise<void> {
   const site = await openSite(options);
-  const stations = listStations(site.state).map((station) => summaryOf(site, station));
+  const stations = await Promise.all(listStations(site.state).map((station) => summaryOf(site, station)));
   if (options.json === true) return console.log(JSON.stringify(stations));
   if (stations.length === 0)
     return console.log('There is no station yet. Next: rekindle enrol open --for 15m');
   for (const each of stations) {
     const state = [
-      each.driverPack ? 'driver pack ready' : 'NO DRIVER PACK',
+      each.driverPack.state === 'green' ? 'driver pack green' : 'driver pack RED',
+      each.drift === null || each.drift.length === 0 ? '' : 'hardware differs',
       each.armed === null ? '' : 'armed',
-    ];
+    ].filter((word) => word !== '');
     console.log(
-      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(' ')}`.trimEnd(),
+      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(', ')}`.trimEnd(),
     );
+    for (const reason of each.driverPack.reasons) console.log(`  ${reason}`);
   }
 }
 
@@ -122,10 +128,11 @@ async function show(
   const station = getStation(site.state, name);
   const journal = createJournal(site.state, site.configuration.journal.boots);
   const boots = station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
-  const summary = summaryOf(site, station);
+  const summary = await summaryOf(site, station);
+  const { sighting, images } = await hardwareOf(site, station);
   const jobs = listJobs(site.state, station.name);
   if (options.json === true) {
-    return console.log(JSON.stringify({ ...summary, passport: station.passport, jobs, boots }));
+    return console.log(JSON.stringify({ ...summary, passport: station.passport, images, jobs, boots }));
   }
   const { passport } = station;
   console.log(
@@ -138,7 +145,8 @@ async function show(
         ? []
         : [`  runtime     ${describeStationNetwork(station.network)}`]),
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
-      `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
+      ...formatPackState(summary.driverPack, station.name),
+      ...formatHardware(sighting, images),
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
       ...passport.disks.map(
@@ -210,18 +218,30 @@ async function armStation(
   );
 }
 
-function summaryOf({ state, paths }: OpenSite, station: Station) {
+async function summaryOf({ state, paths, configuration }: OpenSite, station: Station) {
   const { system, board } = station.passport;
+  const pack = await judgeStationPack(paths, station, configuration.share);
   return {
     name: station.name,
     address: station.address ?? null,
     system: [system.vendor, system.product].filter(Boolean).join(' ') || board.product,
-    driverPack: hasPack(paths, station.name),
+    driverPack: { state: pack.state, reasons: pack.reasons },
     armed: findArmed(state, station.name) ?? null,
     loaderDriver: station.loaderDriver ?? 'firmware',
     terminalBus: station.onTerminalBus,
     network: station.network,
+    /** Null: not seen since it was registered. */
+    drift: readSighting(state, station)?.drift ?? null,
   };
+}
+
+/** How the machine looked last, and which images it could still get. */
+async function hardwareOf({ state, paths, configuration }: OpenSite, station: Station) {
+  const sighting = readSighting(state, station);
+  const machine = sighting?.passport ?? station.passport;
+  const store = storeFolder(configuration, paths.folder);
+  const key = await readSigningPublicKey(paths);
+  return { sighting, images: await findFittingImages(store, station, machine, key) };
 }
 
 interface NetworkOptions {
