@@ -1,5 +1,6 @@
 import type { CoverageRow } from '#driver-packs/check-coverage.ts';
 import type { StoreRow } from '#driver-packs/store-coverage.ts';
+import type { WinpeCoverageRow } from '#driver-packs/winpe/match-inf.ts';
 
 /** What covers each device, and what mounts the images, as lines that fit 80 columns. */
 export function formatCoverageTable(rows: readonly CoverageRow[], store: readonly StoreRow[]): string[] {
@@ -29,6 +30,20 @@ export function formatCoverageTable(rows: readonly CoverageRow[], store: readonl
     lines.push(`share of the images: ${store.map(state).join(', ')}`);
   }
   return lines.flatMap((line) => (line.length <= 79 ? [line] : wrapTail(line)));
+}
+
+/** Which Windows driver each device gets. */
+export function formatWinpeRows(rows: readonly WinpeCoverageRow[]): string[] {
+  return rows.flatMap(({ slot, id, className, driver }) => {
+    const what = `${slot.replace(/^0000:/, '')}  ${id}  ${className}`;
+    if (driver === undefined) return [`RED ${what}: no driver`];
+    if (driver === 'in-box') return [`ok  ${what}: Windows PE's own`];
+    const { provider, version, date } = driver.inf;
+    return [
+      `ok  ${what}:`,
+      `      ${driver.path} (${[provider, version, date].filter((part) => part !== '').join(', ')})`,
+    ];
+  });
 }
 
 function formatFirmware({ firmware, module }: CoverageRow): string {

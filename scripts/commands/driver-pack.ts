@@ -1,7 +1,9 @@
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { unpackFirmware } from '#driver-packs/firmware-package.ts';
+import { buildWinpePack, checkWinpePack } from '#driver-packs/winpe/winpe-pack.ts';
 import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
 import {
   buildSiteUniversalPack,
   buildStationPack,
@@ -10,7 +12,7 @@ import {
   universalPack,
 } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
-import { formatCoverageTable } from '../driver-pack-table.ts';
+import { formatCoverageTable, formatWinpeRows } from '../driver-pack-table.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
 
 type Options = SiteOption & { readonly json?: boolean };
@@ -22,10 +24,14 @@ export function driverPackCommand(): Command {
   withSite(command.command('build'))
     .description(`build the pack of a station, or \`${universalPack}\` for the enrolment window`)
     .argument('<station>')
+    .option('--winpe <boot.wim>', 'put Windows drivers into a copy of this Windows PE instead')
+    .option('--drivers <folder>', "with --winpe: the vendors' drivers, unpacked (INF files)")
+    .option('--output <file>', 'with --winpe: the new boot.wim')
     .action(build);
   withSite(command.command('check'))
     .description('prove that the pack drives every network card and disk controller of the station')
     .argument('<station>')
+    .option('--winpe <boot.wim>', 'prove it of this Windows PE instead')
     .option('--json', 'as JSON')
     .action(check);
   withSite(command.command('add-firmware'))
@@ -40,8 +46,15 @@ export function driverPackCommand(): Command {
   return command;
 }
 
-async function build(name: string, options: Options): Promise<void> {
+interface WinpeOptions extends Options {
+  readonly winpe?: string;
+  readonly drivers?: string;
+  readonly output?: string;
+}
+
+async function build(name: string, options: WinpeOptions): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
+  if (options.winpe !== undefined) return buildWinpe(getStation(state, name), options.winpe, options);
   const pack =
     name === universalPack
       ? await buildSiteUniversalPack(paths)
@@ -56,9 +69,38 @@ async function build(name: string, options: Options): Promise<void> {
   if (judged.state === 'red') throw notCovering(name, judged.reasons);
 }
 
-async function check(name: string, options: Options): Promise<void> {
+async function buildWinpe(station: Station, bootWim: string, options: WinpeOptions): Promise<void> {
+  const { drivers: driverFolder, output } = options;
+  if (driverFolder === undefined || output === undefined) {
+    throw new RekindleError('usage', 'Building a WinPE pack takes --drivers FOLDER and --output FILE too');
+  }
+  const { name, passport } = station;
+  const built = await buildWinpePack({ station: name, passport, bootWim, driverFolder, output });
+  for (const line of formatWinpeRows(built.rows)) console.log(line);
+  console.log(`${built.output}: drivers of ${name}, ${built.files} files.`);
+  if (built.missing.length > 0) throw winpeNotCovering(name, built.missing);
+}
+
+async function checkWinpe({ name, passport }: Station, wim: string, json: boolean): Promise<void> {
+  const checked = await checkWinpePack(wim, passport);
+  if (json) console.log(JSON.stringify(checked));
+  else for (const line of formatWinpeRows(checked.rows)) console.log(line);
+  if (checked.missing.length > 0) throw winpeNotCovering(name, checked.missing);
+  if (!json) console.log(`${wim} covers ${name}.`);
+}
+
+function winpeNotCovering(name: string, missing: readonly string[]): RekindleError {
+  return new RekindleError(
+    'verification-failed',
+    `The drivers in this Windows PE do not cover ${name}: ${missing.join('; ')}`,
+    { next: "Put the vendors' drivers for Windows (x64, unpacked) into the folder, and build it again." },
+  );
+}
+
+async function check(name: string, options: WinpeOptions): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
   const station = getStation(state, name);
+  if (options.winpe !== undefined) return checkWinpe(station, options.winpe, options.json === true);
   const judged = await judgeStationPack(paths, station, configuration.share);
   const rows = judged.coverage?.rows ?? [];
   if (options.json === true) {
