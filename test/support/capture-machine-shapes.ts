@@ -18,11 +18,32 @@ import { somePassport } from './some-passport.ts';
 
 /** Drivers of everything that the shapes have. */
 const drivers = [
-  ...['virtio_pci', 'virtio_net', 'e1000', 'e1000e', 'e100', '8139cp', '8139too', 'pcnet32', 'vmxnet3', 'tulip'],
+  ...[
+    'virtio_pci',
+    'virtio_net',
+    'e1000',
+    'e1000e',
+    'e100',
+    '8139cp',
+    '8139too',
+    'pcnet32',
+    'vmxnet3',
+    'tulip',
+  ],
   ...['ahci', 'ata_piix', 'ata_generic', 'nvme', 'virtio_blk', 'virtio_scsi', 'megaraid_sas', 'mptsas'],
-  ...['sym53c8xx', 'vmw_pvscsi', 'sr_mod', 'sdhci_pci', 'mmc_block', 'usb_storage', 'uas', 'cdc_ether', 'rndis_host'],
+  ...[
+    'sym53c8xx',
+    'vmw_pvscsi',
+    'sr_mod',
+    'sdhci_pci',
+    'mmc_block',
+    'usb_storage',
+    'uas',
+    'cdc_ether',
+    'rndis_host',
+  ],
 ];
-const minutes = 5;
+const minutes = 15;
 
 const folder = await mkdtemp(join(tmpdir(), 'machine-shapes-'));
 try {
