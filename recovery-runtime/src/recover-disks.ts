@@ -51,8 +51,11 @@ export async function recoverDisks(
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
   let present = inventory.disks;
-  const look = async () => (present = (await machine.takeInventory()).disks);
-  await run.step(recheckDisks, { disks, look });
+  const look = async () => {
+    present = (await machine.takeInventory()).disks;
+    return present;
+  };
+  await run.step(recheckDisks, { disks, planned, source: image.source, look });
   await using _lock = await run.step(lockOtherDisks, { present, planned });
 
   // ------------------------------------------------------------------------------------------------
