@@ -6,13 +6,13 @@
  *
  * Some 20 to 60 s a shape without KVM. The files are test data: look at what changed before you keep it.
  */
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildDriverPack } from '#driver-packs/build-driver-pack.ts';
 import { type BuiltRuntime, buildRuntime } from '#scripts/runtime/build-runtime.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
+import { bootToTheEnd } from './boot-to-the-end.ts';
 import { machineShapes } from './machine-shapes.ts';
 import { somePassport } from './some-passport.ts';
 
@@ -43,7 +43,6 @@ const drivers = [
     'rndis_host',
   ],
 ];
-const minutes = 15;
 
 const folder = await mkdtemp(join(tmpdir(), 'machine-shapes-'));
 try {
@@ -57,7 +56,7 @@ try {
     const disk = join(folder, 'disk.raw');
     await writeFile(disk, '');
     await truncate(disk, 64 * 2 ** 20);
-    const console_ = await boot(qemu(disk), runtime.vmlinuz, initrd);
+    const console_ = await bootToTheEnd(qemu(disk), runtime.vmlinuz, initrd, 'probe=capture');
     const captured = /captured sysfs\r?\n([\s\S]*)end of sysfs/.exec(console_)?.[1];
     if (captured === undefined) throw new Error(`${name} was not captured; its console:\n${console_}`);
     const file = `test/support/captured-sysfs/${name}.tsv`;
@@ -78,26 +77,4 @@ async function writeInitrd(runtime: BuiltRuntime): Promise<string> {
   const initrd = join(folder, 'initrd');
   await writeFile(initrd, Buffer.concat([await readFile(base.path), await readFile(pack.file.path)]));
   return initrd;
-}
-
-function boot(qemu: readonly string[], vmlinuz: string, initrd: string): Promise<string> {
-  const machine = [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-smp', '2', '-m', '1024'],
-    ...['-accel', 'tcg', '-cpu', 'qemu64,+rdrand', '-serial', 'stdio'],
-    ...['-kernel', vmlinuz, '-initrd', initrd, '-append', 'console=ttyS0,115200 quiet probe=capture'],
-  ];
-  const child = spawn('qemu-system-x86_64', [...machine, ...qemu], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setTimeout(() => child.kill(), minutes * 60_000);
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => {
-      said += bytes.toString('latin1');
-    });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', () => {
-      clearTimeout(timer);
-      resolve(said);
-    });
-  });
 }
