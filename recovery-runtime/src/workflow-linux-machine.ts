@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
+import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import { takeInventory } from './inventory/inventory.ts';
@@ -26,7 +27,7 @@ export const linuxMachine: Machine = {
   },
   readTicket: () => readSignedTicket(),
   openMedium,
-  loadDrivers: () => loadDriverPack(),
+  loadDrivers: ({ imageSigner }) => loadDriverPack({ signer: parsePublicKey(imageSigner) }),
   bringUpBootCard,
   takeInventory: () => takeInventory(),
   mountShare,

@@ -32,7 +32,8 @@ export interface Machine extends RunClock {
   /** Only when the machine booted from a recovery medium. */
   readTicket(): Promise<SignedTicket | undefined>;
   openMedium(ticket: StationTicket): Promise<OpenMedium | undefined>;
-  loadDrivers(): Promise<PackLoad>;
+  /** The pack has to be signed with the site's key. */
+  loadDrivers(site: SiteKeys): Promise<PackLoad>;
   bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;

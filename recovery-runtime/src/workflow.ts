@@ -102,7 +102,7 @@ interface Looked extends Pick<Started, 'site' | 'inventory'> {
 async function lookAtMachine(shop: Workshop): Promise<Looked> {
   const { run, machine, findings } = shop;
   const site = await run.step(readSite, { machine });
-  const drivers = await run.step(loadDrivers, { machine });
+  const drivers = await run.step(loadDrivers, { machine, site });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
   findings.bootTrust = inventory.bootTrust;
@@ -178,11 +178,13 @@ async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inv
     return { token, image, station: armed.station.name, technician: by, armedBy: by };
   }
   const session = await run.step(logOnTechnician, { server, passport, terminal });
+  const oddities = session.oddities.join(' ');
   if (session.station === null) {
     throw new RekindleError(
       'not-found',
       'looking for this machine among the known stations: it is none of them',
       {
+        ...(oddities === '' ? {} : { cause: new Error(oddities) }),
         next: 'Enrol it while it is healthy (rekindle enrol open), or find out which part of it was replaced.',
       },
     );

@@ -36,6 +36,8 @@ export interface BuildRuntimeOptions {
   readonly entry?: string;
   /** Worker threads by name, below the project's root. */
   readonly workers?: Readonly<Record<string, string>>;
+  /** A chosen kernel of Debian instead of the newest one (kernel-package.ts). */
+  readonly wantedKernel?: string;
 }
 
 /**
@@ -48,11 +50,15 @@ export async function buildRuntime({
   fast = false,
   entry = 'recovery-runtime/src/main.ts',
   workers = workerEntries,
+  wantedKernel,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
   await mkdir(directory, { recursive: true });
   onProgress("fetching and unpacking Debian's signed kernel");
-  const kernel = await unpackKernel({ cacheDirectory });
+  const kernel = await unpackKernel({
+    cacheDirectory,
+    ...(wantedKernel === undefined ? {} : { wanted: wantedKernel }),
+  });
 
   onProgress('bundling the recovery runtime');
   const main = await bundle(entry);

@@ -48,6 +48,7 @@ export const titles = {
   'choose-volumes': 'Choosing the volumes to restore',
   'pre-flight': 'Checking that every chunk of the image is there',
   confirm: 'Asking for confirmation',
+  'lock-disks': 'Locking what is not restored against writing',
   'recheck-disks': 'Making sure that these are still the same disks',
   'restore-disks': 'Restoring, and reading back what was written',
   'repair-boot-entries': 'Putting the firmware boot entry right',
@@ -104,6 +105,11 @@ export const texts = {
     `Report: ${station}, ${image ?? 'no image'}, started ${openedAt}.`,
   mediumGone: 'The medium is not there any more; its files were not checked.',
   serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
+  disksLocked: (locked: readonly string[], inUse: readonly string[]) =>
+    [
+      locked.length === 0 ? 'Nothing had to be locked.' : `Write-locked until the end: ${locked.join(', ')}.`,
+      ...(inUse.length === 0 ? [] : [`In use by this system, so not locked: ${inUse.join(', ')}.`]),
+    ].join(' '),
   serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
 
   armed: (by: string, image: string) => `${by} armed this station for ${image}.`,
