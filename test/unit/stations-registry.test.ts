@@ -133,6 +133,7 @@ describe('boot decider over the registry', () => {
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual({
       kind: 'runtime',
       purpose: 'enrolment',
+      loader: 'ipxe',
     });
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     closeEnrolment(state);
@@ -153,6 +154,7 @@ describe('boot decider over the registry', () => {
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual({
       kind: 'runtime',
       purpose: 'enrolment',
+      loader: 'ipxe',
     });
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     // An approval is for one window.
