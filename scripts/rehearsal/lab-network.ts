@@ -31,6 +31,8 @@ export interface LabHost {
   readonly interfaceName: string;
   /** `[program, ...arguments]` that runs `command` on that computer. */
   inside(command: readonly string[]): [string, ...string[]];
+  /** Pulls its plug: every program on it is killed, its place in the network stays. */
+  killAll(): void;
 }
 
 let networks = 0;
@@ -78,6 +80,7 @@ export async function createLabNetwork(): Promise<LabNetwork> {
         return {
           interfaceName: card,
           inside: (command) => ['ip', 'netns', 'exec', host, ...command],
+          killAll: () => killPrograms(host),
         };
       },
       [Symbol.asyncDispose]: async () => {
@@ -162,6 +165,11 @@ function removeStaleNetworks(): void {
 
 /** Ends what runs inside, then the namespace; synchronous, because it also runs while the process ends. */
 function removeNetwork(namespace: string): void {
+  killPrograms(namespace);
+  ipNow('netns', 'delete', namespace);
+}
+
+function killPrograms(namespace: string): void {
   for (const pid of ipNow('netns', 'pids', namespace).split('\n').filter(Boolean)) {
     try {
       process.kill(Number(pid), 'SIGKILL');
@@ -169,7 +177,6 @@ function removeNetwork(namespace: string): void {
       // It ended by itself in between.
     }
   }
-  ipNow('netns', 'delete', namespace);
 }
 
 /** Output of `ip`, empty when it fails: what is to be removed may be gone already. */
