@@ -1,0 +1,36 @@
+import * as z from 'zod';
+import { configuredHook } from './configured-hook.ts';
+import { directorySchema } from './directory.ts';
+
+/**
+ * How the directory of a restored controller gets a state that its partners accept. There is no default: a
+ * controller started from an image alone loses changes silently (USN rollback, KB 875495).
+ */
+export const systemStateSchema = z.discriminatedUnion('from', [
+  z.strictObject({
+    from: z
+      .literal('backup')
+      .describe('System state restored by wbadmin in directory services restore mode.'),
+    /** As `wbadmin get versions` writes it: MM/DD/YYYY-HH:MM. */
+    version: z.string().regex(/^\d\d\/\d\d\/\d{4}-\d\d:\d\d$/, 'MM/DD/YYYY-HH:MM, as wbadmin writes it'),
+    target: z.string().min(1).max(260).describe('Drive or share that holds the backup.'),
+  }),
+  z.strictObject({
+    from: z.literal('restored-from-backup-value'),
+    accepted: z
+      .literal('not supported by Microsoft')
+      .describe('Last resort; written out so that nobody chooses it by mistake.'),
+  }),
+  z.strictObject({
+    from: z.literal('only-controller-of-forest').describe('There is no partner; preflight checks that.'),
+  }),
+]);
+export type SystemState = z.infer<typeof systemStateSchema>;
+
+export const domainControllerSchema = z.strictObject({
+  ...configuredHook,
+  kind: z.literal('domain-controller'),
+  directory: directorySchema,
+  systemState: systemStateSchema,
+});
+export type DomainController = z.infer<typeof domainControllerSchema>;

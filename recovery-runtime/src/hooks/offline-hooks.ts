@@ -1,0 +1,5 @@
+import type { HookKind } from '#contract/hook.ts';
+import type { OfflineHook } from './offline-hook.ts';
+
+/** Every kind's part in the runtime. */
+export const offlineHooks: { readonly [Kind in HookKind]?: OfflineHook<Kind> } = {};
