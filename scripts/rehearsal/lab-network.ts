@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
@@ -21,6 +21,8 @@ export interface LabNetwork extends AsyncDisposable {
   readonly serverAddress: string;
   /** `[program, ...arguments]` that runs `command` inside of the namespace. */
   inside(command: readonly string[]): [string, ...string[]];
+  /** DNS servers of what runs `inside`, and the domain that short names are of. */
+  useNameServers(addresses: readonly string[], domain: string): Promise<void>;
   /** Plugs a new cable in; the answer is the tap interface for an EmulatedNic. */
   addTap(): Promise<string>;
   /** Another computer on the segment, with an address and a prefix length (`10.77.0.2/24`) on its only card. */
@@ -60,6 +62,10 @@ export async function createLabNetwork(): Promise<LabNetwork> {
       interfaceName: bridge,
       serverAddress: labServerAddress,
       inside: (command) => ['ip', 'netns', 'exec', namespace, ...command],
+      useNameServers: async (addresses, domain) => {
+        await mkdir(netnsFiles(namespace), { recursive: true });
+        await writeFile(path.join(netnsFiles(namespace), 'resolv.conf'), resolvConf(addresses, domain));
+      },
       addTap: async () => {
         const tap = `tap${taps++}`;
         await runIp(namespace, `tuntap add dev ${tap} mode tap`);
@@ -167,7 +173,19 @@ function removeStaleNetworks(): void {
 function removeNetwork(namespace: string): void {
   killPrograms(namespace);
   ipNow('netns', 'delete', namespace);
+  rmSync(netnsFiles(namespace), { recursive: true, force: true });
 }
+
+/** What `ip netns exec` lays over /etc (ip-netns(8)). */
+const netnsFiles = (namespace: string): string => path.join('/etc/netns', namespace);
+
+export const resolvConf = (nameServers: readonly string[], domain: string): string =>
+  [
+    `search ${domain}`,
+    ...nameServers.map((address) => `nameserver ${address}`),
+    'options timeout:2',
+    '',
+  ].join('\n');
 
 function killPrograms(namespace: string): void {
   for (const pid of ipNow('netns', 'pids', namespace).split('\n').filter(Boolean)) {

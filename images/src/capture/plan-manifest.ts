@@ -12,6 +12,7 @@ export interface ManifestFacts
     | 'station'
     | 'computerName'
     | 'stationRole'
+    | 'domainController'
     | 'capturedAt'
     | 'consistency'
     | 'tools'
@@ -47,6 +48,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
     station,
     computerName: facts.computerName,
     stationRole: facts.stationRole,
+    domainController: facts.domainController,
     capturedAt: facts.capturedAt,
     consistency: facts.consistency,
     tools: facts.tools,

@@ -70,11 +70,27 @@ export const bootEntrySchema = z.strictObject({
 });
 export type BootEntry = z.infer<typeof bootEntrySchema>;
 
+/**
+ * Which life of its directory database a domain controller was in, read from the directory before the image was taken:
+ * the image is never older than this says.
+ */
+export const domainControllerMarkSchema = z.strictObject({
+  /** Of its nTDSDSA object. */
+  invocationId: guid,
+  /** Update sequence number, 64 bits. */
+  highestCommittedUsn: z.string().regex(/^\d{1,20}$/),
+  /** Computer names of the forest's other controllers at that time. */
+  otherControllers: z.array(z.string().min(1).max(63)),
+});
+export type DomainControllerMark = z.infer<typeof domainControllerMarkSchema>;
+
 export const imageManifestSchema = z.strictObject({
   formatVersion: z.literal(1),
   station: stationNameSchema,
   computerName: z.string().max(63),
   stationRole: z.enum(['server', 'client', 'engineering-station', 'domain-controller']),
+  /** Absent: no domain controller, or nobody could be asked. */
+  domainController: domainControllerMarkSchema.optional(),
   capturedAt: z.iso.datetime(),
   consistency: z.enum(['offline', 'snapshot-with-application-writers', 'crash']),
   tools: z.record(z.string(), z.string()),

@@ -12,10 +12,7 @@ export type AnyController =
  * what counts is what the others have of it.
  * @throws RekindleError `usage`: the domain refuses the account, which another controller would do too
  */
-export async function openAnyController(
-  settings: DomainSettings,
-  except?: string,
-): Promise<AnyController> {
+export async function openAnyController(settings: DomainSettings, except?: string): Promise<AnyController> {
   const reasons: string[] = [];
   for (const controller of settings.controllers) {
     if (except !== undefined && isNamed(controller, except)) continue;

@@ -1,4 +1,5 @@
-import { isController, type ComputerAccount } from './predict-trust.ts';
+import type { DomainControllerMark } from '#images/format/image-manifest.ts';
+import { type ComputerAccount, isController } from './predict-trust.ts';
 import { knownUsn, type UpToDateCursor } from './up-to-date-vector.ts';
 
 /**
@@ -6,14 +7,6 @@ import { knownUsn, type UpToDateCursor } from './up-to-date-vector.ts';
  * that starts from an image alone re-uses update sequence numbers that its partners have seen already: they ignore
  * its changes from then on, silently (USN rollback). Pure; the directory is read in read-controllers.ts.
  */
-
-/** `domainController` of the image's manifest. */
-export interface ControllerMark {
-  readonly invocationId: string;
-  readonly highestCommittedUsn: bigint;
-  /** Computer names of the forest's other controllers when the image was taken. */
-  readonly otherControllers: readonly string[];
-}
 
 /** Another controller of the forest, as its nTDSDSA object names it, and what it answered. */
 export type PartnerController = { readonly computerName: string } & (
@@ -51,8 +44,8 @@ export interface ControllerEvidence {
   /** ProductOptions\ProductType of the image's SYSTEM hive, where it could be read (`LanmanNT`: controller). */
   readonly productType?: 'WinNT' | 'LanmanNT' | 'ServerNT';
   readonly imageTakenAt: Date;
-  /** Undefined: nobody read it when the image was taken. */
-  readonly mark: ControllerMark | undefined;
+  /** `domainController` of the manifest; undefined: nobody could be asked when the image was taken. */
+  readonly mark: DomainControllerMark | undefined;
   /** Undefined with the reason: no controller of the domain answered. */
   readonly directory: DirectoryView | { readonly unreachable: string };
   readonly now: Date;
@@ -72,7 +65,12 @@ export type ControllerVerdict = {
 
 export function judgeController(evidence: ControllerEvidence): ControllerVerdict {
   const findings: string[] = [];
-  const refused = (why: string, next: string): ControllerVerdict => ({ kind: 'refused', why, next, findings });
+  const refused = (why: string, next: string): ControllerVerdict => ({
+    kind: 'refused',
+    why,
+    next,
+    findings,
+  });
   const { computerName, directory, mark } = evidence;
 
   const disagreement = findDisagreement(evidence);
@@ -121,7 +119,9 @@ export function judgeController(evidence: ControllerEvidence): ControllerVerdict
     `The image is ${ageDays} days old; the forest remembers deletions for ${directory.tombstoneLifetimeDays} days.`,
   );
 
-  const confirm = directory.roles.map((role) => `${computerName} holds the role of ${role}; nobody has seized it.`);
+  const confirm = directory.roles.map(
+    (role) => `${computerName} holds the role of ${role}; nobody has seized it.`,
+  );
   if (directory.partners.length === 0) {
     findings.push(`${computerName} is the only controller of its forest: nothing can roll back.`);
     return { kind: 'sole-controller', findings, confirm: [] };
@@ -154,7 +154,7 @@ function findDisagreement(evidence: ControllerEvidence): string | undefined {
   return `${first.who} says that ${computerName} is ${says(first.is)}, and ${other.who} says that it is ${says(other.is)}`;
 }
 
-function describePartners(directory: DirectoryView, mark: ControllerMark | undefined): string[] {
+function describePartners(directory: DirectoryView, mark: DomainControllerMark | undefined): string[] {
   const silent = directory.partners.filter((partner) => !partner.reachable);
   const answering = directory.partners.filter((partner) => partner.reachable);
   const sentences = silent.map(({ computerName, why }) => `Partner ${computerName} does not answer: ${why}.`);
@@ -164,13 +164,16 @@ function describePartners(directory: DirectoryView, mark: ControllerMark | undef
   if (answering.length === 0) return [...sentences, 'No partner could be compared with the image.'];
   const unread = answering.filter(({ vectors }) => vectors.length === 0);
   sentences.push(
-    ...unread.map(({ computerName }) => `Partner ${computerName} does not let us read its replUpToDateVector.`),
+    ...unread.map(
+      ({ computerName }) =>
+        `Partner ${computerName} shows no replUpToDateVector: it has none, or the account of this site may not read it.`,
+    ),
   );
   const known = knownUsn(
     answering.flatMap(({ vectors }) => vectors),
     mark.invocationId,
   );
-  const image = mark.highestCommittedUsn;
+  const image = BigInt(mark.highestCommittedUsn);
   if (known === undefined) return [...sentences, 'No partner has ever had a change of this database.'];
   if (known > image) {
     return [

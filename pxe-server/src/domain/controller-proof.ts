@@ -59,7 +59,8 @@ export function judgeControllerProof(evidence: ControllerProofEvidence): Control
 }
 
 function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding[] {
-  if (ownReport === undefined) return [['unverified', 'The controller has not reported from its first boot.']];
+  if (ownReport === undefined)
+    return [['unverified', 'The controller has not reported from its first boot.']];
   const { event1109, event2095, restoreCount, notWritable } = ownReport;
   return [
     event1109
@@ -113,8 +114,5 @@ function judgeTestObject({ testObject }: ControllerProofEvidence): Finding[] {
       : arrived
         ? ['proved', `A test object of ${from} arrived on the other side.`]
         : ['failed', `A test object of ${from} did not arrive on the other side.`];
-  return [
-    way(testObject.toPartner, 'the restored controller'),
-    way(testObject.fromPartner, 'the partner'),
-  ];
+  return [way(testObject.toPartner, 'the restored controller'), way(testObject.fromPartner, 'the partner')];
 }

@@ -1,4 +1,10 @@
-import { Client, type Entry, InsufficientAccessError, InvalidCredentialsError, NoSuchObjectError } from 'ldapts';
+import {
+  Client,
+  type Entry,
+  InsufficientAccessError,
+  InvalidCredentialsError,
+  NoSuchObjectError,
+} from 'ldapts';
 import { RekindleError } from '#base/errors.ts';
 import type { DomainSettings } from './domain-settings.ts';
 
@@ -44,7 +50,15 @@ export async function openDirectory(
   try {
     await client.bind(user, credentials.password);
   } catch (cause) {
+    const itsDomain = cause instanceof InvalidCredentialsError ? await domainOf(client) : undefined;
     await client.unbind().catch(() => undefined);
+    if (itsDomain !== undefined && itsDomain !== domain.toLowerCase()) {
+      throw new RekindleError(
+        'usage',
+        `Logging on to ${controller} as ${user}: it is a controller of ${itsDomain}, not of ${domain}`,
+        { next: 'Correct `directory` in the hook plan of the station.' },
+      );
+    }
     throw connectFailure(controller, user, cause);
   }
   return {
@@ -67,6 +81,23 @@ export async function openDirectory(
     },
     [Symbol.asyncDispose]: () => client.unbind().catch(() => undefined),
   };
+}
+
+/** Which domain a controller is of; it tells whoever asks. Undefined: it does not. */
+async function domainOf(client: Client): Promise<string | undefined> {
+  try {
+    const attributes = ['defaultNamingContext'];
+    const { searchEntries } = await client.search('', { scope: 'base', attributes });
+    return dnsNameOfContext(textOf(searchEntries[0], 'defaultNamingContext') ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** `DC=lab,DC=example` is `lab.example` (RFC 2247). */
+export function dnsNameOfContext(context: string): string {
+  const labels = context.split(',').map((part) => part.replace(/^DC=/i, ''));
+  return labels.join('.').toLowerCase();
 }
 
 /** What an operation that a controller refused means to a person. */
@@ -92,10 +123,14 @@ function connectFailure(name: string, user: string, cause: unknown): RekindleErr
   }
   const why = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   if (/CERT|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(why)) {
-    return new RekindleError('store-unreachable', `Connecting to ${name} by LDAPS: its certificate does not fit`, {
-      cause,
-      next: 'Put the certificate of the CA that signed it into the file of directory.ca, and name the controller as its certificate does.',
-    });
+    return new RekindleError(
+      'store-unreachable',
+      `Connecting to ${name} by LDAPS: its certificate does not fit`,
+      {
+        cause,
+        next: 'Put the certificate of the CA that signed it into the file of directory.ca, and name the controller as its certificate does.',
+      },
+    );
   }
   return new RekindleError('store-unreachable', `Connecting to ${name} by LDAPS`, {
     cause,
@@ -105,7 +140,10 @@ function connectFailure(name: string, user: string, cause: unknown): RekindleErr
 
 /** RFC 4515, section 3: a value inside of a filter. */
 export function escapeFilter(value: string): string {
-  return value.replace(/[\\*()\0]/g, (character) => `\\${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return value.replace(
+    /[\\*()\0]/g,
+    (character) => `\\${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }
 
 /** The one value of an attribute as text; undefined when it is absent. */

@@ -2,14 +2,18 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
-import { callTool } from '#base/run-tool.ts';
+import { callTool, missingTool } from '#base/run-tool.ts';
 import type { DomainSettings } from './domain-settings.ts';
 
-/** A new machine password, and all that the station has to know of its domain: djoin.exe and `net` take it in. */
-const net = { command: 'net', debianPackage: 'samba-common-bin' };
+/**
+ * `net` opens the file of its credentials by name: /dev/stdin is such a file while it is a pipe, and what Node gives
+ * to a child is a socket.
+ */
+const net = { command: 'sh', debianPackage: 'samba-common-bin' };
+const credentialsByPipe = 'cat | net "$@" --authentication-file=/dev/stdin';
 
 /**
- * Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ). The password of
+ * A new machine password, and all that the station has to know of its domain. Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ). The password of
  * before is worth nothing from then on. The account's password travels on standard input, the blob on standard
  * output: no argument, no environment and no file of this computer holds either.
  * @returns the file that `djoin /requestodj /loadfile` and `net offlinejoin requestodj` read: a secret
@@ -30,9 +34,17 @@ export async function provisionOfflineJoin(
       doing,
       net,
       [
-        ...['offlinejoin', 'provision', `domain=${domain}`, `machine_name=${computerName.toUpperCase()}`],
+        ...[
+          '-c',
+          credentialsByPipe,
+          'sh',
+          'offlinejoin',
+          'provision',
+          `domain=${domain}`,
+          `machine_name=${computerName.toUpperCase()}`,
+        ],
         ...[`dcname=${controller}`, 'reuse', 'printblob'],
-        ...[`--configfile=${configuration}`, '--authentication-file=/dev/stdin'],
+        `--configfile=${configuration}`,
       ],
       {
         input: Buffer.from(
@@ -46,7 +58,9 @@ export async function provisionOfflineJoin(
       .split('\n')
       .map((line) => line.trim())
       .findLast((line) => /^[A-Za-z0-9+/]{200,}={0,2}$/.test(line));
-    if (status !== 0 || blob === undefined) throw provisionFailure(doing, `${stderr}${withoutBlob(stdout.toString())}`);
+    if (status === notFound) throw missingTool(doing, { ...net, command: 'net' }, new Error(stderr.trim()));
+    if (status !== 0 || blob === undefined)
+      throw provisionFailure(doing, `${stderr}${withoutBlob(stdout.toString())}`);
     return formatOfflineJoinFile(blob);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -70,22 +84,31 @@ async function writeSambaConfiguration(folder: string, domain: string): Promise<
       `realm = ${domain.toUpperCase()}`,
       `workgroup = ${domain.split('.')[0]?.toUpperCase()}`,
       ...['security = user', 'client min protocol = SMB2_10', 'client signing = required'],
-      ...['private', 'lock', 'state', 'cache'].map((name) => `${name} ${name === 'private' ? 'dir' : 'directory'} = ${join(folder, name)}`),
+      ...['private', 'lock', 'state', 'cache'].map(
+        (name) => `${name} ${name === 'private' ? 'dir' : 'directory'} = ${join(folder, name)}`,
+      ),
       '',
     ].join('\n'),
   );
   return configuration;
 }
 
+/** Of a shell that finds no such program. */
+const notFound = 127;
+
 const withoutBlob = (said: string): string => said.replace(/[A-Za-z0-9+/=]{100,}/g, '…');
 
 function provisionFailure(doing: string, said: string): RekindleError {
   const cause = new Error(said.trim().split('\n').slice(-5).join('\n') || 'net said nothing');
   if (/ACCESS_DENIED|error code: ?5\b|Insufficient access|0x00000005/i.test(said)) {
-    return new RekindleError('usage', `${doing}: the account of this site may not reset that computer account`, {
-      cause,
-      next: 'Delegate the rights of docs/domain.md to it, on the computer accounts of the stations only.',
-    });
+    return new RekindleError(
+      'usage',
+      `${doing}: the account of this site may not reset that computer account`,
+      {
+        cause,
+        next: 'Delegate the rights of docs/domain.md to it, on the computer accounts of the stations only.',
+      },
+    );
   }
   if (/LOGON_FAILURE|WRONG_PASSWORD|ACCOUNT_LOCKED/.test(said)) {
     return new RekindleError('usage', `${doing}: the domain refuses the account of this site`, {

@@ -11,6 +11,11 @@ export interface ComputerAccount {
   /** Undefined: never, or reset to "must be changed". */
   readonly passwordLastSet: Date | undefined;
   readonly userAccountControl: number;
+  /**
+   * May the account that asks write its restrictions? Part of the rights that a rejoin needs, and the only part that a
+   * directory tells without a try.
+   */
+  readonly writable: boolean;
 }
 
 /** Bits of userAccountControl (MS-ADTS 2.2.16). */
@@ -24,8 +29,8 @@ export interface TrustEvidence {
   readonly computerName: string;
   /** DNS name of the domain that answered. */
   readonly domain: string;
-  /** DNS name of the domain that the image is a member of, where it is known. */
-  readonly imageDomain?: string;
+  /** DNS name of the domain that the station's plan names. */
+  readonly memberOf: string;
   /** Undefined: the domain has no such account. */
   readonly account: ComputerAccount | undefined;
   readonly imageTakenAt: Date;
@@ -50,13 +55,13 @@ const dayMs = 86_400_000;
 const clockToleranceMs = 300_000;
 
 export function predictTrust(evidence: TrustEvidence): TrustPrediction {
-  const { computerName, domain, imageDomain, account, imageTakenAt, rotationDays, now } = evidence;
-  if (imageDomain !== undefined && imageDomain.toLowerCase() !== domain.toLowerCase()) {
+  const { computerName, domain, memberOf, account, imageTakenAt, rotationDays, now } = evidence;
+  if (memberOf.toLowerCase() !== domain.toLowerCase()) {
     return {
       kind: 'refused',
-      sentence: `The image is of a member of ${imageDomain}, but the domain of this site is ${domain}`,
+      sentence: `The station is a member of ${memberOf}, but the controllers of its plan are of ${domain}`,
       warnings: [],
-      next: 'Correct domain.name in rekindle.yaml, or choose another image.',
+      next: 'Correct `directory` in the hook plan of the station.',
     };
   }
   if (account === undefined) {
@@ -73,6 +78,14 @@ export function predictTrust(evidence: TrustEvidence): TrustPrediction {
       sentence: `The computer account ${computerName} is disabled in ${domain}`,
       warnings: [],
       next: 'Find out why, then let an administrator of the domain enable it.',
+    };
+  }
+  if (!account.writable) {
+    return {
+      kind: 'refused',
+      sentence: `The account of this site has no rights on the computer account ${computerName}`,
+      warnings: [],
+      next: 'Let an administrator of the domain delegate the rights of docs/domain.md on this computer account.',
     };
   }
   const ageDays = Math.floor((now.getTime() - imageTakenAt.getTime()) / dayMs);
@@ -94,14 +107,17 @@ export function predictTrust(evidence: TrustEvidence): TrustPrediction {
       warnings: old,
     };
   }
-  const close = imageTakenAt.getTime() - account.passwordLastSet.getTime() < clockToleranceMs;
+  if (imageTakenAt.getTime() - account.passwordLastSet.getTime() < clockToleranceMs) {
+    return {
+      kind: 'broken',
+      sentence: `The machine password of ${computerName} was changed within five minutes of the image; two clocks cannot tell which was first`,
+      warnings: old,
+    };
+  }
   return {
     kind: 'intact',
     sentence: `The machine password of ${computerName} is that of the image (last changed on ${day(account.passwordLastSet)})`,
-    warnings: [
-      ...old,
-      ...(close ? ['It was changed within five minutes of the image: if the clocks differ, it may not be.'] : []),
-    ],
+    warnings: old,
   };
 }
 

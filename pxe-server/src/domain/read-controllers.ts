@@ -1,6 +1,7 @@
 import { errorChain, RekindleError } from '#base/errors.ts';
+import type { DomainControllerMark } from '#images/format/image-manifest.ts';
 import { openAnyController } from './any-controller.ts';
-import type { ControllerMark, DirectoryView, FsmoRole, PartnerController } from './controller-preflight.ts';
+import type { DirectoryView, FsmoRole, PartnerController } from './controller-preflight.ts';
 import { bytesOf, type DirectorySession, openDirectory, textOf } from './directory-session.ts';
 import type { DomainSettings } from './domain-settings.ts';
 import {
@@ -45,7 +46,7 @@ export async function viewController(
 export async function readControllerMark(
   settings: DomainSettings,
   computerName: string,
-): Promise<ControllerMark | { readonly unknown: string }> {
+): Promise<DomainControllerMark | { readonly unknown: string }> {
   const any = await openAnyController(settings);
   if (any.kind === 'unreachable') return { unknown: any.why };
   await using session = any.session;
@@ -59,7 +60,7 @@ export async function readControllerMark(
     otherControllers: others.map((other) => other.computerName),
   };
   const itself = await askRootDse(settings, own);
-  if (itself !== undefined) return { ...mark, highestCommittedUsn: itself.highestCommittedUsn };
+  if (itself !== undefined) return { ...mark, highestCommittedUsn: String(itself.highestCommittedUsn) };
   const partners = await Promise.all(others.map((other) => readPartner(settings, other)));
   const known = knownUsn(
     partners.flatMap((partner) => (partner.reachable ? partner.vectors : [])),
@@ -67,7 +68,7 @@ export async function readControllerMark(
   );
   return known === undefined
     ? { unknown: `${computerName} does not answer, and no other controller knows its changes` }
-    : { ...mark, highestCommittedUsn: known };
+    : { ...mark, highestCommittedUsn: String(known) };
 }
 
 const isSame = ({ computerName }: ForestController, name: string): boolean =>
@@ -86,7 +87,7 @@ async function askRootDse(
   }
 }
 
-export async function readPartner(
+async function readPartner(
   settings: DomainSettings,
   controller: ForestController,
 ): Promise<PartnerController> {
@@ -107,7 +108,7 @@ function openController(settings: DomainSettings, controller: ForestController):
 }
 
 /** How far changes of others have come here, one vector a naming context. An unreadable one is left out. */
-export async function readVectors(session: DirectorySession, root: RootDse): Promise<UpToDateCursor[][]> {
+async function readVectors(session: DirectorySession, root: RootDse): Promise<UpToDateCursor[][]> {
   const contexts = [root.domainContext, root.configurationContext, root.schemaContext];
   const vectors: UpToDateCursor[][] = [];
   for (const base of new Set(contexts)) {

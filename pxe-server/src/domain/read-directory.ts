@@ -1,6 +1,12 @@
 import { RekindleError } from '#base/errors.ts';
 import { parseGuid } from '#images/format/partition-table/guid.ts';
-import { bytesOf, type DirectorySession, escapeFilter, textOf } from './directory-session.ts';
+import {
+  bytesOf,
+  type DirectorySession,
+  dnsNameOfContext,
+  escapeFilter,
+  textOf,
+} from './directory-session.ts';
 import { parseFiletime } from './filetime.ts';
 import type { ComputerAccount } from './predict-trust.ts';
 
@@ -39,22 +45,13 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
   const domainContext = text('defaultNamingContext');
   return {
     controller: text('dnsHostName'),
-    domain: domainOf(domainContext),
+    domain: dnsNameOfContext(domainContext),
     domainContext,
     configurationContext: text('configurationNamingContext'),
     schemaContext: text('schemaNamingContext'),
     rootDomainContext: text('rootDomainNamingContext'),
     highestCommittedUsn: BigInt(text('highestCommittedUSN')),
   };
-}
-
-/** `DC=lab,DC=example` is `lab.example` (RFC 2247). */
-function domainOf(context: string): string {
-  return context
-    .split(',')
-    .map((part) => part.replace(/^DC=/i, ''))
-    .join('.')
-    .toLowerCase();
 }
 
 /** Undefined: the domain has no such account. */
@@ -69,13 +66,15 @@ export async function readComputerAccount(
     scope: 'sub',
     // sAMAccountName of a computer is its name, at most 15 characters, and a dollar sign.
     filter: `(&(objectClass=computer)(sAMAccountName=${escapeFilter(accountName(computerName))}))`,
-    attributes: ['pwdLastSet', 'userAccountControl'],
+    // Asked for by name: constructed for whoever asks (MS-ADTS 3.1.1.4.5.17).
+    attributes: ['pwdLastSet', 'userAccountControl', 'allowedAttributesEffective'],
   });
   if (entry === undefined) return undefined;
   return {
     distinguishedName: entry.dn,
     passwordLastSet: parseFiletime(textOf(entry, 'pwdLastSet') ?? '0'),
     userAccountControl: Number(textOf(entry, 'userAccountControl') ?? 0),
+    writable: [entry['allowedAttributesEffective']].flat().some((name) => String(name) === 'pwdLastSet'),
   };
 }
 

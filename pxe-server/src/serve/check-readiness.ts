@@ -1,7 +1,7 @@
-import { readPasswordFile, siteFile } from '../site/password-file.ts';
 import { access, constants, stat } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
 import { type ShareConfiguration, shareKind } from '../config/configuration.ts';
+import { readPasswordFile, siteFile } from '../site/password-file.ts';
 import { readServedShare } from '../site/served-share.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { State } from '../site/state.ts';

@@ -26,11 +26,29 @@ const rights = [
   'OA;;SW;f3a64788-5306-11d1-a9c5-0000f80367c1',
 ];
 
-export async function delegateComputer(controller: SambaHost, computerName: string): Promise<void> {
+/** Container for the test objects that prove replication: contacts may be made and deleted there. */
+export const testContainer = `OU=Rekindle,${domainContext}`;
+
+export async function addTestContainer(controller: SambaHost): Promise<void> {
+  await controller.run('adding the container of test objects', 'samba-tool', ['ou', 'add', testContainer]);
+  await controller.run('delegating rights on it', 'samba-tool', [
+    ...['dsacl', 'set', `--objectdn=${testContainer}`],
+    `--sddl=(OA;;CCDC;${contactClass};;${await readSid(controller)})`,
+  ]);
+}
+
+/** schemaIDGUID of the class contact (MS-ADSC 2.44). */
+const contactClass = '5cb41ed0-0e4c-11d0-a286-00aa003049e2';
+
+async function readSid(controller: SambaHost): Promise<string> {
   const shown = await controller.run('reading the SID of the delegated account', 'samba-tool', [
     ...['user', 'show', delegated.account, '--attributes=objectSid'],
   ]);
-  const sid = /objectSid: (S-[0-9-]+)/.exec(shown)?.[1] ?? '';
+  return /objectSid: (S-[0-9-]+)/.exec(shown)?.[1] ?? '';
+}
+
+export async function delegateComputer(controller: SambaHost, computerName: string): Promise<void> {
+  const sid = await readSid(controller);
   await controller.run(`delegating rights on ${computerName}`, 'samba-tool', [
     ...['dsacl', 'set', `--objectdn=CN=${computerName},CN=Computers,${domainContext}`],
     `--sddl=${rights.map((right) => `(${right};;${sid})`).join('')}`,

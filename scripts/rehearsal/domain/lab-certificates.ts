@@ -23,9 +23,12 @@ export async function createControllerCertificate(
   directory: string,
 ): Promise<string[]> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const [keyFile, request, certificate, extensions] = ['key.pem', 'request.pem', 'cert.pem', 'extensions'].map(
-    (name) => path.join(directory, name),
-  ) as [string, string, string, string];
+  const [keyFile, request, certificate, extensions] = [
+    'key.pem',
+    'request.pem',
+    'cert.pem',
+    'extensions',
+  ].map((name) => path.join(directory, name)) as [string, string, string, string];
   await runTool(`making the key of ${dnsName}`, openssl, [
     ...['req', '-new', ...key.slice(0, -2), '-subj', `/CN=${dnsName}`, '-keyout', keyFile, '-out', request],
   ]);

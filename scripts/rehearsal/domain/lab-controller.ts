@@ -1,4 +1,4 @@
-import { type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -34,6 +34,13 @@ export async function joinAsController(host: SambaHost, ca: string): Promise<voi
   await settle(host, ca);
 }
 
+/** Replication within seconds where a domain of people waits for minutes. */
+const soon = [
+  ...['dreplsrv:periodic_startup_interval = 3', 'dreplsrv:periodic_interval = 4'],
+  ...['dreplsrv:notify_startup_interval = 3', 'dreplsrv:notify_interval = 1'],
+  ...['kccsrv:periodic_startup_interval = 3', 'kccsrv:periodic_interval = 15'],
+];
+
 async function settle(host: SambaHost, ca: string): Promise<void> {
   const file = path.join(host.directory, 'etc', 'smb.conf');
   const certificate = await createControllerCertificate(
@@ -46,7 +53,7 @@ async function settle(host: SambaHost, ca: string): Promise<void> {
     // Provisioning takes the name server of the building machine, which may be this controller itself.
     .filter((line) => !/dns forwarder/.test(line));
   const at = written.findIndex((line) => line.startsWith('[global]'));
-  written.splice(at + 1, 0, ...certificate.map((line) => `\t${line}`));
+  written.splice(at + 1, 0, ...[...certificate, ...soon].map((line) => `\t${line}`));
   await writeFile(file, written.join('\n'));
 }
 

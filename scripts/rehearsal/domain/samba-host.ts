@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { callTool, runTool, type ToolOptions, type ToolResult } from '#base/run-tool.ts';
-import type { LabNetwork } from '../lab-network.ts';
+import { type LabNetwork, resolvConf } from '../lab-network.ts';
 
 export const labRealm = 'LAB.EXAMPLE';
 export const labDomain = 'lab.example';
 export const labWorkgroup = 'LAB';
+/** Of the first controller, which is the name server of everybody. */
+export const controllerAddress = '10.77.0.11';
 
 /**
  * One computer of the lab that runs Samba. Samba's children read no `--option`, and libwbclient finds winbindd at one
@@ -58,12 +60,23 @@ export async function addSambaHost(request: SambaHostRequest): Promise<SambaHost
   }
   await mkdir(path.join(directory, 'lib', 'private'), { recursive: true });
   const dnsName = `${name.toLowerCase()}.${labDomain}`;
-  await writeFile(path.join(directory, 'hosts'), `127.0.0.1 localhost\n${address} ${dnsName} ${name.toLowerCase()}\n`);
-  await writeFile(path.join(directory, 'resolv.conf'), resolvConf(nameServers));
+  await writeFile(
+    path.join(directory, 'hosts'),
+    `127.0.0.1 localhost\n${address} ${dnsName} ${name.toLowerCase()}\n`,
+  );
+  await writeFile(path.join(directory, 'resolv.conf'), resolvConf(nameServers, labDomain));
   await writeFile(path.join(directory, 'krb5.conf'), krb5Conf);
   const host = await network.addHost(`${address}/${prefixLength}`);
   const entered = (command: string, args: readonly string[]): [string, ...string[]] =>
-    host.inside([...['unshare', '--mount', '--uts', 'sh', '-c'], enterScript, 'sh', directory, name, command, ...args]);
+    host.inside([
+      ...['unshare', '--mount', '--uts', 'sh', '-c'],
+      enterScript,
+      'sh',
+      directory,
+      name,
+      command,
+      ...args,
+    ]);
   const environment = {
     ...(process.env as Record<string, string>),
     KRB5_CONFIG: path.join(directory, 'krb5.conf'),
@@ -85,7 +98,10 @@ export async function addSambaHost(request: SambaHostRequest): Promise<SambaHost
     call,
     run: (doing, command, args, options = {}) => {
       const [program, ...all] = entered(command, args);
-      return runTool(doing, { command: program, debianPackage: 'iproute2' }, all, { ...options, env: environment });
+      return runTool(doing, { command: program, debianPackage: 'iproute2' }, all, {
+        ...options,
+        env: environment,
+      });
     },
     spawn: (command, args) => {
       const [program, ...all] = entered(command, args);
@@ -105,9 +121,6 @@ const enterScript = [
   'exec "$@"',
 ].join('\n');
 
-export const resolvConf = (nameServers: readonly string[]): string =>
-  [`search ${labDomain}`, ...nameServers.map((address) => `nameserver ${address}`), 'options timeout:2', ''].join('\n');
-
 const krb5Conf = `[libdefaults]
   default_realm = ${labRealm}
   dns_lookup_realm = false
@@ -118,15 +131,19 @@ const krb5Conf = `[libdefaults]
 /** The computer's disk as it is now; nothing of it may be running. */
 export async function copyState(host: SambaHost, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true });
-  await cp(host.directory, to, { recursive: true });
+  await copyFolder(host.directory, to);
 }
+
+/** Without the sockets that ended programs have left. */
+const copyFolder = (from: string, to: string): Promise<void> =>
+  cp(from, to, { recursive: true, filter: async (file) => !(await lstat(file)).isSocket() });
 
 /** Puts an earlier copy back, as a restore does. */
 export async function restoreState(host: SambaHost, from: string): Promise<void> {
   for (const folder of Object.keys(folders)) {
     // The folder itself may be bound somewhere: its content is replaced.
     await rm(path.join(host.directory, folder), { recursive: true, force: true });
-    await cp(path.join(from, folder), path.join(host.directory, folder), { recursive: true });
+    await copyFolder(path.join(from, folder), path.join(host.directory, folder));
   }
 }
 

@@ -1,15 +1,6 @@
 import { Attribute, Change } from 'ldapts';
-import { directoryFailure, type DirectorySession } from './directory-session.ts';
+import { type DirectorySession, directoryFailure } from './directory-session.ts';
 import type { ComputerAccount } from './predict-trust.ts';
-
-/**
- * The account gets its default password, the computer's name in small letters: what "Reset Account" of Active
- * Directory Users and Computers does. Whoever knows the name can use it until the station has rejoined: the least good
- * of the repairs.
- */
-export function defaultMachinePassword(computerName: string): string {
-  return computerName.toLowerCase().slice(0, 14);
-}
 
 /** Sets the password of a computer account (MS-ADTS 3.1.1.3.1.5.1: quoted, UTF-16LE, over TLS only). */
 export async function setMachinePassword(
