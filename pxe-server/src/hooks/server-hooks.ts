@@ -1,5 +1,8 @@
 import type { HookKind } from '#contract/hook.ts';
 import type { ServerHook } from './server-hook.ts';
+import { siteHook } from './site-hook.ts';
 
 /** Every kind's part on the server. A kind that is missing here is refused in preflight, never passed over. */
-export const serverHooks: { readonly [Kind in HookKind]?: ServerHook<Kind> } = {};
+export const serverHooks: { readonly [Kind in HookKind]?: ServerHook<Kind> } = {
+  site: siteHook,
+};
