@@ -76,6 +76,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
   'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'hook show': ['rekindle hook show OS-SRV-1A'],
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
@@ -86,6 +87,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes all    data volumes too',
   ],
   'report show': ['rekindle report show report.json'],
+  'report tick': [
+    'rekindle report tick report.json download',
+    'rekindle report tick report.json synchronise --note "not redundant"',
+  ],
+  'report close': ['rekindle report close report.json --reason "reported by telephone"'],
   'report verify': [
     'rekindle report verify report.json',
     'rekindle report verify report.json --public-key image-signing.pub    on a computer without the site folder',

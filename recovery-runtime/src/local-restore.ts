@@ -9,14 +9,17 @@ import { readingStep } from './engine/step.ts';
 import { recoverDisks } from './recover-disks.ts';
 import { byRule, parseScope } from './restore/restore-scope.ts';
 import { assertIdentity } from './steps/check-identity.ts';
-import type { SignedImage } from './steps/open-job.ts';
+import { assertNoDomainController, type SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { takePassport } from './steps/start-machine.ts';
 import type { Machine } from './workflow-machine.ts';
 
 /** A restore on the machine itself, without the service: the same rules, steps and words. */
 export interface LocalRestoreInput {
-  readonly machine: Pick<Machine, 'now' | 'uptimeSeconds' | 'takeInventory' | 'bootEntries'>;
+  readonly machine: Pick<
+    Machine,
+    'now' | 'uptimeSeconds' | 'takeInventory' | 'bootEntries' | 'openRestoredSystem' | 'readFirstBootFile'
+  >;
   readonly terminal: Terminal;
   readonly readImage: () => Promise<SignedImage>;
   /** As typed; the rule when not said. */
@@ -57,6 +60,7 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
       },
     });
     findings.differences = identity.differences;
+    findings.unverified.push('Whether the station needs hooks: none runs without the recovery service.');
     const done = await recoverDisks({
       run,
       terminal,
@@ -83,6 +87,7 @@ const readLocalImage = readingStep<{ readonly readImage: () => Promise<SignedIma
   title: titles['check-image'],
   async run({ readImage }) {
     const image = await readImage();
+    assertNoDomainController(image.manifest);
     return { value: image, sentence: texts.imageSigned(image.manifest.station, image.manifest.capturedAt) };
   },
 });

@@ -4,6 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
+import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
+import { openRestoredSystem } from './hooks/open-restored-system.ts';
 import { takeInventory } from './inventory/inventory.ts';
 import { checkMediumFiles } from './medium/check-files.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
@@ -15,6 +17,11 @@ import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
 const siteFolder = '/rekindle/site';
 const efivarsFolder = '/sys/firmware/efi/efivars';
+/** Where the runtime's builder puts what restored systems get. */
+const firstBootFiles: Readonly<Record<FirstBootFile, string>> = {
+  'linux/agent.sh': '/rekindle/first-boot/linux/agent.sh',
+  'linux/busybox': '/bin/busybox',
+};
 /** Read by init (recovery-runtime/src/init/init) when this program ended well. */
 const nextFile = '/run/rekindle/next';
 
@@ -30,6 +37,8 @@ export const linuxMachine: Machine = {
   bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
   takeInventory: () => takeInventory(),
   mountShare,
+  openRestoredSystem,
+  readFirstBootFile: (file) => readFile(firstBootFiles[file]),
   get bootEntries() {
     return existsSync('/sys/firmware/efi') ? firmwareBootEntries : undefined;
   },

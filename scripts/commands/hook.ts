@@ -1,10 +1,10 @@
 import { Command } from 'commander';
+import { showCommand } from './hook/show.ts';
 import { sqlCommand } from './hook/sql.ts';
 
 export function hookCommand(): Command {
-  const command = new Command('hook').description(
-    'what follows the restore, on a station that is up already',
-  );
+  const command = new Command('hook').description('what follows the restore of a station');
+  command.addCommand(showCommand());
   command.addCommand(sqlCommand());
   return command;
 }

@@ -47,6 +47,10 @@ export function formatLocalReport(restored: LocalRestore, facts: LocalReport, is
     closedAt: new Date().toISOString(),
     boot: [],
     machine: formatMachineReport({ runId, purpose: 'recovery' }, findings, steps, ending),
+    state: 'closed',
+    hooks: [],
+    checklist: [],
+    amendments: [],
   } satisfies RunReport);
 }
 

@@ -18,8 +18,16 @@ const loadedAtStart: readonly string[] = [
   'hid_generic',
   'usbhid',
 ];
-/** Loaded by the kernel through modprobe when somebody mounts: the ESP, and Windows volumes by ntfs-3g. */
-const loadedOnDemand: readonly string[] = ['vfat', 'nls_ascii', 'nls_cp437', 'nls_utf8', 'fuse'];
+/** Loaded by the kernel through modprobe when somebody mounts: the ESP, a restored Linux, and Windows volumes by ntfs-3g. */
+const loadedOnDemand: readonly string[] = [
+  'vfat',
+  'nls_ascii',
+  'nls_cp437',
+  'nls_utf8',
+  'fuse',
+  'ext4',
+  'crc32c_generic',
+];
 
 /** Modules of the runtime itself, none of them for storage or network, with depmod's tables of them. */
 export async function baseModules(kernel: UnpackedKernel, workDirectory: string): Promise<CpioEntry[]> {

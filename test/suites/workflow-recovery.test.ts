@@ -180,6 +180,7 @@ describe('from the log-on to the report', () => {
       'open-job',
       'check-image',
       'check-identity',
+      'preflight-hooks',
       'choose-disks',
       'plan-restore',
       'pre-flight',
@@ -187,6 +188,7 @@ describe('from the log-on to the report', () => {
       'recheck-disks',
       'restore-disks',
       'repair-boot-entries',
+      'apply-hooks',
     ]);
   });
 

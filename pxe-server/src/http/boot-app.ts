@@ -19,6 +19,8 @@ export interface BootAppOptions extends BootScriptContext {
   readonly metrics: Metrics;
   readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
   readonly onError: (doing: string, error: unknown) => void;
+  /** More that is spoken in plain HTTP. */
+  readonly addRoutes?: (app: Express) => void;
 }
 
 /**
@@ -107,6 +109,8 @@ export function createBootApp(options: BootAppOptions): Express {
       response.type('application/efi').send(Buffer.from(loaders.get(name) ?? []));
     });
   }
+
+  options.addRoutes?.(app);
 
   app.use((_request, response) => notFound(response, 'no such boot file'));
   const onError: express.ErrorRequestHandler = (error, request, response, _next) => {

@@ -100,6 +100,16 @@ const migrations: readonly string[] = [
     how TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE job_hooks (
+    job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
+    plan TEXT NOT NULL,
+    records TEXT NOT NULL,
+    material_given INTEGER NOT NULL DEFAULT 0,
+    first_boot_open INTEGER NOT NULL DEFAULT 0,
+    first_boot_sequence INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ];
 
 /**
