@@ -42,7 +42,7 @@ beforeAll(async () => {
   lab = stack.use(await startLabDomain(network, folder));
   first = lab.controller.host;
   await addTestContainer(first);
-}, 300_000);
+}, 600_000);
 afterAll(() => stack.disposeAsync(), 60_000);
 
 const preflight = (question: Partial<Parameters<typeof askDomain>[1]> = {}) =>
@@ -68,7 +68,7 @@ test('The only controller of a forest needs no protection, and says so when it c
       },
     },
   });
-}, 120_000);
+}, 600_000);
 
 test('With a partner, its mark is read and objects go both ways', async () => {
   second = stack.use(await lab.addController('DC2', '10.77.0.12'));
@@ -82,7 +82,7 @@ test('With a partner, its mark is read and objects go both ways', async () => {
   const { answer } = await askDomain(lab, { ask: 'mark', ...ways });
   mark = answer as DomainControllerMark;
   expect(mark.otherControllers).toEqual(['DC2']);
-}, 300_000);
+}, 600_000);
 
 test('The naive restore loses changes, and the preflight has seen it coming', async () => {
   await lab.controller.stop();
@@ -125,7 +125,7 @@ test('The naive restore loses changes, and the preflight has seen it coming', as
     answer: false,
   });
   expect(await has(first, 'lost')).toBe(false);
-}, 400_000);
+}, 900_000);
 
 test('A new invocationId before the first start brings everything back, and a partner proves it', async () => {
   await restoreState(first, image);
@@ -153,7 +153,7 @@ test('A new invocationId before the first start brings everything back, and a pa
     ]),
   });
   await cured.stop();
-}, 300_000);
+}, 600_000);
 
 test('A partner that does not answer is named; with none, nobody can say whether it may come back', async () => {
   await second.stop();
@@ -164,7 +164,7 @@ test('A partner that does not answer is named; with none, nobody can say whether
       sentence: expect.stringMatching(/No controller of the domain answers.*others are DC2/),
     },
   });
-}, 120_000);
+}, 600_000);
 
 /** More updates than a restored controller makes by itself at its start. */
 async function changeMuch(name: string): Promise<void> {

@@ -42,7 +42,7 @@ beforeAll(async () => {
   await lab.joinMember(station);
   image = path.join(folder, 'image');
   await copyState(station, image);
-}, 300_000);
+}, 600_000);
 afterAll(() => stack.disposeAsync(), 60_000);
 
 /** What the first-boot agent does: the staged files in one folder, and the step's command in it. */
@@ -72,7 +72,7 @@ test('A trust that fits the image is left alone', async () => {
     plan: { lines: [{ kind: 'change', sentence: expect.stringMatching(/is that of the image/) }, {}] },
   });
   expect(await askDomain(lab, { ask: 'provide', ...question })).toEqual({ answer: [] });
-}, 120_000);
+}, 600_000);
 
 test('One change after the image breaks the secure channel, though testjoin is still content; two break both', async () => {
   await rotateMachinePassword(station);
@@ -91,7 +91,7 @@ test('One change after the image breaks the secure channel, though testjoin is s
       lines: [{ kind: 'warning', sentence: expect.stringMatching(/will not trust/) }, { kind: 'change' }],
     },
   });
-}, 180_000);
+}, 600_000);
 
 test('An offline-join blob repairs it once, and no process shows a password', async () => {
   const before = await preflightEvidence();
@@ -119,7 +119,7 @@ test('An offline-join blob repairs it once, and no process shows a password', as
   const replayed = await firstBoot(blob);
   expect(replayed.status, replayed.said).toBe(stepExitCodes.retry);
   expect(await proveTrust(station)).toMatchObject({ secureChannel: false });
-}, 240_000);
+}, 600_000);
 
 test('A one-time password of a reset account repairs it too', async () => {
   const before = await preflightEvidence();
@@ -141,7 +141,7 @@ test('A one-time password of a reset account repairs it too', async () => {
   expect(await askDomain(lab, { ask: 'confirm', computerName, evidence: before })).toMatchObject({
     answer: { result: { outcome: 'done' } },
   });
-}, 240_000);
+}, 600_000);
 
 test('A station that says "done" while its password is the old one is not believed', async () => {
   const evidence = await preflightEvidence();
@@ -150,7 +150,7 @@ test('A station that says "done" while its password is the old one is not believ
       result: { outcome: 'failed', sentence: expect.stringMatching(/was not changed in the domain/) },
     },
   });
-}, 120_000);
+}, 600_000);
 
 test('Missing rights, accounts, controllers and a wrong domain are sentences', async () => {
   await lab.controller.host.run('adding an account without rights', 'samba-tool', [
@@ -235,7 +235,7 @@ test('Missing rights, accounts, controllers and a wrong domain are sentences', a
   );
   const pinned = JSON.stringify(await refusal({ directory: { ca: otherCa } }));
   expect(pinned).toMatch(/its certificate does not fit/);
-}, 240_000);
+}, 600_000);
 
 async function preflightEvidence() {
   const { answer } = await askDomain(lab, { ask: 'preflight', computerName, capturedAt: longAgo });

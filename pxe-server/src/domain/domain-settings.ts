@@ -23,19 +23,31 @@ export interface DomainSettings {
 
 /** @throws RekindleError `usage`: CA certificate or password file is not usable */
 export async function readDomainSettings(
-  { domain, controllers, ca, account, passwordFile }: Directory,
+  directory: Directory,
   siteFolder: string,
+  /** Who asks instead of the site's account; default: the site's, with the password of its file. */
+  credentials?: DirectoryCredentials,
 ): Promise<DomainSettings> {
+  const { domain, controllers, ca } = directory;
+  const caCertificate = await readCaCertificate(siteFile(ca, siteFolder));
   return {
     domain,
     controllers,
-    caCertificate: await readCaCertificate(siteFile(ca, siteFolder)),
-    credentials: {
-      account: account.replace(/^[^\\]*\\|@.*$/g, ''),
-      password: await readPasswordFile(`${account} of ${domain}`, siteFile(passwordFile, siteFolder)),
-    },
+    caCertificate,
+    credentials: credentials ?? (await readSiteCredentials(directory, siteFolder)),
   };
 }
+
+async function readSiteCredentials(
+  { domain, account, passwordFile }: Directory,
+  siteFolder: string,
+): Promise<DirectoryCredentials> {
+  const password = await readPasswordFile(`${account} of ${domain}`, siteFile(passwordFile, siteFolder));
+  return { account: accountOnly(account), password };
+}
+
+/** `PLANT\\svc` and `svc@plant.example` are `svc`. */
+export const accountOnly = (account: string): string => account.replace(/^[^\\]*\\|@.*$/g, '');
 
 async function readCaCertificate(file: string): Promise<string> {
   try {

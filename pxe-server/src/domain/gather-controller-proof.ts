@@ -53,9 +53,7 @@ export const ownReportEvidence = {
 } as const;
 
 /** Undefined when not all of it was reported. */
-export function parseOwnReport(
-  evidence: readonly Evidence[],
-):
+export function parseOwnReport(evidence: readonly Evidence[]):
   | {
       readonly report: NonNullable<ControllerProofEvidence['ownReport']>;
       readonly restoreCountBefore: number | undefined;

@@ -1,7 +1,7 @@
 import { errorChain, RekindleError } from '#base/errors.ts';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import type { Evidence, HookRecord, HookResult, PlanLine } from '#contract/hook-result.ts';
-import type { Precondition, WorkPlan } from '#contract/hook-work.ts';
+import type { Precondition, Verified, WorkPlan } from '#contract/hook-work.ts';
 import { type ControllerVerdict, judgeController } from '../domain/controller-preflight.ts';
 import { judgeControllerProof } from '../domain/controller-proof.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
@@ -14,12 +14,12 @@ type Context = Pick<
   'hook' | 'image' | 'siteFolder' | 'signal' | 'earlier'
 >;
 
-export const domainControllerHook: ServerHook<'domain-controller'> = {
-  kind: 'domain-controller',
-  title: ({ directory }) => `State of a controller of ${directory.domain}`.slice(0, 72),
+export const domainControllerHook = {
+  kind: 'domain-controller' as const,
+  title: ({ directory }: DomainController) => `State of a controller of ${directory.domain}`.slice(0, 72),
   preflight: {
-    precondition: async (context): Promise<Precondition> => {
-      const verdict = await judge(context);
+    precondition: async (context: Context): Promise<Precondition> => {
+      const verdict = await judgeImage(context);
       if (verdict.kind === 'refused')
         return { kind: 'refuse', sentence: `${verdict.why}.`, next: verdict.next };
       if (verdict.kind === 'no-controller') {
@@ -42,16 +42,16 @@ export const domainControllerHook: ServerHook<'domain-controller'> = {
       }
       return { kind: 'ready' };
     },
-    plan: async (context): Promise<WorkPlan<undefined>> => {
-      const verdict = await judge(context);
+    plan: async (context: Context): Promise<WorkPlan<undefined>> => {
+      const verdict = await judgeImage(context);
       return {
         planned: undefined,
         lines: planLines(verdict, context.hook.systemState),
         evidence: evidenceOf(verdict),
       };
     },
-    verify: async (context) => {
-      const verdict = await judge(context);
+    verify: async (context: Context): Promise<Verified> => {
+      const verdict = await judgeImage(context);
       return {
         result: { outcome: 'done', sentence: sentences[verdict.kind] },
         evidence: evidenceOf(verdict),
@@ -59,10 +59,14 @@ export const domainControllerHook: ServerHook<'domain-controller'> = {
     },
   },
   confirm,
-};
+} satisfies ServerHook<'domain-controller'>;
 
 /** Only reads. */
-async function judge({ hook, image, siteFolder }: Context): Promise<ControllerVerdict> {
+export async function judgeImage({
+  hook,
+  image,
+  siteFolder,
+}: Pick<Context, 'hook' | 'image' | 'siteFolder'>): Promise<ControllerVerdict> {
   const settings = await readDomainSettings(hook.directory, siteFolder);
   const { computerName, stationRole, capturedAt, domainController } = image.manifest;
   return judgeController({

@@ -24,7 +24,13 @@ export async function installDomainTools(root: string): Promise<void> {
     await mkdir(path.dirname(target), { recursive: true });
     await copyFile(file, target);
   }
-  for (const folder of ['etc/samba', 'var/lib/samba/private', 'var/cache/samba', 'var/log/samba', 'run/samba']) {
+  for (const folder of [
+    'etc/samba',
+    'var/lib/samba/private',
+    'var/cache/samba',
+    'var/log/samba',
+    'run/samba',
+  ]) {
     await mkdir(path.join(root, folder), { recursive: true });
   }
   await writeFile(path.join(root, 'etc/krb5.conf'), krb5Configuration);

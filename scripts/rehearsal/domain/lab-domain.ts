@@ -3,7 +3,12 @@ import path from 'node:path';
 import type { LabNetwork } from '../lab-network.ts';
 import { addDelegatedAccount, delegateComputer, delegated } from './delegated-account.ts';
 import { createDomainCa } from './lab-certificates.ts';
-import { joinAsController, provisionDomain, type RunningController, startController } from './lab-controller.ts';
+import {
+  joinAsController,
+  provisionDomain,
+  type RunningController,
+  startController,
+} from './lab-controller.ts';
 import { changeMachinePassword, joinDomain } from './lab-member.ts';
 import { addSambaHost, controllerAddress, labDomain, type SambaHost } from './samba-host.ts';
 
