@@ -34,7 +34,7 @@ export const linuxMachine: Machine = {
   readTicket: () => readSignedTicket(),
   checkMedium: checkMediumFiles,
   loadDrivers: () => loadDriverPack(),
-  bringUpBootCard: (bootMac, say) => bringUpBootCard({ bootMac, say }),
+  bringUpBootCard,
   takeInventory: () => takeInventory(),
   mountShare,
   openRestoredSystem,

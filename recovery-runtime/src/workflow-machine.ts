@@ -9,7 +9,7 @@ import type { OpenSystem, RestoredDisk } from './hooks/open-restored-system.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { MediumCheck } from './medium/check-files.ts';
 import type { SignedTicket } from './medium/station-ticket.ts';
-import type { NetworkUp } from './network/bring-up.ts';
+import type { BringUpOptions, NetworkUp } from './network/bring-up.ts';
 import type { ShareAccess } from './shares/mount-call.ts';
 import type { MountedShare } from './shares/mount-share.ts';
 
@@ -38,7 +38,7 @@ export interface Machine extends RunClock {
     progress: (doneBytes: number, totalBytes: number) => void,
   ): Promise<MediumCheck>;
   loadDrivers(): Promise<PackLoad>;
-  bringUpBootCard(bootMac: string, say: (sentence: string) => void): Promise<NetworkUp>;
+  bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;
   readonly bootEntries: FirmwareBootEntries | undefined;

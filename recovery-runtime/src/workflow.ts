@@ -84,7 +84,7 @@ async function startMachine(shop: Workshop): Promise<Started> {
     const onUnverified = (sentence: string) => findings.unverified.push(sentence);
     await run.step(checkMedium, { machine, ticket, onUnverified });
   }
-  await run.step(bringUpNetwork, { machine, bootMac: boot.bootMac, drivers });
+  await run.step(bringUpNetwork, { machine, boot, drivers });
   const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
   shop.server = server;
   await run.step(findServer, { server });

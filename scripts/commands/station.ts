@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
+import { describeStationNetwork, type StationNetwork } from '#contract/station-network.ts';
 import { parseImageRef } from '#images/format/image-name.ts';
 import { resolveImage } from '#images/stores/image-folder.ts';
 import { parseIpv4Address } from '#pxe-server/boot/ipv4-address.ts';
@@ -17,6 +18,7 @@ import {
   setAddress,
   setComputerName,
   setLoaderDriver,
+  setNetwork,
   setRole,
   setTerminalBus,
 } from '#pxe-server/stations/station-registry.ts';
@@ -62,6 +64,11 @@ export function stationCommand(): Command {
       ]),
     )
     .option('--computer-name <name>', 'name of its system, where that is not the name of the station')
+    .option('--vlan <id>', 'its switch port is tagged with this VLAN; `none`: untagged', parseNumberOrNone)
+    .option('--fixed-address <ip/prefix>', 'address of its runtime instead of DHCP; `none`: DHCP')
+    .option('--router <ip>', 'default route with a fixed address; `none`: no route')
+    .option('--mtu <bytes>', 'largest IP packet, 9000 for jumbo frames; `none`: 1500', parseNumberOrNone)
+    .option('--wait <seconds>', 'patience with its link and switch port; `none`: 60', parseNumberOrNone)
     .action(set);
   withSite(command.command('remove'))
     .description('forget a station; its images stay in the store')
@@ -127,6 +134,9 @@ async function show(
       `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
       `  address     ${station.address ?? 'from another DHCP server'}`,
       `  enrolled    ${station.enrolledAt.toISOString()} by ${station.enrolledBy}`,
+      ...(Object.keys(station.network).length === 0
+        ? []
+        : [`  runtime     ${describeStationNetwork(station.network)}`]),
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
       `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
@@ -167,10 +177,11 @@ async function set(
     readonly role?: string;
     readonly computerName?: string;
     readonly terminalBus?: string;
-  },
+  } & NetworkOptions,
 ): Promise<void> {
   const { state } = await openSite(options);
-  const { name: station } = getStation(state, name);
+  const { name: station, network } = getStation(state, name);
+  setNetwork(state, station, changeNetwork(network, options));
   if (options.address !== undefined) setAddress(state, station, options.address);
   if (options.loaderDriver !== undefined) {
     setLoaderDriver(state, station, loaderDriverSchema.parse(options.loaderDriver));
@@ -209,7 +220,32 @@ function summaryOf({ state, paths }: OpenSite, station: Station) {
     armed: findArmed(state, station.name) ?? null,
     loaderDriver: station.loaderDriver ?? 'firmware',
     terminalBus: station.onTerminalBus,
+    network: station.network,
   };
+}
+
+interface NetworkOptions {
+  readonly vlan?: number | 'none';
+  readonly fixedAddress?: string;
+  readonly router?: string;
+  readonly mtu?: number | 'none';
+  readonly wait?: number | 'none';
+}
+
+/** Settings that are named replace those that were there; `none` takes one away. */
+function changeNetwork(network: StationNetwork, options: NetworkOptions): StationNetwork {
+  const { vlan, fixedAddress: address, router, mtu, wait: waitSeconds } = options;
+  const named = Object.entries({ vlan, address, router, mtu, waitSeconds }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const changed = { ...network, ...Object.fromEntries(named) };
+  return Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== 'none'));
+}
+
+function parseNumberOrNone(text: string): number | 'none' {
+  if (text === 'none') return text;
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Write a number, or none.');
+  return Number(text);
 }
 
 function parseAddress(text: string): string {

@@ -18,7 +18,10 @@ const loadedAtStart: readonly string[] = [
   'hid_generic',
   'usbhid',
 ];
-/** Loaded by the kernel through modprobe when somebody mounts: the ESP, a restored Linux, and Windows volumes by ntfs-3g. */
+/**
+ * Loaded by the kernel through modprobe: when somebody mounts (the ESP, a restored Linux, Windows volumes by
+ * ntfs-3g), and for a switch port that is VLAN-tagged.
+ */
 const loadedOnDemand: readonly string[] = [
   'vfat',
   'nls_ascii',
@@ -27,6 +30,7 @@ const loadedOnDemand: readonly string[] = [
   'fuse',
   'ext4',
   'crc32c_generic',
+  '8021q',
 ];
 
 /** Modules of the runtime itself, none of them for storage or network, with depmod's tables of them. */

@@ -41,8 +41,9 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
       withoutDriver: [],
       otherModels: [],
     }),
-    bringUpBootCard: async (mac) => ({
+    bringUpBootCard: async ({ bootMac: mac }) => ({
       mac,
+      by: 'dhcp',
       interfaceName: 'lo',
       address: '127.0.0.1',
       prefixLength: 8,
@@ -92,7 +93,7 @@ export function sitDown(
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
-    boot: { dryRun: false, ...boot, bootMac: '52:54:00:00:00:01' },
+    boot: { dryRun: false, network: {}, ...boot, bootMac: '52:54:00:00:00:01' },
     machine,
     terminal: createTerminal([port]),
     firstLineUptimeSeconds: uptimeSeconds(),

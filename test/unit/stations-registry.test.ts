@@ -14,6 +14,7 @@ import {
   removeStation,
   setAddress,
   setComputerName,
+  setNetwork,
   setRole,
   updatePassport,
 } from '#pxe-server/stations/station-registry.ts';
@@ -62,6 +63,18 @@ describe('station registry', () => {
       role: 'domain-controller',
       computerName: 'PLANT-DC1',
     });
+  });
+
+  it('keeps how the runtime reaches the network, and refuses what is no network', () => {
+    const { state } = registry();
+    setNetwork(state, station, { vlan: 20, address: '10.77.0.20/24', mtu: 9000 });
+    expect(findStationByUuid(state, uuid)?.network).toEqual({
+      vlan: 20,
+      address: '10.77.0.20/24',
+      mtu: 9000,
+    });
+    expect(() => setNetwork(state, station, { router: '10.77.0.1' })).toThrow('a router goes with a fixed');
+    expect(() => setNetwork(state, station, { vlan: 4095 })).toThrow(/network of station .*: vlan: /);
   });
 
   it('does not know a station by a UUID that says nothing', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { formatError } from '#base/errors.ts';
+import { describeStationNetwork, formatStationNetwork } from '#contract/station-network.ts';
 import { parseImageChoice } from '#runtime/steps/choose-image.ts';
 import { parseCommandLine } from '#runtime/steps/command-line.ts';
 
@@ -22,6 +23,7 @@ describe('kernel command line', () => {
       bootMac: '52:54:00:00:00:01',
       purpose: 'recovery',
       dryRun: false,
+      network: {},
     });
   });
   test('a MAC address with hyphens and capitals; dry run', () => {
@@ -30,6 +32,31 @@ describe('kernel command line', () => {
       bootMac: '52:54:00:ab:cd:ef',
       dryRun: true,
     });
+  });
+  test("the station's network settings", () => {
+    const words =
+      'rekindle.vlan=20 rekindle.address=10.77.0.20/24 rekindle.router=10.77.0.1 rekindle.mtu=9000 rekindle.wait=120';
+    const { network } = parseCommandLine(`${good} ${words}`);
+    expect(network).toEqual({
+      vlan: 20,
+      address: '10.77.0.20/24',
+      router: '10.77.0.1',
+      mtu: 9000,
+      waitSeconds: 120,
+    });
+    expect(formatStationNetwork(network).join(' ')).toBe(words);
+    expect(describeStationNetwork(network)).toBe(
+      'VLAN 20, fixed address 10.77.0.20/24, router 10.77.0.1, MTU 9000, waits 120 s',
+    );
+  });
+  test.each([
+    ['rekindle.vlan=4095', 'rekindle.vlan=4095: '],
+    ['rekindle.vlan=x', 'rekindle.vlan=x: '],
+    ['rekindle.address=10.77.0.20', 'rekindle.address=10.77.0.20: '],
+    ['rekindle.mtu=99999', 'rekindle.mtu=99999: '],
+    ['rekindle.router=10.77.0.1', 'a router goes with a fixed address'],
+  ])('a network setting that is none: %s', (word, expected) => {
+    expect(messageOf(`${good} ${word}`)).toContain(expected);
   });
   test('everything that is wrong is named at once', () => {
     const message = messageOf('rekindle.server=http://10.77.0.1 rekindle.mac=none rekindle.purpose=wipe');

@@ -1,6 +1,6 @@
 /**
  * Kernel command line of the runtime: everything the boot script passes on. Nothing here is secret
- * (DESIGN section 1, rule 7).
+ * (DESIGN section 1, rule 7). The words of the station's network settings are in station-network.ts.
  */
 export const commandLineKeys = {
   /** Base URL of the API, e.g. https://10.77.0.1:8443 */

@@ -1,4 +1,5 @@
 import { commandLineKeys } from '#contract/command-line.ts';
+import { formatStationNetwork } from '#contract/station-network.ts';
 import { formatOtherSystemScript } from '../boot/boot-choice.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
 import { bootScriptPath, otherFilePath } from '../boot/boot-file.ts';
@@ -122,6 +123,7 @@ function runtimeScript(
       `${commandLineKeys.server}=${apiUrl}`,
       `${commandLineKeys.bootMac}=${mac}`,
       `${commandLineKeys.purpose}=${purpose}`,
+      ...formatStationNetwork(station?.network ?? {}),
       'console=tty0',
       'console=ttyS0,115200',
       'quiet',

@@ -101,6 +101,15 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   `
+  ALTER TABLE stations ADD COLUMN network TEXT NOT NULL DEFAULT '{}';
+  CREATE TABLE sightings (
+    station TEXT PRIMARY KEY COLLATE NOCASE REFERENCES stations(name) ON DELETE CASCADE ON UPDATE CASCADE,
+    seen_at INTEGER NOT NULL,
+    passport TEXT NOT NULL,
+    since TEXT NOT NULL
+  ) STRICT;
+  `,
+  `
   CREATE TABLE job_hooks (
     job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
     plan TEXT NOT NULL,

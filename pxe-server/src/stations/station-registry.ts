@@ -1,4 +1,5 @@
 import { RekindleError } from '#base/errors.ts';
+import { type StationNetwork, stationNetworkSchema } from '#contract/station-network.ts';
 import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { inTransaction, type State } from '../site/state.ts';
@@ -110,6 +111,17 @@ export function setRole(state: State, name: string, role: StationRole): void {
 export function setTerminalBus(state: State, name: string, onTerminalBus: boolean): void {
   const { name: station } = getStation(state, name);
   state.prepare('UPDATE stations SET terminal_bus = ? WHERE name = ?').run(onTerminalBus ? 1 : 0, station);
+}
+
+/** Replaces the whole record. @throws RekindleError `usage`: naming every setting that is wrong */
+export function setNetwork(state: State, name: string, network: StationNetwork): void {
+  const { name: station } = getStation(state, name);
+  const parsed = stationNetworkSchema.safeParse(network);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new RekindleError('usage', `Changing the network of station ${station}: ${issues.join('; ')}`);
+  }
+  state.prepare('UPDATE stations SET network = ? WHERE name = ?').run(JSON.stringify(parsed.data), station);
 }
 
 /** @throws RekindleError `usage`: longer than a manifest and DHCP option 12 hold, or no host name */

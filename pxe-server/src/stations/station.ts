@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type StationNetwork, stationNetworkSchema } from '#contract/station-network.ts';
 import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 
@@ -20,6 +21,8 @@ export interface Station {
   readonly role: StationRole;
   /** Its only way to us is the plant's terminal bus, which a capture must not fill. */
   readonly onTerminalBus: boolean;
+  /** How its runtime reaches the network, where a plain DHCP port is not what it has. */
+  readonly network: StationNetwork;
   readonly enrolledAt: Date;
   readonly enrolledBy: string;
 }
@@ -32,6 +35,7 @@ const stationRowSchema = z.object({
   computer_name: z.string(),
   station_role: stationRoleSchema,
   terminal_bus: z.int(),
+  network: z.string(),
   enrolled_at: z.int(),
   enrolled_by: z.string(),
 });
@@ -46,6 +50,7 @@ export function parseStationRow(row: unknown): Station {
     computerName: parsed.computer_name,
     role: parsed.station_role,
     onTerminalBus: parsed.terminal_bus !== 0,
+    network: stationNetworkSchema.parse(JSON.parse(parsed.network)),
     enrolledAt: new Date(parsed.enrolled_at),
     enrolledBy: parsed.enrolled_by,
   };

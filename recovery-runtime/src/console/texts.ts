@@ -1,6 +1,7 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
 import type { ImageChange } from '#images/capture/image-change.ts';
+import type { NetworkUp } from '../network/bring-up.ts';
 import { formatDuration } from './quantities.ts';
 
 /**
@@ -70,7 +71,15 @@ export const texts = {
   otherModels: (bootMac: string) =>
     `comparing this machine with the station that starts from ${bootMac}: they are not the same hardware`,
 
-  networkUp: (card: string, mac: string, address: string) => `${card} (${mac}) has the address ${address}.`,
+  networkUp: ({ interfaceName, mac, address, by, vlan, mtu }: NetworkUp) => {
+    const settings = [
+      by === 'fixed' ? 'fixed' : '',
+      vlan === undefined ? '' : `tagged VLAN ${vlan}`,
+      mtu === undefined ? '' : `packets of ${mtu} bytes`,
+    ].filter((setting) => setting !== '');
+    const how = settings.length === 0 ? '' : ` (${settings.join(', ')})`;
+    return `${interfaceName} (${mac}) has the address ${address}${how}.`;
+  },
   machine: (what: string, cards: number, disks: number) =>
     `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,

@@ -1,48 +1,54 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { RekindleError } from '#base/errors.ts';
+import { callTool, runTool } from '#base/run-tool.ts';
+import type { StationNetwork } from '#contract/station-network.ts';
 import { findBootCard, type NetworkInterface } from './boot-card.ts';
-import { type Lease, leaseScript, parseLease } from './lease.ts';
+import { askForAddress, stopDhcpClient } from './dhcp-client.ts';
+import { takeFixedAddress } from './fixed-address.ts';
+import { probeJumboFrames, setMtu, usualMtu } from './frame-size.ts';
+import type { Lease } from './lease.ts';
+import { waitFor } from './wait-for.ts';
 
 export interface NetworkUp extends Lease {
+  /** The card, or the VLAN on it. */
   readonly interfaceName: string;
   readonly mac: string;
+  readonly by: 'dhcp' | 'fixed';
+  readonly vlan?: number;
+  /** Only where the station's settings say one; the usual one after a switch on the way did not carry it. */
+  readonly mtu?: number;
 }
 
 export interface BringUpOptions {
   readonly bootMac: string;
+  readonly network: StationNetwork;
+  /** Host of the recovery service. */
+  readonly server: string;
   readonly say: (sentence: string) => void;
-  /** Link and address together must be there within that. */
-  readonly waitSeconds?: number;
-  /** Where the script and the lease lie. */
+  /** Where the DHCP client's script and lease lie. */
   readonly folder?: string;
 }
 
 /** A spanning-tree port forwards after 30 to 50 s; most firmware has given up by then, we have not. */
 const patienceSeconds = 60;
-const sayEverySeconds = 10;
-const pollMilliseconds = 200;
-
-const run = promisify(execFile);
-let dhcpClient: ChildProcess | undefined;
+const ip = { command: 'ip', debianPackage: 'iproute2' };
 
 /**
- * Brings up the card that the firmware booted from, and no other: link, then an address by DHCP (busybox
- * udhcpc, which stays and renews the lease). Safe to call again.
- * @throws RekindleError `unexpected`: no such card, no link, or a link and no answer
+ * Brings up the card that the firmware booted from, and no other, as the station's settings say: link, VLAN, frame
+ * size, then an address. Safe to call again.
+ * @throws RekindleError `unexpected`: no such card, no link, no VLANs, or a link and no answer
  */
-export async function bringUpBootCard({
-  bootMac,
-  say,
-  waitSeconds = patienceSeconds,
-  folder = '/run/rekindle',
-}: BringUpOptions): Promise<NetworkUp> {
+export async function bringUpBootCard(options: BringUpOptions): Promise<NetworkUp> {
+  const { bootMac, network, server, say, folder = '/run/rekindle' } = options;
   const card = findBootCard(await listInterfaces(), bootMac);
-  await run('ip', ['link', 'set', card.name, 'up']);
+  // Before the link comes up: some drivers restart it for another size.
+  if (network.mtu !== undefined) await setMtu(card.name, network.mtu);
+  await runTool(`bringing up ${card.name}`, ip, ['link', 'set', card.name, 'up']);
 
+  const waitSeconds = network.waitSeconds ?? patienceSeconds;
   const deadline = performance.now() + waitSeconds * 1000;
   const linked = await waitFor(
     () => hasCarrier(card.name),
@@ -56,67 +62,67 @@ export async function bringUpBootCard({
     });
   }
 
-  await mkdir(folder, { recursive: true });
-  const leaseFile = join(folder, 'lease');
-  const script = join(folder, 'udhcpc-script');
-  await writeFile(script, leaseScript, { mode: 0o755 });
-  await rm(leaseFile, { force: true });
-  dhcpClient?.kill();
-  const client = spawn(
-    'busybox',
-    ['udhcpc', '-f', '-i', card.name, '-s', script, '-t', '1000', '-T', '3', '-A', '3'],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'] ?? '', LEASE: leaseFile } },
-  );
-  dhcpClient = client;
-  let lastWords = '';
-  client.stderr.on('data', (bytes: Buffer) => {
-    lastWords = `${lastWords}${bytes.toString('utf8')}`.slice(-500);
-  });
-  client.on('error', (error) => {
-    lastWords = error.message;
-  });
-
-  const readLease = async () => parseLease(await readFile(leaseFile, 'utf8').catch(() => ''));
-  const lease = await waitFor(readLease, deadline, () =>
-    say(
-      `${card.name} has a link but no address yet: the switch port may not forward yet (spanning tree), ` +
-        'or no DHCP server answers.',
-    ),
-  );
-  if (lease === undefined) {
-    client.kill();
-    throw new RekindleError('unexpected', `asking for an address on ${card.name} (${card.mac})`, {
-      cause: new Error(`no DHCP server answered within ${waitSeconds} s; udhcpc said: ${lastWords.trim()}`),
-      next: 'Make the switch port an edge port (portfast), check that the DHCP server runs, then try again.',
-    });
-  }
-  return { ...lease, interfaceName: card.name, mac: card.mac };
+  const interfaceName = network.vlan === undefined ? card.name : await addVlan(card.name, network.vlan);
+  if (interfaceName !== card.name && network.mtu !== undefined) await setMtu(interfaceName, network.mtu);
+  const wanted = { interfaceName, mac: card.mac, deadline, waitSeconds, say, folder };
+  stopDhcpClient();
+  const { address, router } = network;
+  const lease =
+    address === undefined
+      ? await askForAddress(wanted)
+      : await takeFixedAddress({ address, router, server }, wanted);
+  const mtu = network.mtu === undefined ? {} : { mtu: await checkMtu(card.name, network.mtu, options) };
+  return {
+    ...lease,
+    interfaceName,
+    mac: card.mac,
+    by: address === undefined ? 'dhcp' : 'fixed',
+    ...(network.vlan === undefined ? {} : { vlan: network.vlan }),
+    ...mtu,
+  };
 }
 
-/** Ends the DHCP client; the address stays. */
-export function stopDhcpClient(): void {
-  dhcpClient?.kill();
-  dhcpClient = undefined;
-}
-
-/** Polls until there is a value, speaking up every few seconds; nothing when the deadline passed. */
-async function waitFor<Value>(
-  look: () => Promise<Value | undefined>,
-  deadline: number,
-  speakUp: () => void,
-): Promise<Value | undefined> {
-  let speakAt = performance.now() + (sayEverySeconds * 1000) / 2;
-  for (;;) {
-    const value = await look();
-    if (value !== undefined) return value;
-    const now = performance.now();
-    if (now >= deadline) return undefined;
-    if (now >= speakAt) {
-      speakUp();
-      speakAt = now + sayEverySeconds * 1000;
+/** A tagged port: IEEE 802.1Q, an interface of its own on the card. */
+async function addVlan(card: string, vlan: number): Promise<string> {
+  const name = `vlan${vlan}`;
+  const doing = `adding VLAN ${vlan} to ${card}`;
+  if (!existsSync(`/sys/class/net/${name}`)) {
+    const type = ['type', 'vlan', 'id', String(vlan)];
+    const { status, stderr } = await callTool(doing, ip, [
+      'link',
+      'add',
+      'link',
+      card,
+      'name',
+      name,
+      ...type,
+    ]);
+    if (status !== 0) {
+      throw new RekindleError('unexpected', doing, {
+        cause: new Error(stderr.trim()),
+        next: 'Build the runtime again (rekindle runtime build): one of an older version knows no VLANs.',
+      });
     }
-    await sleep(pollMilliseconds);
   }
+  await runTool(doing, ip, ['link', 'set', name, 'up']);
+  return name;
+}
+
+/** The size that the way to the server carries: the wanted one, or the usual one. */
+async function checkMtu(card: string, mtu: number, { server, say }: BringUpOptions): Promise<number> {
+  if (mtu <= usualMtu || !isIPv4(server)) return mtu;
+  const frames = await probeJumboFrames(server, mtu);
+  if (frames === 'carried') return mtu;
+  if (frames === 'unknown') {
+    say(`${server} answers no ping, so nobody knows whether packets of ${mtu} bytes arrive there.`);
+    return mtu;
+  }
+  say(
+    `Packets of ${mtu} bytes do not arrive at ${server}, smaller ones do: a switch on the way does not carry ` +
+      `jumbo frames. Going on with ${usualMtu}.`,
+  );
+  await setMtu(card, usualMtu);
+  return usualMtu;
 }
 
 async function listInterfaces(): Promise<NetworkInterface[]> {
@@ -126,7 +132,10 @@ async function listInterfaces(): Promise<NetworkInterface[]> {
     const mac = (await readFile(join(folder, name, 'address'), 'utf8').catch(() => '')).trim();
     return { name, mac };
   });
-  return (await Promise.all(cards)).filter(({ name, mac }) => name !== 'lo' && mac !== '');
+  // A VLAN of an earlier try has its card's address.
+  return (await Promise.all(cards)).filter(
+    ({ name, mac }) => name !== 'lo' && mac !== '' && !/^vlan\d+$/.test(name),
+  );
 }
 
 async function hasCarrier(name: string): Promise<true | undefined> {

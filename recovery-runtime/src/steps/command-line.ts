@@ -1,5 +1,6 @@
 import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
+import { parseStationNetwork, type StationNetwork } from '#contract/station-network.ts';
 
 /** What the boot script told this runtime (`pxe-server/src/contract/command-line.ts`). */
 export interface BootCommandLine {
@@ -7,6 +8,8 @@ export interface BootCommandLine {
   readonly bootMac: string;
   readonly purpose: 'recovery' | 'enrolment';
   readonly dryRun: boolean;
+  /** How this station reaches the network; empty: DHCP on a plain port. */
+  readonly network: StationNetwork;
 }
 
 /**
@@ -29,7 +32,8 @@ export function parseCommandLine(text: string): BootCommandLine {
   const bootMac = (words.get(commandLineKeys.bootMac) ?? '').toLowerCase().replaceAll('-', ':');
   const purpose = words.get(commandLineKeys.purpose) ?? '';
 
-  const wrong: string[] = [];
+  const parsedNetwork = parseStationNetwork(words);
+  const wrong: string[] = parsedNetwork.kind === 'wrong' ? [...parsedNetwork.wrong] : [];
   if (!URL.canParse(server) || new URL(server).protocol !== 'https:') {
     wrong.push(`${commandLineKeys.server}=${server} is no https address`);
   }
@@ -41,7 +45,8 @@ export function parseCommandLine(text: string): BootCommandLine {
     throw wrongCommandLine(wrong);
   }
   if (wrong.length > 0) throw wrongCommandLine(wrong);
-  return { server, bootMac, purpose, dryRun: words.has(commandLineKeys.dryRun) };
+  const network = parsedNetwork.kind === 'network' ? parsedNetwork.network : {};
+  return { server, bootMac, purpose, dryRun: words.has(commandLineKeys.dryRun), network };
 }
 
 function wrongCommandLine(wrong: readonly string[]): RekindleError {

@@ -9,6 +9,7 @@ import type { NetworkUp } from '../network/bring-up.ts';
 import { reachServer } from '../server-client/calls.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { Machine, SiteKeys } from '../workflow-machine.ts';
+import type { BootCommandLine } from './command-line.ts';
 
 /** The steps that make a machine able to talk to the service. None of them writes to a disk. */
 
@@ -39,16 +40,16 @@ export const loadDrivers = readingStep<{ readonly machine: Machine }, PackLoad>(
 });
 
 export const bringUpNetwork = readingStep<
-  { readonly machine: Machine; readonly bootMac: string; readonly drivers: PackLoad },
+  { readonly machine: Machine; readonly boot: BootCommandLine; readonly drivers: PackLoad },
   NetworkUp
 >({
   id: 'bring-up-network',
   title: titles['bring-up-network'],
-  async run({ machine, bootMac, drivers }, { say }) {
+  async run({ machine, boot: { bootMac, network: settings, server }, drivers }, { say }) {
     try {
-      const network = await machine.bringUpBootCard(bootMac, say);
-      const sentence = texts.networkUp(network.interfaceName, network.mac, network.address);
-      return { value: network, sentence };
+      const host = new URL(server).hostname;
+      const network = await machine.bringUpBootCard({ bootMac, network: settings, server: host, say });
+      return { value: network, sentence: texts.networkUp(network) };
     } catch (cause) {
       if (drivers.withoutDriver.length === 0) throw cause;
       const otherModels = drivers.kind === 'loaded' ? drivers.otherModels : [];

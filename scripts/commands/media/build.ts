@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
+import { formatStationNetwork } from '#contract/station-network.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
@@ -58,6 +59,7 @@ async function build(name: string, options: Options): Promise<void> {
         `${commandLineKeys.server}=${options.server ?? serviceUrl(configuration)}`,
         `${commandLineKeys.bootMac}=${options.card ?? firstCard(station.name, station.passport)}`,
         `${commandLineKeys.purpose}=recovery`,
+        ...formatStationNetwork(station.network),
         'console=ttyS0,115200',
         'console=tty0',
         'quiet',
