@@ -60,7 +60,7 @@ function showMachine(
   { json }: DoctorOptions,
   cards: readonly MacAddress[],
 ): void {
-  const journal = createJournal(state, configuration.journal.boots);
+  const journal = createJournal(state, { keptBoots: configuration.journal.boots });
   const boots = cards.flatMap((mac) => journal.boots(mac));
   const { mode } = configuration.dhcp;
   if (json === true) {

@@ -120,7 +120,7 @@ async function show(
 ): Promise<void> {
   const site = await openSite(options);
   const station = getStation(site.state, name);
-  const journal = createJournal(site.state, site.configuration.journal.boots);
+  const journal = createJournal(site.state, { keptBoots: site.configuration.journal.boots });
   const boots = station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
   const summary = summaryOf(site, station);
   const jobs = listJobs(site.state, station.name);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { formatDiskIndex } from '../format/disk-index.ts';
-import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
+import { type ImagedWindows, type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
 import { diskIndexName } from '../format/image-name.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import type { CapturedDisk } from './capture-disk.ts';
@@ -22,6 +22,7 @@ export interface ManifestFacts
   readonly bootEntries: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder: ImageManifest['firmware']['bootOrder'];
   readonly passport: HardwarePassport;
+  readonly windows?: ImagedWindows | undefined;
   readonly disks: readonly { readonly captured: CapturedDisk; readonly passportDisk: PassportDisk }[];
 }
 
@@ -48,7 +49,8 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
     station,
     computerName: facts.computerName,
     stationRole: facts.stationRole,
-    domainController: facts.domainController,
+    ...(facts.domainController === undefined ? {} : { domainController: facts.domainController }),
+    ...(facts.windows === undefined ? {} : { windows: facts.windows }),
     capturedAt: facts.capturedAt,
     consistency: facts.consistency,
     tools: facts.tools,
@@ -77,7 +79,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
     })),
-  } satisfies Record<keyof ImageManifest, unknown>);
+  } satisfies Record<Exclude<keyof ImageManifest, 'windows' | 'domainController'>, unknown>);
   return { manifest, manifestBytes: formatJson(manifest), files };
 }
 

@@ -8,6 +8,9 @@ import { RekindleError } from '#base/errors.ts';
  */
 export type State = DatabaseSync;
 
+/** How long a statement waits for another process that writes. */
+export const busyTimeoutMs = 5000;
+
 /** Step n brings a state of version n to n + 1. Never edited after a release, only added to. */
 const migrations: readonly string[] = [
   `
@@ -132,7 +135,7 @@ export function openState(file: string, options: { readonly create?: boolean } =
     });
   }
   try {
-    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 5000 });
+    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: busyTimeoutMs });
     // It holds password hashes.
     if (file !== ':memory:') chmodSync(file, 0o600);
     // A power cut may take the last moment with it, never the order of things; a flush for every line of the
