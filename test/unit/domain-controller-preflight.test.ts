@@ -136,12 +136,12 @@ test.each<[string, Partial<ControllerEvidence>, RegExp]>([
   ],
   [
     'a registry that says member server',
-    { productType: 'ServerNT' },
+    { registryRole: 'server' },
     /registry says that it is no domain controller/,
   ],
   [
     'a manifest and registry that disagree, with nobody to ask',
-    { productType: 'ServerNT', directory: { unreachable: 'x' } },
+    { registryRole: 'server', directory: { unreachable: 'x' } },
     /registry/,
   ],
 ])('Refused: %s', (_what, change, why) => {
@@ -162,7 +162,7 @@ test('A member that all call a member is no controller', () => {
     ...evidence,
     ...seen({ account }),
     manifestSaysController: false,
-    productType: 'WinNT',
+    registryRole: 'workstation',
   });
   expect(verdict.kind).toBe('no-controller');
 });

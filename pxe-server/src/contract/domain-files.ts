@@ -4,3 +4,7 @@ export const oneTimePasswordFile = 'one-time-password';
 
 /** Evidence of its preflight: what is to be expected of the trust, `intact` or `broken`. */
 export const trustEvidence = 'trust';
+
+/** Evidence of the preflight of `domain-controller`: its verdict; this one needs no protection. */
+export const verdictEvidence = 'verdict';
+export const soleController = 'sole-controller';

@@ -41,8 +41,8 @@ export interface ControllerEvidence {
   readonly computerName: string;
   /** What the image's manifest says. */
   readonly manifestSaysController: boolean;
-  /** ProductOptions\ProductType of the image's SYSTEM hive, where it could be read (`LanmanNT`: controller). */
-  readonly productType?: 'WinNT' | 'LanmanNT' | 'ServerNT';
+  /** What the image's registry says (ProductOptions\ProductType), where it could be read. */
+  readonly registryRole?: 'workstation' | 'server' | 'domain-controller';
   readonly imageTakenAt: Date;
   /** `domainController` of the manifest; undefined: nobody could be asked when the image was taken. */
   readonly mark: DomainControllerMark | undefined;
@@ -139,11 +139,13 @@ const dayMs = 86_400_000;
 
 /** Manifest, hive and directory have to tell the same; the two that were asked, where one was not. */
 function findDisagreement(evidence: ControllerEvidence): string | undefined {
-  const { computerName, directory, productType, manifestSaysController } = evidence;
+  const { computerName, directory, registryRole, manifestSaysController } = evidence;
   const says = (is: boolean): string => (is ? 'a domain controller' : 'no domain controller');
   const voices = [
     { who: 'the manifest of the image', is: manifestSaysController },
-    ...(productType === undefined ? [] : [{ who: "the image's registry", is: productType === 'LanmanNT' }]),
+    ...(registryRole === undefined
+      ? []
+      : [{ who: "the image's registry", is: registryRole === 'domain-controller' }]),
     ...('unreachable' in directory || directory.account === undefined
       ? []
       : [{ who: 'the directory', is: isController(directory.account) }]),

@@ -1,4 +1,5 @@
 import { errorChain, RekindleError } from '#base/errors.ts';
+import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import type { Evidence, HookRecord, HookResult, PlanLine } from '#contract/hook-result.ts';
 import type { Precondition, Verified, WorkPlan } from '#contract/hook-work.ts';
@@ -68,10 +69,11 @@ export async function judgeImage({
   siteFolder,
 }: Pick<Context, 'hook' | 'image' | 'siteFolder'>): Promise<ControllerVerdict> {
   const settings = await readDomainSettings(hook.directory, siteFolder);
-  const { computerName, stationRole, capturedAt, domainController } = image.manifest;
+  const { computerName, stationRole, capturedAt, domainController, windows } = image.manifest;
   return judgeController({
     computerName,
     manifestSaysController: stationRole === 'domain-controller',
+    ...(windows === undefined || windows.role === 'unknown' ? {} : { registryRole: windows.role }),
     imageTakenAt: new Date(capturedAt),
     mark: domainController,
     directory: await viewController(settings, computerName),
@@ -85,8 +87,6 @@ const sentences: Record<ControllerVerdict['kind'], string> = {
   'sole-controller': 'It is the only controller of its forest: nothing can roll back.',
   'state-hook-required': 'It has to get a new invocationId before it starts normally.',
 };
-
-const verdictEvidence = 'verdict';
 
 const evidenceOf = (verdict: ControllerVerdict): Evidence[] => [
   { name: verdictEvidence, value: verdict.kind },
@@ -159,7 +159,7 @@ async function confirm(
   const sole = earlier.some(
     ({ hook: id, evidence }) =>
       id === hook.id &&
-      evidence.some(({ name, value }) => name === verdictEvidence && value === 'sole-controller'),
+      evidence.some(({ name, value }) => name === verdictEvidence && value === soleController),
   );
   if (sole) {
     return {

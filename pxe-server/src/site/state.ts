@@ -112,6 +112,7 @@ const migrations: readonly string[] = [
     since TEXT NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
   `
   CREATE TABLE job_hooks (
     job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
