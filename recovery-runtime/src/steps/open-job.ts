@@ -133,7 +133,10 @@ function assertManifestOf(manifest: ImageManifest, image: string): void {
  * For restores that no hook can follow: only a hook for the system state makes a restored controller safe.
  * @throws RekindleError `verification-failed`
  */
-export function assertNoDomainController({ stationRole, station }: ImageManifest): void {
+export function assertNoDomainController({
+  stationRole,
+  station,
+}: Pick<ImageManifest, 'stationRole' | 'station'>): void {
   if (stationRole !== 'domain-controller') return;
   throw new RekindleError('verification-failed', `checking the role of ${station}: a domain controller`, {
     cause: new Error('started from an image alone it would damage the domain (USN rollback)'),
