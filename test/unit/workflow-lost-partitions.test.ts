@@ -102,7 +102,9 @@ describe('an armed station', () => {
   });
   test('stops where a hook leaves something to a person', async () => {
     const sentence = 'This controller holds the RID master role.';
-    const record = { plan: [{ kind: 'needs-person', sentence }] } as unknown as HookRecord;
+    const result = { outcome: 'done', sentence: 'It may be restored.' };
+    const plan = [{ kind: 'needs-person', sentence }];
+    const record = { title: 'Domain controller', plan, result } as unknown as HookRecord;
     await expect(confirmByArming.run(shown([], [record]), reporter)).rejects.toMatchObject({
       code: 'target-unfit',
       cause: new Error(sentence),
