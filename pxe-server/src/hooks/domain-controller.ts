@@ -172,6 +172,7 @@ async function confirm(
   const gathered = await gatherControllerProof(settings, {
     computerName,
     container: hook.testContainer,
+    oldInvocationId: domainController?.invocationId,
     signal,
   }).catch((error: unknown) => {
     if (!(error instanceof RekindleError)) throw error;
