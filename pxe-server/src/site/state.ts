@@ -1,5 +1,5 @@
 import { chmodSync, existsSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { RekindleError } from '#base/errors.ts';
 
 /**
@@ -164,6 +164,17 @@ function migrate(state: State, file: string): void {
     for (const step of migrations.slice(version)) state.exec(step);
     state.exec(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+const statements = new WeakMap<State, Map<string, StatementSync>>();
+
+/** A statement that is asked for with every packet: compiled once for each state. */
+export function prepared(state: State, sql: string): StatementSync {
+  const known = statements.get(state) ?? new Map<string, StatementSync>();
+  statements.set(state, known);
+  const statement = known.get(sql) ?? state.prepare(sql);
+  known.set(sql, statement);
+  return statement;
 }
 
 /** All or nothing, also against other processes: the write lock is taken at the start. */

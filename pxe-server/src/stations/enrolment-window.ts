@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { type MacAddress, parseMacAddress } from '../boot/mac-address.ts';
-import { inTransaction, type State } from '../site/state.ts';
+import { inTransaction, prepared, type State } from '../site/state.ts';
 
 /** Opened by a person, for a while: unknown machines, or one station again, may boot to be enrolled. */
 export interface EnrolmentWindow {
@@ -80,9 +80,8 @@ export function closeEnrolment(state: State): void {
 
 /** Undefined when no window is open at `now`. */
 export function currentEnrolment(state: State, now = Date.now()): EnrolmentWindow | undefined {
-  const row = state
-    .prepare('SELECT open_until, opened_by, station, approved FROM enrolment_window WHERE open_until > ?')
-    .get(now);
+  const sql = 'SELECT open_until, opened_by, station, approved FROM enrolment_window WHERE open_until > ?';
+  const row = prepared(state, sql).get(now);
   return row === undefined ? undefined : rowSchema.parse(row);
 }
 

@@ -7,7 +7,7 @@ import type { State } from '../site/state.ts';
 import { findArmed } from './arming.ts';
 import { awaitsApproval, currentEnrolment, mayEnrol } from './enrolment-window.ts';
 import type { Station } from './station.ts';
-import { findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
+import { findAddressByMac, findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
 
 const notKnown: NotForUs = {
   kind: 'not-for-us',
@@ -63,7 +63,7 @@ export function createRegistryDecider(state: State, configuration: Pick<Configur
     },
 
     addressFor(mac) {
-      const station = findStationByMac(state, mac) ?? findStation(state, replacedCards.get(mac) ?? '');
+      const station = findAddressByMac(state, mac) ?? findStation(state, replacedCards.get(mac) ?? '');
       if (station === undefined) {
         return enrolling(currentEnrolment(state), mac) ?? { kind: 'enrolment-pool' };
       }

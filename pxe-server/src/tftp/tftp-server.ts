@@ -7,6 +7,7 @@ import { findServedFile, openServedFile, type ServedFile, type ServedFiles } fro
 import type { TftpEvent } from './tftp-event.ts';
 import { openOwnPort, type Peer, sameAddress, sharePort } from './transfer-port.ts';
 import { startRun, type TransferRun } from './transfer-run.ts';
+import { keepVigil } from './vigil.ts';
 
 export interface TftpServer {
   /** The port in use; differs from the one asked for when that was 0. */
@@ -64,6 +65,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     singlePort = false,
   } = options;
   const transfers = new Map<string, RunningTransfer>();
+  const vigil = keepVigil(() => transfers.size === 1);
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
@@ -80,14 +82,20 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       throw error;
     });
     const { signal } = running.stopping;
-    const receive = (bytes: Uint8Array) => running.run?.receive(bytes);
+    const receive = (bytes: Uint8Array) => {
+      vigil.heard();
+      running.run?.receive(bytes);
+    };
     const broken = (error: Error) => running.run?.stop(error);
     using port = singlePort ? sharePort(socket, peer) : await openOwnPort(address, peer, receive, broken);
     signal.throwIfAborted();
     const run = startRun({
       reader: opened,
       parameters: negotiate(request.options, opened.size, limits),
-      send: port.send,
+      send: (bytes, sent) => {
+        port.send(bytes, sent);
+        vigil.spoke();
+      },
     });
     running.run = run;
     signal.addEventListener('abort', () => {
@@ -125,7 +133,10 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     if (request.kind === 'malformed') return onEvent({ event: 'ignored', client, reason: request.reason });
     if (request.kind === 'ack' || request.kind === 'error') {
       const run = singlePort ? transfers.get(client)?.run : undefined;
-      if (run !== undefined) return run.receive(bytes);
+      if (run !== undefined) {
+        vigil.heard();
+        return run.receive(bytes);
+      }
       return onEvent({ event: 'ignored', client, reason: `${request.kind} outside of a transfer` });
     }
     const { fileName, mode } = request;
