@@ -9,7 +9,7 @@ import { baseModules } from './base-modules.ts';
 import { bundle, projectRoot } from './bundle.ts';
 import { firstBootFiles } from './first-boot-files.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
-import { toolFiles } from './tool-files.ts';
+import { nativeFiles, toolFiles } from './tool-files.ts';
 
 /** Every file of the runtime and what it is, for whoever has to prove what a station ran. */
 export interface RuntimeManifest {
@@ -69,6 +69,7 @@ export async function buildRuntime({
     },
     ...(await firstBootFiles()),
     ...(await toolFiles()),
+    ...(await nativeFiles()),
     ...(await baseModules(kernel, directory)),
   ];
 

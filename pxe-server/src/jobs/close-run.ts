@@ -34,7 +34,8 @@ export async function closeRun(context: ServiceContext, job: Job, machine: Machi
   const report = assembleRunReport({
     job,
     machine,
-    boot: journal.boots(job.machine).at(-1) ?? [],
+    // What the runtime did, the report says itself.
+    boot: (journal.boots(job.machine).at(-1) ?? []).filter(({ stage }) => stage !== 'steps'),
     closedAt,
     hooks: hooks?.preflight ?? [],
     checklist: machine.outcome === 'restored' && station !== undefined ? checklistFor(station.role) : [],
