@@ -65,8 +65,8 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
       },
     });
     findings.differences = identity.differences;
-    findings.unverified.push('Whether the station needs hooks: none runs without the recovery service.');
     const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    onUnverified('Whether the station needs hooks: none runs without the recovery service.');
     const name = imageNameOf(manifest);
     // A dry run changes nothing, the store included.
     if (!dryRun) announcement = await run.step(announceRestore, { image, name, onUnverified });
