@@ -37,7 +37,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
     'rekindle station set OS-SRV-1A --vlan 20 --fixed-address 10.77.20.5/24 --router 10.77.20.1',
     'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
-    "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
+    "rekindle station set OS-SRV-1A --loader ipxe-native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
   'station arm': ['rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m'],
@@ -98,9 +98,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'media build': [
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
+    'rekindle media build OS-SRV-1A --output OS-SRV-1A.img --with-image OS-SRV-1A@latest',
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
-  'media check': ['rekindle media check OS-SRV-1A.iso'],
+  'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',

@@ -6,7 +6,7 @@ import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import { takeInventory } from './inventory/inventory.ts';
-import { checkMediumFiles } from './medium/check-files.ts';
+import { openMedium } from './medium/open-medium.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
 import { mountShare } from './shares/mount-share.ts';
@@ -26,7 +26,7 @@ export const linuxMachine: Machine = {
     return { ca: await readSiteFile('ca.pem'), imageSigner: await readSiteFile('image-signer.pub') };
   },
   readTicket: () => readSignedTicket(),
-  checkMedium: checkMediumFiles,
+  openMedium,
   loadDrivers: ({ imageSigner }) => loadDriverPack({ signer: parsePublicKey(imageSigner) }),
   bringUpBootCard,
   takeInventory: () => takeInventory(),
@@ -38,6 +38,24 @@ export const linuxMachine: Machine = {
   restart: () => writeFile(nextFile, 'reboot\n'),
   powerOff: () => writeFile(nextFile, 'poweroff\n'),
 };
+
+/** The same machine, declared to pose as a station in a rehearsal: its passport says so, and its report. */
+export function asStandIn(machine: Machine): Machine {
+  return {
+    ...machine,
+    bootEntries: machine.bootEntries,
+    takeInventory: () => {
+      // Bit 31 of CPUID leaf 1: no processor has it set, every hypervisor sets it.
+      if (!/^flags\s*:.* hypervisor( |$)/m.test(readFileSync('/proc/cpuinfo', 'utf8'))) {
+        throw new RekindleError('hardware-not-identical', 'starting a rehearsal: this is real hardware', {
+          cause: new Error('a stand-in has to be a virtual machine'),
+          next: 'Start this machine without rekindle.stand-in.',
+        });
+      }
+      return takeInventory({ standIn: true });
+    },
+  };
+}
 
 const firmwareBootEntries: FirmwareBootEntries = {
   read: () => readBootVariables(efivarsFolder),

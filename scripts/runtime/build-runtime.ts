@@ -78,7 +78,10 @@ export async function buildRuntime({
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash({ main, assets, level, node: sha256Hex(await readFile(nodeBinary)) }, around);
+  const key = inputHash(
+    { main, assets, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
+    around,
+  );
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };

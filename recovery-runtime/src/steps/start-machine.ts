@@ -81,7 +81,7 @@ export const takePassport = readingStep<{ readonly machine: Pick<Machine, 'takeI
       .join(' ');
     return {
       value: inventory,
-      sentence: texts.machine(what, passport.networkCards.length, passport.disks.length),
+      sentence: texts.machine(what, passport.networkCards.length, passport.disks.length, inventory.bootTrust),
     };
   },
 });
