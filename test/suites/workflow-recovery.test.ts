@@ -185,6 +185,7 @@ describe('from the log-on to the report', () => {
       'pre-flight',
       'confirm',
       'recheck-disks',
+      'lock-disks',
       'restore-disks',
       'repair-boot-entries',
     ]);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { errorChain, RekindleError } from '#base/errors.ts';
+import { onStandIn } from '#contract/rehearsal-record.ts';
 import { type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { formatImageRef, formatUtc, parseImageName } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
@@ -57,6 +58,7 @@ function assembleRunReport(
   const published = job.kind === 'restore' || job.manifestSha256 !== null;
   return runReportSchema.parse({
     formatVersion: 1,
+    ...(machine.passport?.standIn === true ? { kind: onStandIn } : {}),
     jobId: job.id,
     station: job.station,
     image: image === null || !published ? null : formatImageRef(image),
@@ -88,7 +90,8 @@ async function writeReport(folder: string, report: RunReport, { signingKey }: Se
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
   await makeFolderDurably(folder);
   await writeFileDurably(join(folder, 'report.json'), bytes);
-  const comment = `rekindle run report ${report.jobId} ${report.station}`;
+  const what = report.kind === undefined ? 'run report' : `run report, ${report.kind},`;
+  const comment = `rekindle ${what} ${report.jobId} ${report.station}`;
   await writeFileDurably(
     join(folder, 'report.json.minisig'),
     Buffer.from(signBytes(bytes, signingKey, comment)),

@@ -5,11 +5,19 @@ import type { RunReport } from '#contract/run-report.ts';
 export function formatRunReport(report: RunReport): string {
   const { machine, startedBy } = report;
   return [
+    ...(report.kind === undefined
+      ? []
+      : [`*** ${report.kind.toUpperCase()}: this says nothing about the hardware of the station ***`, '']),
     `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${machine.exitCode})`,
     `  image       ${report.image ?? 'none'}`,
     `  manifest    ${report.manifestSha256 ?? 'none'}`,
     `  started by  ${startedBy.technician}${startedBy.how === 'armed' ? ', armed' : ''}`,
     `  from, to    ${report.openedAt} - ${report.closedAt}`,
+    ...(machine.bootTrust === undefined
+      ? []
+      : [
+          `  boot trust  Secure Boot ${machine.bootTrust.secureBoot}, kernel lockdown ${machine.bootTrust.kernelLockdown}`,
+        ]),
     ...section('Reasons', machine.reasons),
     ...section(
       'Boot',

@@ -113,6 +113,10 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
+  `
+  ALTER TABLE stations RENAME COLUMN loader_driver TO loader;
+  UPDATE stations SET loader = CASE loader WHEN 'native' THEN 'ipxe-native' WHEN 'firmware' THEN 'ipxe' END;
+  `,
 ];
 
 /**

@@ -1,11 +1,12 @@
 import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
-import type { DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
+import type { BootTrust, DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 
 /** What a run has found out so far, for its report: kept apart from the steps, so that a failed run has it too. */
 export interface Findings {
   passport?: HardwarePassport;
+  bootTrust?: BootTrust;
   differences: readonly Difference[];
   confirmed: readonly string[];
   disks: DiskResult[];
@@ -37,7 +38,7 @@ export function formatMachineReport(
   steps: readonly StepRecord[],
   ending: Ending,
 ): MachineReport {
-  const { passport, differences, confirmed, disks, unverified } = findings;
+  const { passport, bootTrust, differences, confirmed, disks, unverified } = findings;
   return {
     formatVersion: 1,
     runId,
@@ -46,6 +47,7 @@ export function formatMachineReport(
     exitCode: ending.kind === 'failed' ? exitCodeOf(ending.error) : 0,
     reasons: ending.kind === 'failed' ? errorChain(ending.error) : [],
     ...(passport === undefined ? {} : { passport }),
+    ...(bootTrust === undefined ? {} : { bootTrust }),
     differences: [...differences],
     confirmed: [...confirmed],
     disks,
