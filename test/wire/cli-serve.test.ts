@@ -266,7 +266,9 @@ describe('boot files over HTTP', () => {
     expect(shown.stdout).toContain(`gets the boot script: recovery of ${station}`);
     expect(shown.stdout).toContain(`gets driver pack ${station}`);
     const listed = JSON.parse((await run('station', 'list', '--json')).stdout);
-    expect(listed).toMatchObject([{ name: station, driverPack: true, armed: null }]);
+    expect(listed).toMatchObject([
+      { name: station, driverPack: { state: 'green', reasons: [] }, armed: null },
+    ]);
   });
 });
 

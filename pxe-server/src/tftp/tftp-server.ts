@@ -104,7 +104,9 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     });
     const outcome = await run.outcome;
     const milliseconds = Math.round(performance.now() - startedAt);
-    onEvent({ event: 'finished', client: nameOf(peer), fileName, outcome, bytes: opened.size, milliseconds });
+    const what = file.what === undefined ? {} : { what: file.what };
+    const bytes = opened.size;
+    onEvent({ event: 'finished', client: nameOf(peer), fileName, ...what, outcome, bytes, milliseconds });
   };
 
   const begin = (peer: Peer, bytes: Uint8Array, request: Request, file: ServedFile) => {
