@@ -2,7 +2,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { buildDriverPack } from '#driver-packs/build-driver-pack.ts';
+import { buildDriverPack, packDirectory } from '#driver-packs/build-driver-pack.ts';
+import { signPackFile } from '#driver-packs/sign-pack.ts';
+import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import { buildRuntime } from '#scripts/runtime/build-runtime.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
 import { bootToTheEnd } from '#test/support/boot-to-the-end.ts';
@@ -21,19 +23,26 @@ test('a tagged port: an address with the VLAN set, none without, and the sentenc
     kernel: runtime.kernel,
     output: join(folder, 'pack'),
   });
+  const key = generateKeyPair();
+  const signed = await signPackFile(
+    { unsigned: pack.file.path, output: join(folder, 'signed'), directory: packDirectory },
+    pack.manifest,
+    key,
+  );
   const base = await writeSiteRuntime({
     base: runtime.initrd.path,
-    site: { caPem: 'none', imageSignerPublicKey: 'none' },
+    site: { caPem: 'none', imageSignerPublicKey: formatPublicKey(key) },
     output: join(folder, 'runtime'),
   });
   const initrd = join(folder, 'initrd');
-  await writeFile(initrd, Buffer.concat([await readFile(base.path), await readFile(pack.file.path)]));
+  await writeFile(initrd, Buffer.concat([await readFile(base.path), await readFile(signed.path)]));
 
   const card = (number: number): string[] => [
     ...['-netdev', `hubport,id=net${number},hubid=0`],
     ...['-device', `virtio-net-pci,netdev=net${number},mac=52:54:00:00:08:0${number},addr=0x${number + 2}`],
   ];
   const said = await bootToTheEnd(['-machine', 'q35', ...card(1), ...card(2)], runtime.vmlinuz, initrd);
+  expect(said).toContain('probe drivers loaded');
   const outcomes = [...said.matchAll(/probe network (.*)\r?\n/g)].map(([, json = '']) => JSON.parse(json));
   expect(outcomes, said).toHaveLength(2);
   expect(outcomes[0].outcome).toContain('no DHCP server answered within 10 s');

@@ -3,8 +3,9 @@
  * DHCP server behind it. Says what became of the first one with and without the tag. Bundled into a real runtime.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { StationNetwork } from '#contract/station-network.ts';
+import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
 import { bringUpBootCard } from '#runtime/network/bring-up.ts';
 
@@ -19,7 +20,10 @@ async function tryNetwork(network: StationNetwork): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  await loadDriverPack();
+  // As the program itself: nothing is loaded without the site's signature.
+  const signer = parsePublicKey(readFileSync('/rekindle/site/image-signer.pub', 'utf8'));
+  const drivers = await loadDriverPack({ signer });
+  process.stdout.write(`probe drivers ${drivers.kind}\n`);
   ip('link', 'set', 'eth1', 'up');
   ip('link', 'add', 'link', 'eth1', 'name', 'tag20', 'type', 'vlan', 'id', '20');
   ip('addr', 'add', '10.77.20.1/24', 'dev', 'tag20');

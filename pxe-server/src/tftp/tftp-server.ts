@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { availableParallelism, loadavg } from 'node:os';
 import { RekindleError } from '#base/errors.ts';
 import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.ts';
 import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
@@ -65,7 +66,8 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     singlePort = false,
   } = options;
   const transfers = new Map<string, RunningTransfer>();
-  const vigil = keepVigil(() => transfers.size === 1);
+  let isIdle = true;
+  const vigil = keepVigil(() => isIdle && transfers.size === 1);
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
@@ -119,6 +121,8 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       ended: Promise.resolve(),
     };
     transfers.set(client, running);
+    // Where other programs wait for a core, whoever stays awake gets his turn later.
+    isIdle = (loadavg()[0] ?? 0) < availableParallelism();
     running.ended = serve(peer, request, file, running)
       .catch((error: unknown) => {
         if (running.stopping.signal.aborted) return;
