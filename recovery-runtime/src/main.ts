@@ -5,7 +5,7 @@ import { wrap } from './console/layout.ts';
 import { createTerminal, type Terminal } from './console/terminal.ts';
 import { texts } from './console/texts.ts';
 import { parseCommandLine } from './steps/command-line.ts';
-import { linuxMachine, uptimeSeconds } from './workflow-linux-machine.ts';
+import { asStandIn, linuxMachine, uptimeSeconds } from './workflow-linux-machine.ts';
 import { runSession } from './workflow-session.ts';
 
 /**
@@ -23,7 +23,7 @@ async function main(): Promise<number> {
   const dryRun = boot.dryRun || process.argv.includes('--dry-run');
   const { end, exitCode } = await runSession({
     boot: { ...boot, dryRun },
-    machine: linuxMachine,
+    machine: boot.standIn ? asStandIn(linuxMachine) : linuxMachine,
     terminal,
     firstLineUptimeSeconds,
   });

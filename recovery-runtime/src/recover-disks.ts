@@ -6,6 +6,7 @@ import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
+import { lockOtherDisks } from './steps/lock-disks.ts';
 import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { recheckDisks } from './steps/recheck-disks.ts';
@@ -67,12 +68,13 @@ export async function recoverDisks(
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
-  await run.step(recheckDisks, {
-    disks,
-    planned,
-    source: image.source,
-    look: async () => (await machine.takeInventory()).disks,
-  });
+  let present = inventory.disks;
+  const look = async () => {
+    present = (await machine.takeInventory()).disks;
+    return present;
+  };
+  await run.step(recheckDisks, { disks, planned, source: image.source, look });
+  await using _lock = await run.step(lockOtherDisks, { present, planned });
 
   // ------------------------------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
+import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
 import { openRestoredSystem } from './hooks/open-restored-system.ts';
 import { takeInventory } from './inventory/inventory.ts';
-import { checkMediumFiles } from './medium/check-files.ts';
+import { openMedium } from './medium/open-medium.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
 import { mountShare } from './shares/mount-share.ts';
@@ -32,8 +33,8 @@ export const linuxMachine: Machine = {
     return { ca: await readSiteFile('ca.pem'), imageSigner: await readSiteFile('image-signer.pub') };
   },
   readTicket: () => readSignedTicket(),
-  checkMedium: checkMediumFiles,
-  loadDrivers: () => loadDriverPack(),
+  openMedium,
+  loadDrivers: ({ imageSigner }) => loadDriverPack({ signer: parsePublicKey(imageSigner) }),
   bringUpBootCard,
   takeInventory: () => takeInventory(),
   mountShare,
@@ -46,6 +47,24 @@ export const linuxMachine: Machine = {
   restart: () => writeFile(nextFile, 'reboot\n'),
   powerOff: () => writeFile(nextFile, 'poweroff\n'),
 };
+
+/** The same machine, declared to pose as a station in a rehearsal: its passport says so, and its report. */
+export function asStandIn(machine: Machine): Machine {
+  return {
+    ...machine,
+    bootEntries: machine.bootEntries,
+    takeInventory: () => {
+      // Bit 31 of CPUID leaf 1: no processor has it set, every hypervisor sets it.
+      if (!/^flags\s*:.* hypervisor( |$)/m.test(readFileSync('/proc/cpuinfo', 'utf8'))) {
+        throw new RekindleError('hardware-not-identical', 'starting a rehearsal: this is real hardware', {
+          cause: new Error('a stand-in has to be a virtual machine'),
+          next: 'Start this machine without rekindle.stand-in.',
+        });
+      }
+      return takeInventory({ standIn: true });
+    },
+  };
+}
 
 const firmwareBootEntries: FirmwareBootEntries = {
   read: () => readBootVariables(efivarsFolder),

@@ -7,7 +7,7 @@ import type { BootVariables } from './firmware/boot-entries.ts';
 import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
 import type { OpenSystem, RestoredDisk } from './hooks/open-restored-system.ts';
 import type { Inventory } from './inventory/inventory.ts';
-import type { MediumCheck } from './medium/check-files.ts';
+import type { OpenMedium } from './medium/open-medium.ts';
 import type { SignedTicket } from './medium/station-ticket.ts';
 import type { BringUpOptions, NetworkUp } from './network/bring-up.ts';
 import type { ShareAccess } from './shares/mount-call.ts';
@@ -33,11 +33,9 @@ export interface Machine extends RunClock {
   readSiteKeys(): Promise<SiteKeys>;
   /** Only when the machine booted from a recovery medium. */
   readTicket(): Promise<SignedTicket | undefined>;
-  checkMedium(
-    ticket: StationTicket,
-    progress: (doneBytes: number, totalBytes: number) => void,
-  ): Promise<MediumCheck>;
-  loadDrivers(): Promise<PackLoad>;
+  openMedium(ticket: StationTicket): Promise<OpenMedium | undefined>;
+  /** The pack has to be signed with the site's key. */
+  loadDrivers(site: SiteKeys): Promise<PackLoad>;
   bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;

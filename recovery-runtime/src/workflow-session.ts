@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { createRunView } from './console/run-view.ts';
-import { doneScreen, failureScreen, hookEndingLines, menuScreen } from './console/screens.ts';
+import { doneScreen, failureScreen, hookEndingLines, menuScreen, reportScreen } from './console/screens.ts';
 import type { Terminal } from './console/terminal.ts';
 import { prompts, texts, titles } from './console/texts.ts';
 import { createEventPost } from './engine/event-post.ts';
 import { type Ending, exitCodeOfEnding, formatMachineReport, newFindings } from './engine/findings.ts';
+import { formatLocalReport } from './engine/local-report.ts';
 import { startRun } from './engine/run.ts';
 import { readingStep } from './engine/step.ts';
 import { postReport } from './server-client/calls.ts';
 import { explainShareFailure } from './shares/share-failure.ts';
 import type { BootCommandLine } from './steps/command-line.ts';
+import { keepReport } from './steps/keep-report.ts';
 import { runWorkflow, type Workshop } from './workflow.ts';
 import type { Machine } from './workflow-machine.ts';
 
@@ -66,7 +68,9 @@ async function runOnce({
   });
   await shop.share?.[Symbol.asyncDispose]();
   terminal.print(endingScreen(ending, shop));
-  await sendReport(shop, identity, ending);
+  if (shop.alone === undefined) await sendReport(shop, identity, ending);
+  else await keepReportHere(shop, shop.alone, identity, ending);
+  await closeMedium(shop);
   events.stop();
   shop.server?.close();
   return { ending, exitCode: exitCodeOfEnding(ending, shop.findings.hooks) };
@@ -104,6 +108,42 @@ async function sendReport(
   await run.step(step, openJob).catch(() => {
     // The step has said why on the screen; the machine's fate does not hang on it.
   });
+}
+
+/** Without the service the report goes onto the medium; where that cannot be written it stays on the screen. */
+async function keepReportHere(
+  { run, terminal, medium, machine, findings }: Workshop,
+  { image, ...alone }: NonNullable<Workshop['alone']>,
+  identity: Parameters<typeof formatMachineReport>[0],
+  ending: Ending,
+): Promise<void> {
+  findings.unverified.push(texts.reportUnsigned);
+  const report = formatLocalReport({
+    ...alone,
+    image,
+    closedAt: machine.now(),
+    machine: formatMachineReport(identity, findings, run.records, ending),
+  });
+  const write = medium?.write;
+  const isKept =
+    write !== undefined &&
+    (await run.step(keepReport, { folder: medium?.folder ?? '', write, report }).then(
+      () => true,
+      // The step has said why on the screen.
+      () => false,
+    ));
+  if (isKept) return;
+  terminal.print(reportScreen(report));
+  // A failed run asks what next anyway.
+  if (ending.kind === 'restored') await terminal.ask({ prompt: prompts.noted });
+}
+
+async function closeMedium({ medium }: Workshop): Promise<void> {
+  try {
+    await medium?.[Symbol.asyncDispose]();
+  } catch {
+    // It was pulled out; nothing of it is needed any more.
+  }
 }
 
 /** No time-out: a machine that failed stays as it is until somebody comes. */

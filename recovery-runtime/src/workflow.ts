@@ -1,15 +1,21 @@
 import { RekindleError } from '#base/errors.ts';
 import { serverName } from '#contract/api.ts';
 import type { Share } from '#contract/share.ts';
+import type { StationTicket } from '#contract/station-ticket.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import type { HttpStoreRef, WritableStoreRef } from '#images/stores/chunk-store.ts';
 import { headerScreen } from './console/screens.ts';
 import type { Terminal } from './console/terminal.ts';
+import { texts } from './console/texts.ts';
+import type { PackLoad } from './drivers/load-driver-pack.ts';
 import type { EventPost } from './engine/event-post.ts';
 import type { Ending, Findings } from './engine/findings.ts';
+import type { LocalRunFacts } from './engine/local-report.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import type { OpenMedium } from './medium/open-medium.ts';
 import { recoverDisks } from './recover-disks.ts';
+import { recoverFromMedium } from './recover-from-medium.ts';
 import { byRule } from './restore/restore-scope.ts';
 import { postEvents } from './server-client/calls.ts';
 import { storeOverHttps } from './server-client/image-files.ts';
@@ -30,7 +36,7 @@ import type { BootCommandLine } from './steps/command-line.ts';
 import { enrolThisStation, nameStation } from './steps/enrol.ts';
 import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
 import { mountStore } from './steps/mount-store.ts';
-import { checkImage, openJob } from './steps/open-job.ts';
+import { checkImage, openJob, type SignedImage } from './steps/open-job.ts';
 import { bringUpNetwork, findServer, loadDrivers, readSite, takePassport } from './steps/start-machine.ts';
 import { preflightHooks } from './steps/station-hooks.ts';
 import type { Machine, SiteKeys } from './workflow-machine.ts';
@@ -49,6 +55,10 @@ export interface Workshop {
   openJob?: OpenJob;
   /** Mounted for the job; whoever ends the run unmounts it. */
   share?: MountedShare;
+  /** What this machine booted from, mounted for as long as the run lasts. */
+  medium?: OpenMedium;
+  /** Set when the run goes on without the service: what its report says. */
+  alone?: Omit<LocalRunFacts, 'closedAt' | 'machine' | 'image'> & { readonly image?: SignedImage };
 }
 
 export interface OpenJob {
@@ -66,24 +76,53 @@ interface Started {
 /** From the first line to the ending: the steps of a recovery or of an enrolment, in order. */
 export async function runWorkflow(shop: Workshop): Promise<Ending> {
   const { boot } = shop;
-  shop.terminal.print(headerScreen(boot));
-  const started = await startMachine(shop);
+  const fromMedium = boot.imageFrom === 'medium';
+  shop.terminal.print(headerScreen(fromMedium ? { ...boot, server: texts.fromMedium } : boot));
+  const looked = await lookAtMachine(shop);
+  if (fromMedium) {
+    if (looked.ticket !== undefined) return recoverFromMedium(shop, looked.ticket, looked);
+    throw new RekindleError(
+      'usage',
+      'looking for the ticket of the medium: this machine did not boot from one',
+      {
+        next: 'Start this machine from its recovery medium, or from the network (F12).',
+      },
+    );
+  }
+  const started = await joinNetwork(shop, looked);
   return boot.purpose === 'recovery' ? recover(shop, started) : enrol(shop, started);
 }
 
-/** Drivers, network, hardware, service: everything that both purposes need first. */
-async function startMachine(shop: Workshop): Promise<Started> {
-  const { run, machine, boot, findings } = shop;
+interface Looked extends Pick<Started, 'site' | 'inventory'> {
+  readonly drivers: PackLoad;
+  /** Of the medium that this machine booted from. */
+  readonly ticket?: StationTicket;
+}
+
+/** Drivers, hardware, and the medium where there is one: what every run needs first. */
+async function lookAtMachine(shop: Workshop): Promise<Looked> {
+  const { run, machine, findings } = shop;
   const site = await run.step(readSite, { machine });
-  const drivers = await run.step(loadDrivers, { machine });
+  const drivers = await run.step(loadDrivers, { machine, site });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  findings.bootTrust = inventory.bootTrust;
   const signedTicket = await machine.readTicket();
-  if (signedTicket !== undefined) {
-    const ticket = await run.step(checkTicket, { signedTicket, site, passport: inventory.passport });
-    const onUnverified = (sentence: string) => findings.unverified.push(sentence);
-    await run.step(checkMedium, { machine, ticket, onUnverified });
-  }
+  if (signedTicket === undefined) return { site, inventory, drivers };
+  const ticket = await run.step(checkTicket, { signedTicket, site, passport: inventory.passport });
+  await run.step(checkMedium, {
+    machine,
+    ticket,
+    onOpen: (medium) => {
+      shop.medium = medium;
+    },
+    onUnverified: (sentence) => findings.unverified.push(sentence),
+  });
+  return { site, inventory, drivers, ticket };
+}
+
+async function joinNetwork(shop: Workshop, { site, inventory, drivers }: Looked): Promise<Started> {
+  const { run, machine, boot } = shop;
   await run.step(bringUpNetwork, { machine, boot, drivers });
   const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
   shop.server = server;
@@ -141,11 +180,13 @@ async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inv
     return { token, image, station: armed.station.name, technician: by, armedBy: by };
   }
   const session = await run.step(logOnTechnician, { server, passport, terminal });
+  const oddities = session.oddities.join(' ');
   if (session.station === null) {
     throw new RekindleError(
       'not-found',
       'looking for this machine among the known stations: it is none of them',
       {
+        ...(oddities === '' ? {} : { cause: new Error(oddities) }),
         next: 'Enrol it while it is healthy (rekindle enrol open), or find out which part of it was replaced.',
       },
     );

@@ -1,27 +1,69 @@
 import path from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
+import { formatUtc, parseImageRef } from '#images/format/image-name.ts';
+import { resolveImage } from '#images/stores/image-folder.ts';
+import { storeFolder } from '#pxe-server/config/configuration.ts';
+import { readSigningKey } from '#pxe-server/site/site-keys.ts';
+import { rehearsalFolder } from '#pxe-server/stations/last-rehearsal.ts';
+import { getStation } from '#pxe-server/stations/station-registry.ts';
+import { bootCellNames, labNetworkModes } from '../rehearsal/boot-matrix.ts';
 import type { FirmwareKind } from '../rehearsal/machine-hardware.ts';
 import { formatRehearsalReport } from '../rehearsal/rehearsal-report.ts';
 import { rehearseDemo } from '../rehearsal/rehearse-demo.ts';
+import { formatRecord } from '../rehearsal/stand-in/format-record.ts';
+import { rehearseStation } from '../rehearsal/stand-in/rehearse-station.ts';
+import { openSite, type SiteOption, withSite } from '../site-option.ts';
+import { compareWithBare } from './rehearse/boot-ratio.ts';
+import { bootCell, rehearseBoots } from './rehearse/boots.ts';
+import { evidenceDirectory, stateDirectory } from './rehearse/evidence.ts';
 
-interface RehearseOptions {
+interface RehearseOptions extends SiteOption {
   readonly demo?: boolean;
+  readonly boot?: string;
+  readonly network: string;
+  readonly compare?: number;
   readonly firmware: FirmwareKind;
   readonly report?: string;
   readonly json?: boolean;
+  readonly image?: string;
+  readonly scratch?: string;
+  readonly marker?: RegExp;
+  readonly startSeconds: number;
 }
 
-const stateDirectory = path.join(import.meta.dirname, '..', '..', '.rekindle');
-
 export function rehearseCommand(): Command {
-  return new Command('rehearse')
-    .description('one whole recovery in emulated machines: enrol, capture, break, F12, restore, prove')
+  return withSite(new Command('rehearse'))
+    .description(
+      'a whole recovery in emulated machines: of a station, on a declared stand-in that has its identity and disks; or of the demo station, from enrolment to proof',
+    )
+    .argument('[station]', 'an enrolled station of this site; nothing of the site is changed')
     .option('--demo', 'rehearse with the demo station, a small Debian system')
     .addOption(
       new Option('--firmware <kind>', 'firmware of the machine').choices(['bios', 'uefi']).default('bios'),
     )
-    .option('--report <folder>', 'where the evidence goes; default: a new folder below .rekindle/evidence')
+    .option(
+      '--boot <loaders>',
+      `only boots, to the runtime's first line: ${bootCellNames.join(', ')}, or all`,
+    )
+    .option('--network <modes>', `with --boot: ${labNetworkModes.join(', ')}, or all`, 'reservation')
+    .option(
+      '--compare <rounds>',
+      'with --boot of one loader: against a bare busybox initrd, in turns',
+      Number,
+    )
+    .option(
+      '--report <folder>',
+      "where the evidence goes; default: the site's rehearsals folder, of the demo .rekindle/evidence",
+    )
+    .option('--image <ref>', 'of a station: STATION@<UTC time> (default: its newest image)')
+    .option('--scratch <folder>', 'of a station: where its disks go as sparse files while it lasts')
+    .option(
+      '--marker <regex>',
+      'what the restored system prints on its first serial line when it is up',
+      parseRegex,
+    )
+    .option('--start-seconds <n>', 'how long the restored system may take', parseSeconds, 180)
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
@@ -29,20 +71,82 @@ export function rehearseCommand(): Command {
 Needs root: it makes a network namespace of its own and removes it again.
 
 Examples:
+  rekindle rehearse OS-SRV-1A
+  rekindle rehearse OS-SRV-1A --marker 'login: ' --start-seconds 300
   rekindle rehearse --demo
-  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal`,
+  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal
+  rekindle rehearse --boot uefi-secure-boot --network proxy,relay
+  rekindle rehearse --boot all --network all
+  rekindle rehearse --boot bios-rom --compare 3`,
     )
     .action(rehearse);
 }
 
-async function rehearse(options: RehearseOptions): Promise<void> {
-  if (options.demo !== true) {
-    throw new RekindleError('usage', 'Only the demo station can be rehearsed so far', {
-      next: 'rekindle rehearse --demo',
+async function rehearse(station: string | undefined, options: RehearseOptions): Promise<void> {
+  const { boot, compare } = options;
+  if ([station !== undefined, options.demo === true, boot !== undefined].filter(Boolean).length !== 1) {
+    throw new RekindleError(
+      'usage',
+      'What is to be rehearsed is not clear: one station, the demo, or a boot',
+      {
+        next: 'rekindle rehearse STATION, rekindle rehearse --demo, or rekindle rehearse --boot all',
+      },
+    );
+  }
+  if (process.getuid?.() !== 0) {
+    throw new RekindleError('usage', 'a rehearsal needs root: it makes a network namespace of its own', {
+      next: 'Run this as root.',
     });
   }
+  if (boot !== undefined)
+    return compare === undefined
+      ? rehearseBoots(boot, options)
+      : compareWithBare(bootCell(boot), compare, options);
+  return station === undefined ? demo(options) : stationRehearsal(station, options);
+}
+
+async function stationRehearsal(name: string, options: RehearseOptions): Promise<void> {
+  const { state, paths, configuration } = await openSite(options);
+  const station = getStation(state, name);
+  const store = storeFolder(configuration, paths.folder);
+  const ref = parseImageRef(options.image ?? `${station.name}@latest`);
+  const image = await resolveImage(store, ref);
+  const { json = false, scratch, marker, startSeconds } = options;
+  const evidence = path.resolve(
+    options.report ?? rehearsalFolder(paths, station.name, formatUtc(new Date())),
+  );
+  const record = await rehearseStation({
+    ...{ paths, store, station, image, evidence, startSeconds },
+    signingKey: await readSigningKey(paths),
+    ...(scratch === undefined ? {} : { scratch: path.resolve(scratch) }),
+    ...(marker === undefined ? {} : { marker }),
+    onProgress: (line) => console.error(line),
+  });
+  console.log(json ? JSON.stringify(record, null, 2) : `\n${formatRecord(record)}\n\nEvidence: ${evidence}`);
+  if (record.outcome === 'failed') {
+    throw new RekindleError('verification-failed', `The rehearsal of ${station.name} did not reach its end`, {
+      next: `Read the consoles in ${evidence}.`,
+    });
+  }
+}
+
+function parseRegex(text: string): RegExp {
+  try {
+    return new RegExp(text, 'm');
+  } catch {
+    throw new InvalidArgumentError('It is no regular expression.');
+  }
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= 86_400) return seconds;
+  throw new InvalidArgumentError('Write whole seconds, 1 to 86400.');
+}
+
+async function demo(options: RehearseOptions): Promise<void> {
   const { firmware, json = false } = options;
-  const evidence = path.resolve(options.report ?? defaultEvidence(firmware));
+  const evidence = path.resolve(options.report ?? evidenceDirectory(firmware));
   const report = await rehearseDemo({
     firmware,
     stateDirectory,
@@ -56,9 +160,4 @@ async function rehearse(options: RehearseOptions): Promise<void> {
       next: `Read the consoles in ${evidence}.`,
     });
   }
-}
-
-function defaultEvidence(firmware: FirmwareKind): string {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  return path.join(stateDirectory, 'evidence', `${time}-${firmware}`);
 }

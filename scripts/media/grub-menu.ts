@@ -1,3 +1,5 @@
+import { commandLineKeys } from '#contract/command-line.ts';
+
 /** What the medium's boot menu starts; paths are those on the medium. */
 export interface GrubMenu {
   readonly station: string;
@@ -5,6 +7,8 @@ export interface GrubMenu {
   /** In this order: later archives add to earlier ones. */
   readonly initrds: readonly string[];
   readonly commandLine: readonly string[];
+  /** Image that is on the medium. */
+  readonly image?: string;
 }
 
 /** Nobody at the keyboard: a medium that was left in the drive must not keep a healthy station down. */
@@ -14,16 +18,27 @@ const secondsToLocalDisk = 30;
  * `grub.cfg` for BIOS and UEFI. The station starts from its own disk unless somebody chooses the recovery
  * (the F12 rule), so that a medium left behind never makes a loop.
  */
-export function formatGrubMenu({ station, kernel, initrds, commandLine }: GrubMenu): string {
+export function formatGrubMenu({ station, kernel, initrds, commandLine, image }: GrubMenu): string {
+  const recovery = (title: string, id: string, words: readonly string[]): string[] => [
+    `menuentry "${title}" --id ${id} --hotkey=${id[0]} {`,
+    `  echo "Rekindle: loading the recovery of ${station} ..."`,
+    `  linux ${kernel} ${words.join(' ')}`,
+    `  initrd ${initrds.join(' ')}`,
+    '}',
+  ];
+  const withoutNetwork = [...commandLine, `${commandLineKeys.imageFrom}=medium`];
   return `${[
     'set default=local',
     `set timeout=${secondsToLocalDisk}`,
     'set pager=0',
-    `menuentry "Recovery of ${station}" --id recovery --hotkey=r {`,
-    `  echo "Rekindle: loading the recovery of ${station} ..."`,
-    `  linux ${kernel} ${commandLine.join(' ')}`,
-    `  initrd ${initrds.join(' ')}`,
-    '}',
+    ...(image === undefined
+      ? []
+      : recovery(`Recovery of ${station} without a network, image ${image}`, 'medium', withoutNetwork)),
+    ...recovery(
+      `Recovery of ${station}${image === undefined ? '' : ' from the recovery service'}`,
+      'recovery',
+      commandLine,
+    ),
     `menuentry "Start ${station} from its own disk" --id local --hotkey=l {`,
     '  if [ "$grub_platform" = efi ]; then',
     // The firmware goes on with its next boot option.

@@ -1,4 +1,4 @@
-import { copyFile, readFile, rm } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
@@ -19,6 +19,27 @@ const mcopy = { command: 'mcopy', debianPackage: 'mtools' };
 const biosModules =
   'biosdisk iso9660 part_msdos part_gpt normal configfile search search_fs_file linux chain boot echo test regexp sleep terminal';
 
+export interface DiskLoader {
+  /** 512 bytes. */
+  readonly bootSector: Buffer;
+  readonly core: Buffer;
+}
+
+/** GRUB for BIOS as it is put onto a disk; it finds its menu on the FAT file system of that volume number. */
+export async function makeDiskLoader(work: string, fileSystemUuid: string): Promise<DiskLoader> {
+  const image = join(work, 'disk-loader');
+  const early = join(work, 'disk-loader.cfg');
+  await writeFile(
+    early,
+    `search --no-floppy --fs-uuid --set=root ${fileSystemUuid}\nset prefix=($root)/boot/grub\n`,
+  );
+  await runTool('making the BIOS boot loader of the medium', grubMkimage, [
+    ...['-O', 'i386-pc', '-o', image, '-c', early, '-p', '/boot/grub'],
+    ...[...biosModules.split(' '), 'fat', 'search_fs_uuid'],
+  ]);
+  return { bootSector: await readFile('/usr/lib/grub/i386-pc/boot.img'), core: await readFile(image) };
+}
+
 /** GRUB for BIOS as one El Torito image; its first lines find the file system that holds `boot/grub`. */
 export async function makeBiosLoader(work: string): Promise<Buffer> {
   const image = join(work, 'bios-loader');
@@ -29,8 +50,8 @@ export async function makeBiosLoader(work: string): Promise<Buffer> {
   return readFile(image);
 }
 
-/** Names that UEFI, then shim, look for on removable media. */
-const efiFiles: readonly (readonly [target: string, source: string, debianPackage: string])[] = [
+/** The first one is what the firmware starts. Names that UEFI, then shim, look for on removable media. */
+export const efiFiles: readonly (readonly [target: string, source: string, debianPackage: string])[] = [
   ['EFI/BOOT/BOOTX64.EFI', '/usr/lib/shim/shimx64.efi.signed', 'shim-signed'],
   ['EFI/BOOT/mmx64.efi', '/usr/lib/shim/mmx64.efi.signed', 'shim-signed'],
   // The signed GRUB for CDs and sticks: it finds its menu by the file `.disk/info`.

@@ -2,19 +2,38 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { RekindleError } from '#base/errors.ts';
-import { runTool } from '#base/run-tool.ts';
-import { type StationTicket, stationTicketSchema, ticketFile } from '#contract/station-ticket.ts';
+import { errorChain, RekindleError } from '#base/errors.ts';
+import {
+  mediumStore,
+  type StationTicket,
+  stationTicketSchema,
+  ticketFile,
+} from '#contract/station-ticket.ts';
+import { parseImageRef } from '#images/format/image-name.ts';
 import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
+import { readManifest } from '#images/stores/image-folder.ts';
+import { verifyImages } from '#images/upkeep/verify.ts';
+import type { Loader } from './judge-loaders.ts';
+import { efiSystemPartitionPath } from './loaders.ts';
 import { listFile } from './medium-files.ts';
+import { readLoaders } from './read-loaders.ts';
+import { extractIso } from './write-iso.ts';
+import { efiPartitionOf, extractUsbImage, findDataPartition } from './write-usb-image.ts';
 
 export interface ReadMedium {
   readonly ticket: StationTicket;
   /** Files that are missing or not what the signed ticket lists. */
   readonly damaged: readonly string[];
+  /** What a UEFI firmware would start from it. */
+  readonly loaders: readonly Loader[];
+  readonly image?: MediumImageState;
 }
 
-const xorriso = { command: 'xorriso', debianPackage: 'xorriso' };
+/** The image on the medium, read to the last chunk. */
+export interface MediumImageState {
+  readonly ref: string;
+  readonly problems: readonly string[];
+}
 
 /**
  * Reads a medium (ISO file, or the device of a stick) without mounting it.
@@ -23,15 +42,8 @@ const xorriso = { command: 'xorriso', debianPackage: 'xorriso' };
 export async function readMedium(file: string, signer: PublicKey): Promise<ReadMedium> {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-medium-'));
   try {
-    await runTool(`reading ${file}`, xorriso, [
-      '-osirrox',
-      'on:auto_chmod_on',
-      '-indev',
-      file,
-      '-extract',
-      '/',
-      folder,
-    ]);
+    const data = findDataPartition(file);
+    await (data === undefined ? extractIso(file, folder) : extractUsbImage(file, data, folder));
     const bytes = await readFile(join(folder, ticketFile)).catch((cause: unknown) => refuse(file, cause));
     const signature = await readFile(join(folder, `${ticketFile}.minisig`), 'utf8').catch((cause: unknown) =>
       refuse(file, cause),
@@ -43,9 +55,32 @@ export async function readMedium(file: string, signer: PublicKey): Promise<ReadM
       const found = await listFile({ path, source: join(folder, path) }).catch(() => undefined);
       if (found?.sha256 !== sha256) damaged.push(path);
     }
-    return { ticket, damaged };
+    const loaders = await readLoaders(
+      data === undefined ? join(folder, efiSystemPartitionPath) : efiPartitionOf(file),
+    );
+    const image = await verifyImage(folder, ticket, signer);
+    return { ticket, damaged, loaders, ...(image === undefined ? {} : { image }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function verifyImage(
+  folder: string,
+  { image }: StationTicket,
+  publicKey: PublicKey,
+): Promise<MediumImageState | undefined> {
+  if (image === undefined) return undefined;
+  const store = join(folder, mediumStore);
+  const { station, utc } = parseImageRef(image.ref);
+  try {
+    const { manifestSha256 } = await readManifest(store, { station, utc }, publicKey);
+    const { images } = await verifyImages({ store, publicKey, names: [{ station, utc }] });
+    const other =
+      manifestSha256 === image.manifestSha256 ? [] : ['its manifest is not the one of the ticket'];
+    return { ref: image.ref, problems: [...other, ...images.flatMap(({ problems }) => problems)] };
+  } catch (error) {
+    return { ref: image.ref, problems: errorChain(error) };
   }
 }
 

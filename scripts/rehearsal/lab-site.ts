@@ -25,6 +25,8 @@ export interface LabSiteRequest {
   /** Where the service's log goes. */
   readonly evidence: string;
   readonly configuration?: LabSiteConfiguration;
+  /** The runtime as a plant builds it; otherwise it is compressed in a second instead of a minute. */
+  readonly asShipped?: boolean;
 }
 
 /** Text of the site's `rekindle.yaml`. */
@@ -50,6 +52,7 @@ export async function openLabSite({
   network,
   evidence,
   configuration = reservationConfiguration,
+  asShipped = false,
 }: LabSiteRequest): Promise<LabSite> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
@@ -63,22 +66,17 @@ export async function openLabSite({
     ...['--interface', network.interfaceName, '--address', network.serverAddress, '--mode', 'reservation'],
     ...['--user', credentials.technician, '--password-file', passwordFile],
   );
+  const yaml = configuration(network.serverAddress, network.interfaceName);
   await writeFile(
     path.join(directory, 'rekindle.yaml'),
-    // In the lab nobody presses a key in the boot menu: switching on with the F12 key says what is wanted.
-    `${configuration(network.serverAddress, network.interfaceName)}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
+    // Where the rehearsal is not about the boot menu nobody presses a key in it: switching on says what is wanted.
+    /^boot:/m.test(yaml) ? yaml : `${yaml}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
   );
   // The only verb that needs the world outside of the lab: it may have to fetch Debian's kernel.
-  const build = ['runtime', 'build'];
+  const build = ['runtime', 'build', ...(asShipped ? [] : ['--fast'])];
   await runVerb(build, [process.execPath, command, ...build, '--site', directory]);
 
-  const service = await startService(network, directory, path.join(evidence, 'service.log'));
-  const stop = async (): Promise<void> => {
-    if (service.exitCode !== null || service.signalCode !== null) return;
-    const ended = once(service, 'exit');
-    service.kill('SIGTERM');
-    await ended;
-  };
+  const { stop } = await serveSite({ network, directory, log: path.join(evidence, 'service.log') });
   return {
     directory,
     store: path.join(directory, 'images'),
@@ -88,6 +86,34 @@ export async function openLabSite({
     [Symbol.asyncDispose]: stop,
   };
 }
+
+export interface ServedSite extends AsyncDisposable {
+  /** Ends the service in order. */
+  stop(): Promise<void>;
+}
+
+export interface SiteToServe {
+  readonly network: LabNetwork;
+  readonly directory: string;
+  readonly log: string;
+  /** Folder that the service sees mounted read-only. */
+  readonly readOnly?: string;
+}
+
+/** Starts `rekindle serve` in the lab's network. */
+export async function serveSite(site: SiteToServe): Promise<ServedSite> {
+  const service = await startService(site);
+  const stop = async (): Promise<void> => {
+    if (service.exitCode !== null || service.signalCode !== null) return;
+    const ended = once(service, 'exit');
+    service.kill('SIGTERM');
+    await ended;
+  };
+  return { stop, [Symbol.asyncDispose]: stop };
+}
+
+/** `ip netns exec` gives the command a mount namespace of its own: nobody else sees this. */
+const mountReadOnly = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
 
 function runVerb(verb: readonly string[], [program, ...args]: [string, ...string[]]): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -103,8 +129,11 @@ function runVerb(verb: readonly string[], [program, ...args]: [string, ...string
 }
 
 /** Resolves when the service says that it is ready; its log goes on into the file. */
-async function startService(network: LabNetwork, site: string, log: string): Promise<ChildProcess> {
-  const [program, ...args] = network.inside([process.execPath, command, 'serve', '--json', '--site', site]);
+async function startService({ network, directory, log, readOnly }: SiteToServe): Promise<ChildProcess> {
+  const serve = [process.execPath, command, 'serve', '--json', '--site', directory];
+  const [program, ...args] = network.inside(
+    readOnly === undefined ? serve : ['sh', '-c', mountReadOnly, 'sh', readOnly, ...serve],
+  );
   const service = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const file = createWriteStream(log);
   service.stdout.pipe(file, { end: false });

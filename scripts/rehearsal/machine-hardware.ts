@@ -27,7 +27,18 @@ export interface SataDisk extends DiskFile {
   /** At most 40 characters (ATA limit). */
   readonly model: string;
   /** World Wide Name, 64 bits. */
-  readonly wwn: bigint;
+  readonly wwn?: bigint;
+  /** On the AHCI controller; default: the disk's place among all disks. */
+  readonly port?: number;
+}
+
+/** Behind virtio-scsi; unlike ATA disks of QEMU it may have sectors of 4096 bytes. */
+export interface ScsiDisk extends DiskFile {
+  readonly kind: 'scsi';
+  readonly vendor: string;
+  readonly product: string;
+  readonly sectorBytes: number;
+  readonly wwn?: bigint;
 }
 
 /** QEMU gives these no model and no WWN of the user's choice. */
@@ -35,16 +46,18 @@ export interface PlainDisk extends DiskFile {
   readonly kind: 'virtio' | 'nvme';
 }
 
-export type EmulatedDisk = SataDisk | PlainDisk;
+export type EmulatedDisk = SataDisk | ScsiDisk | PlainDisk;
 
 /** SMBIOS types 1 (system) and 2 (board). */
 export interface SmbiosIdentity {
   readonly uuid: string;
   readonly vendor: string;
   readonly product: string;
+  readonly version?: string;
   readonly serial: string;
   readonly boardVendor: string;
   readonly boardProduct: string;
+  readonly boardVersion?: string;
   readonly boardSerial: string;
 }
 
@@ -70,6 +83,10 @@ export type MachineFirmware =
 /** A recovery medium in the drive or in a USB port; no part of the station. */
 export interface InsertedMedium {
   readonly kind: 'cd' | 'usb-stick';
-  /** ISO image. */
+  /** Raw image, in the case of a CD an ISO image. */
   readonly file: string;
+  /** A stick without write protection. */
+  readonly writable?: boolean;
+  /** Of a stick; default LAB-STICK. */
+  readonly serial?: string;
 }

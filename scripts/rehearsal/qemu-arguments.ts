@@ -76,6 +76,9 @@ export function planQemuArguments(plan: QemuPlan): string[] {
     ...smbiosArguments(hardware),
     ...firmwareArguments(firmware),
     ...hardware.nics.flatMap((nic, index) => nicArguments(nic, index, plan)),
+    ...(hardware.disks.some(({ kind }) => kind === 'scsi')
+      ? ['-device', 'virtio-scsi-pci,id=scsi,addr=0x1c']
+      : []),
     ...hardware.disks.flatMap(diskArguments),
     ...mediumArguments(plan.medium),
     ...(plan.onReboot === 'stop' ? ['-no-reboot'] : []),
@@ -84,8 +87,9 @@ export function planQemuArguments(plan: QemuPlan): string[] {
 }
 
 function smbiosArguments({ smbios }: MachineHardware): string[] {
-  const system = `type=1,manufacturer=${quote(smbios.vendor)},product=${quote(smbios.product)},serial=${quote(smbios.serial)},uuid=${smbios.uuid}`;
-  const board = `type=2,manufacturer=${quote(smbios.boardVendor)},product=${quote(smbios.boardProduct)},serial=${quote(smbios.boardSerial)}`;
+  const version = (text: string | undefined) => (text === undefined ? '' : `,version=${quote(text)}`);
+  const system = `type=1,manufacturer=${quote(smbios.vendor)},product=${quote(smbios.product)}${version(smbios.version)},serial=${quote(smbios.serial)},uuid=${smbios.uuid}`;
+  const board = `type=2,manufacturer=${quote(smbios.boardVendor)},product=${quote(smbios.boardProduct)}${version(smbios.boardVersion)},serial=${quote(smbios.boardSerial)}`;
   return ['-smbios', system, '-smbios', board];
 }
 
@@ -121,7 +125,7 @@ function nicArguments(nic: EmulatedNic, index: number, plan: QemuPlan): string[]
 const sataPorts = 6;
 
 function diskArguments(disk: EmulatedDisk, index: number): string[] {
-  if (disk.kind === 'sata' && index >= sataPorts) {
+  if (disk.kind === 'sata' && (disk.port ?? index) >= sataPorts) {
     throw new RekindleError(
       'usage',
       `disk ${index} cannot be SATA: the AHCI controller has ${sataPorts} ports`,
@@ -142,7 +146,9 @@ function diskDevice(disk: EmulatedDisk, index: number): string {
   const serial = `serial=${quote(disk.serial)}`;
   switch (disk.kind) {
     case 'sata':
-      return `ide-hd,bus=ide.${index},${serial},model=${quote(disk.model)},wwn=0x${disk.wwn.toString(16)}`;
+      return `ide-hd,bus=ide.${disk.port ?? index},${serial},model=${quote(disk.model)}${wwnOf(disk)}`;
+    case 'scsi':
+      return `scsi-hd,bus=scsi.0,${serial},vendor=${quote(disk.vendor)},product=${quote(disk.product)},logical_block_size=${disk.sectorBytes},physical_block_size=${disk.sectorBytes}${wwnOf(disk)}`;
     case 'virtio':
       return `virtio-blk-pci,${serial}`;
     case 'nvme':
@@ -150,9 +156,13 @@ function diskDevice(disk: EmulatedDisk, index: number): string {
   }
 }
 
+const wwnOf = ({ wwn }: { readonly wwn?: bigint }): string =>
+  wwn === undefined ? '' : `,wwn=0x${wwn.toString(16)}`;
+
 function mediumArguments(medium: InsertedMedium | undefined): string[] {
   if (medium === undefined) return [];
-  const drive = `if=none,id=medium,file=${quote(medium.file)},format=raw,readonly=on`;
+  const readonly = medium.writable === true ? 'off' : 'on';
+  const drive = `if=none,id=medium,file=${quote(medium.file)},format=raw,readonly=${readonly}`;
   // The last port: a station's disks count from the first.
   if (medium.kind === 'cd')
     return [
@@ -163,7 +173,10 @@ function mediumArguments(medium: InsertedMedium | undefined): string[] {
     ];
   return [
     ...['-drive', drive, '-device', 'qemu-xhci,id=usb,bus=pcie.0,addr=0x1d'],
-    ...['-device', 'usb-storage,bus=usb.0,drive=medium,removable=on,serial=LAB-STICK,bootindex=0'],
+    ...[
+      '-device',
+      `usb-storage,bus=usb.0,drive=medium,removable=on,serial=${quote(medium.serial ?? 'LAB-STICK')},bootindex=0`,
+    ],
   ];
 }
 

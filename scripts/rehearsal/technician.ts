@@ -34,8 +34,13 @@ export async function enrolAndCapture(console: SerialConsole, station: string): 
 
 /** Takes the newest image, up to the question that starts the restore. */
 export async function chooseNewestImage(console: SerialConsole, station: string): Promise<void> {
+  await chooseImage(console, station, 1);
+}
+
+/** @param number in the list on the screen, 1 is the newest */
+export async function chooseImage(console: SerialConsole, station: string, number: number): Promise<void> {
   await console.waitFor(/Image \[1\]: $/m, { timeoutSeconds: questionSeconds });
-  await console.type(enter);
+  await console.type(`${number}${enter}`);
   await console.waitFor(new RegExp(`Type ${station} to start the restore: $`, 'm'), {
     timeoutSeconds: questionSeconds,
   });

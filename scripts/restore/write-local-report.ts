@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type RunReport, runReportSchema } from '#contract/run-report.ts';
-import { formatImageRef, formatUtc } from '#images/format/image-name.ts';
+import type { RunReport } from '#contract/run-report.ts';
 import { parseSecretKey, signBytes } from '#images/format/minisign.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import { formatMachineReport } from '#runtime/engine/findings.ts';
+import { formatLocalReport } from '#runtime/engine/local-report.ts';
 import type { LocalRestore } from '#runtime/local-restore.ts';
 
 export interface LocalReport {
@@ -17,41 +17,19 @@ export interface LocalReport {
   readonly signingKey: string;
 }
 
-const noImage = { image: null, manifestSha256: null };
-
-/** The report of a restore without the service, as `rekindle report show` reads it. */
-export function formatLocalReport(restored: LocalRestore, facts: LocalReport, isSigned: boolean): RunReport {
+/** @returns the report as a file holds it; `isSigned`: a signature will stand beside it */
+function reportOf(restored: LocalRestore, facts: LocalReport, isSigned: boolean): RunReport {
   const { ending, findings, steps, image } = restored;
-  const runId = randomUUID();
   if (!isSigned) {
     findings.unverified.push(
       'Who wrote this report: the machine that was restored has no signing key of the site, so it is not signed.',
     );
   }
-  const manifest = image?.manifest;
-  return runReportSchema.parse({
-    formatVersion: 1,
-    jobId: `local-${runId}`,
-    station: manifest?.station ?? facts.station,
-    ...(manifest === undefined
-      ? noImage
-      : {
-          image: formatImageRef({
-            station: manifest.station,
-            utc: formatUtc(new Date(manifest.capturedAt)),
-          }),
-          manifestSha256: image?.manifestSha256 ?? null,
-        }),
-    startedBy: { how: 'technician', technician: facts.technician },
-    openedAt: facts.openedAt.toISOString(),
-    closedAt: new Date().toISOString(),
-    boot: [],
-    machine: formatMachineReport({ runId, purpose: 'recovery' }, findings, steps, ending),
-    state: 'closed',
-    hooks: [],
-    checklist: [],
-    amendments: [],
-  } satisfies RunReport);
+  const { station, technician, openedAt } = facts;
+  return formatLocalReport({
+    ...{ station, technician, openedAt, closedAt: new Date(), image },
+    machine: formatMachineReport({ runId: randomUUID(), purpose: 'recovery' }, findings, steps, ending),
+  });
 }
 
 /** @returns what to tell the person */
@@ -62,7 +40,7 @@ export async function writeLocalReport(
 ): Promise<string> {
   // Most stations have no site folder, and nobody brings a signing key to one.
   const keyText = await readFile(facts.signingKey, 'utf8').catch(() => undefined);
-  const report = formatLocalReport(restored, facts, keyText !== undefined);
+  const report = reportOf(restored, facts, keyText !== undefined);
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
   await writeFileDurably(resolve(file), bytes);
   if (keyText === undefined)

@@ -37,6 +37,8 @@ export interface BuildRuntimeOptions {
   readonly entry?: string;
   /** Worker threads by name, below the project's root. */
   readonly workers?: Readonly<Record<string, string>>;
+  /** A chosen kernel of Debian instead of the newest one (kernel-package.ts). */
+  readonly wantedKernel?: string;
 }
 
 /**
@@ -49,11 +51,15 @@ export async function buildRuntime({
   fast = false,
   entry = 'recovery-runtime/src/main.ts',
   workers = workerEntries,
+  wantedKernel,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
   await mkdir(directory, { recursive: true });
   onProgress("fetching and unpacking Debian's signed kernel");
-  const kernel = await unpackKernel({ cacheDirectory });
+  const kernel = await unpackKernel({
+    cacheDirectory,
+    ...(wantedKernel === undefined ? {} : { wanted: wantedKernel }),
+  });
 
   onProgress('bundling the recovery runtime');
   const main = await bundle(entry);
@@ -74,7 +80,10 @@ export async function buildRuntime({
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash({ main, assets, level, node: sha256Hex(await readFile(nodeBinary)) }, around);
+  const key = inputHash(
+    { main, assets, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
+    around,
+  );
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };

@@ -1,17 +1,27 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
+import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
+import { type RunReport, runReportSchema } from '#contract/run-report.ts';
+import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
+import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
+import { firstDifference, hashFile } from '#scripts/rehearsal/disk-proof.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
-import type { InsertedMedium } from '#scripts/rehearsal/machine-hardware.ts';
+import type { FirmwareKind, InsertedMedium, MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/recovery-rehearsal.ts';
 import { openRehearsalLab, type RehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { startStageClock } from '#scripts/rehearsal/stage-clock.ts';
+import { formatRecord } from '#scripts/rehearsal/stand-in/format-record.ts';
 import { chooseNewestImage, confirmRestore, logOn, waitForRefusal } from '#scripts/rehearsal/technician.ts';
 import { openUefiFirmware } from '#scripts/rehearsal/uefi-firmware.ts';
 
 /** The medium of one station, in a machine that cannot boot from the network. */
+
+/** CI takes BIOS; the other cells: REKINDLE_FIRMWARE=uefi npx vitest run test/rehearsal/recovery-medium.test.ts */
+const firmwareKind: FirmwareKind = process.env['REKINDLE_FIRMWARE'] === 'uefi' ? 'uefi' : 'bios';
 
 let evidence: string;
 let lab: RehearsalLab;
@@ -22,7 +32,7 @@ beforeAll(async () => {
   evidence = await mkdtemp(path.join(tmpdir(), 'medium-'));
   const tell = (line: string) => process.stdout.write(`${line}\n`);
   lab = await openRehearsalLab({
-    firmware: 'bios',
+    firmware: firmwareKind,
     stateDirectory: path.join(import.meta.dirname, '../../.rekindle'),
     evidence,
     onProgress: tell,
@@ -36,10 +46,31 @@ afterAll(async () => {
   process.stdout.write(`consoles of the medium: ${evidence}\n`);
 });
 
-/** The boot menu, and the finger on R. */
-async function chooseRecovery(machine: EmulatedMachine): Promise<void> {
+/** The boot menu, and the finger on R; on M where the image of the medium is meant. */
+async function chooseRecovery(machine: EmulatedMachine, key = 'r'): Promise<void> {
   await machine.console.waitFor(/Recovery of/, { timeoutSeconds: 120 });
-  await machine.console.type('r');
+  await machine.console.type(key);
+}
+
+const withoutCable = (hardware: MachineHardware): MachineHardware => ({
+  ...hardware,
+  nics: hardware.nics.map(({ tap: _, ...nic }) => nic),
+});
+
+/** Secure Boot where the station is a UEFI machine. */
+const strictFirmware = async (name: string) =>
+  firmwareKind === 'bios'
+    ? undefined
+    : openUefiFirmware(path.join(evidence, `${name}-variables.fd`), 'secureBoot');
+
+/** The whole restore with the image of the medium, up to the last answer of the person. */
+async function restoreFromMedium(machine: EmulatedMachine): Promise<void> {
+  await chooseRecovery(machine, 'm');
+  await machine.console.waitFor(/are as they were built\./, { timeoutSeconds: 180 });
+  await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 120 });
+  await machine.console.type('Technician at the plant\r');
+  await machine.console.waitFor(/Type OS-SRV-1A to start the restore: $/m, { timeoutSeconds: 120 });
+  await confirmRestore(machine.console, lab.station.hostname);
 }
 
 test('a CD restores a blank disk by BIOS, after it has read itself', async () => {
@@ -99,3 +130,91 @@ test('the medium is checked at the desk too, and the damaged one is named', asyn
     }),
   );
 });
+
+test('the USB image restores a blank disk with no cable plugged in, and takes the report along', async () => {
+  const usb = path.join(evidence, 'OS-SRV-1A.img');
+  const build = ['media', 'build', lab.station.hostname, '--output', usb, '--with-image', 'OS-SRV-1A@latest'];
+  process.stdout.write(`${await lab.site.rekindle(...build)}\n`);
+  const target = await lab.blankDisk('from-stick');
+  const hardware = withoutCable(lab.hardwareWithNewDisk(target));
+  {
+    await using machine = await lab.switchOnWithMedium(
+      'from-stick',
+      hardware,
+      { kind: 'usb-stick', file: usb, writable: true },
+      await strictFirmware('from-stick'),
+    );
+    await restoreFromMedium(machine);
+    await machine.console.waitFor(/The report is rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
+    await machine.waitForEnd({ timeoutSeconds: 60 });
+    expect(machine.console.text()).not.toMatch(/Bringing up the network card|Technician: /);
+  }
+  const whole = { startByte: 0, sizeBytes: image.manifest.disks[0]?.sizeBytes ?? 0 };
+  expect(await firstDifference(target, image.reference, [whole])).toBeUndefined();
+
+  const [report] = await reportsOn(usb);
+  expect(report).toMatchObject({
+    station: 'OS-SRV-1A',
+    startedBy: { technician: 'Technician at the plant' },
+    machine: { outcome: 'restored', exitCode: 0, confirmed: [] },
+  });
+  expect(report?.machine.unverified.join(' ')).toMatch(/no service has checked it.*not signed/);
+  // What the medium wrote itself changed nothing that the ticket lists.
+  expect(JSON.parse(await lab.site.rekindle('media', 'check', usb, '--json'))).toMatchObject({ damaged: [] });
+});
+
+test('the stick itself is no target, even when it poses as the disk of the station', async () => {
+  const usb = path.join(evidence, 'OS-SRV-1A.img');
+  const before = await hashFile(usb);
+  const [disk] = lab.hardwareWithNewDisk('').disks;
+  const hardware = { ...withoutCable(lab.hardwareWith('')), disks: [] };
+  const stick: InsertedMedium = { kind: 'usb-stick', file: usb, serial: disk?.serial ?? '' };
+  await using machine = await lab.switchOnWithMedium('no-target', hardware, stick);
+  await chooseRecovery(machine, 'm');
+  const [, exitCode] = await machine.console.waitFor(/\(exit code (\d+)\)/, { timeoutSeconds: 240 });
+  expect(['12', '13']).toContain(exitCode);
+  expect(machine.console.text()).toMatch(/Nothing was written to any disk\./);
+  expect(await hashFile(usb)).toBe(before);
+});
+
+/** Reports of the data partition, as an office computer finds them. */
+async function reportsOn(usb: string): Promise<RunReport[]> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'reports-'));
+  await extractUsbImage(usb, findDataPartition(usb) ?? 0, folder);
+  const reports = path.join(folder, 'rekindle', 'reports');
+  const names = await readdir(reports);
+  const texts = await Promise.all(names.map((name) => readFile(path.join(reports, name), 'utf8')));
+  await rm(folder, { recursive: true });
+  return texts.map((text) => runReportSchema.parse(JSON.parse(text)));
+}
+
+test('a declared stand-in is restored from the same store over the network, and is never taken for the station', async () => {
+  const station = lab.station.hostname;
+  const before = await lab.site.rekindle('station', 'show', station, '--json');
+  const evidenceOf = path.join(evidence, 'stand-in');
+  const record = rehearsalRecordSchema.parse(
+    JSON.parse(
+      await rekindleOutside(
+        ...['rehearse', station, '--site', lab.site.directory, '--report', evidenceOf, '--json'],
+        ...['--marker', logOnMarker(station).source, '--start-seconds', '300'],
+      ),
+    ),
+  );
+  process.stdout.write(`${formatRecord(record)}\n`);
+  expect(record).toMatchObject({ kind: onStandIn, outcome: 'passed', started: 'verified', station });
+  expect(record.recovery.restoredSeconds).toBeGreaterThan(record.recovery.runtimeSeconds ?? Infinity);
+  const report = runReportSchema.parse(
+    JSON.parse(await readFile(path.join(evidenceOf, 'run-report.json'), 'utf8')),
+  );
+  expect(report).toMatchObject({ kind: onStandIn, machine: { passport: { standIn: true } } });
+  expect(await lab.site.rekindle('station', 'show', station, '--json')).toBe(before);
+});
+
+/** A rehearsal makes a network of its own: not from inside of another one. */
+async function rekindleOutside(...args: string[]): Promise<string> {
+  const command = path.join(import.meta.dirname, '../../scripts/rekindle.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [command, ...args], {
+    maxBuffer: 16 * 1024 * 1024,
+  });
+  return stdout;
+}

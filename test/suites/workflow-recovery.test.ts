@@ -186,6 +186,7 @@ describe('from the log-on to the report', () => {
       'pre-flight',
       'confirm',
       'recheck-disks',
+      'lock-disks',
       'restore-disks',
       'repair-boot-entries',
       'apply-hooks',

@@ -33,7 +33,7 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
     uptimeSeconds,
     readSiteKeys: async () => site,
     readTicket: async () => undefined,
-    checkMedium: async () => ({ kind: 'not-found' }),
+    openMedium: async () => undefined,
     loadDrivers: async () => ({
       kind: 'loaded',
       station: null,
@@ -61,7 +61,12 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
         async [Symbol.asyncDispose]() {},
       };
     },
-    takeInventory: async () => ({ passport, disks, networkDevices: [] }),
+    takeInventory: async () => ({
+      passport,
+      disks,
+      networkDevices: [],
+      bootTrust: { secureBoot: 'not-supported', kernelLockdown: 'none' },
+    }),
     bootEntries:
       firmware === undefined
         ? undefined
@@ -89,11 +94,20 @@ export interface Sitting {
 /** Starts the whole program on a machine, with a person's keyboard and screen as pipes. */
 export function sitDown(
   machine: Machine,
-  boot: { readonly server: string; readonly purpose: 'recovery' | 'enrolment'; readonly dryRun?: boolean },
+  boot: {
+    readonly server: string;
+    readonly purpose: 'recovery' | 'enrolment';
+    readonly imageFrom?: 'service' | 'medium';
+    readonly dryRun?: boolean;
+  },
 ): Sitting {
   const port = createPipedPort();
   const result = runSession({
-    boot: { dryRun: false, network: {}, ...boot, bootMac: '52:54:00:00:00:01' },
+    boot: {
+      ...{ dryRun: false, imageFrom: 'service', standIn: false, network: {} },
+      ...boot,
+      bootMac: '52:54:00:00:00:01',
+    },
     machine,
     terminal: createTerminal([port]),
     firstLineUptimeSeconds: uptimeSeconds(),

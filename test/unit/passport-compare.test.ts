@@ -44,7 +44,7 @@ describe('single fields', () => {
     ['note processor', (f) => Object.assign(f.cpu, { model: 'Other' })],
     ['note processor threads', (f) => Object.assign(f.cpu, { threads: 8 })],
     ['note memory', (f) => Object.assign(f, { memoryBytes: 4 * 1024 ** 3 })],
-    ['note rehearsal stand-in', (f) => Object.assign(f, { standIn: true })],
+    ['fatal rehearsal stand-in', (f) => Object.assign(f, { standIn: true })],
   ])('%s', (expected, change) => {
     expect(differencesAfter(change)).toEqual([expected]);
   });

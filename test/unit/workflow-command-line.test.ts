@@ -22,6 +22,8 @@ describe('kernel command line', () => {
       server: 'https://10.77.0.1:8443',
       bootMac: '52:54:00:00:00:01',
       purpose: 'recovery',
+      imageFrom: 'service',
+      standIn: false,
       dryRun: false,
       network: {},
     });

@@ -1,5 +1,6 @@
 import { compareDisks } from './compare-disks.ts';
 import { compareNetworkCards } from './compare-network-cards.ts';
+import { compareStandInParts } from './compare-stand-in.ts';
 import { compareStorageControllers } from './compare-storage-controllers.ts';
 import type { Difference } from './difference.ts';
 import type { HardwarePassport } from './hardware-passport.ts';
@@ -92,9 +93,9 @@ const fieldRules: readonly FieldRule[] = [
   },
   {
     field: 'rehearsal stand-in',
-    severity: 'note',
+    severity: 'fatal',
     read: ({ standIn }) => (standIn ? 'yes' : 'no'),
-    why: 'what is done on a stand-in proves nothing about the hardware.',
+    why: 'a virtual machine is no station, and what was taken on one is no image for hardware.',
   },
 ];
 
@@ -107,6 +108,13 @@ export function comparePassports(expected: HardwarePassport, found: HardwarePass
   return [
     ...fieldRules.flatMap((rule) => compareField(rule, expected, found)),
     ...compareUnit(expected, found),
+    ...compareParts(expected, found),
+  ];
+}
+
+function compareParts(expected: HardwarePassport, found: HardwarePassport): Difference[] {
+  if (expected.standIn && found.standIn) return compareStandInParts(expected, found);
+  return [
     ...compareNetworkCards(expected.networkCards, found.networkCards),
     ...compareStorageControllers(expected.storageControllers, found.storageControllers),
     ...compareDisks(expected.disks, found.disks),

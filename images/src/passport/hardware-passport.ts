@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { secureBootKeysSchema } from './secure-boot-keys.ts';
 
 /**
  * Hardware passport: what a station's hardware is, read from SMBIOS, sysfs and the disks themselves and
@@ -63,6 +64,8 @@ export const hardwarePassportSchema = z.strictObject({
     kind: z.enum(['bios', 'uefi']),
     version: firmwareText,
     secureBoot: z.enum(['enabled', 'disabled', 'not-supported']),
+    /** UEFI: which boot loaders the firmware would start. */
+    secureBootKeys: secureBootKeysSchema.optional(),
   }),
   /** In slot order: the order matters to PCS 7. */
   networkCards: z.array(networkCardSchema).max(64),

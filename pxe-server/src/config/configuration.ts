@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
+import { loaders } from '../boot/loader-name.ts';
 import { parseNfsLocation, parseSmbLocation } from './share-location.ts';
 
 /**
@@ -35,10 +36,14 @@ const dhcpSchema = z.strictObject({
     .describe('`proxy`: another DHCP server gives addresses. `reservation`: we do, to known stations only.'),
   stations: addressRangeSchema
     .optional()
-    .describe('Reservation mode: a station enrolled without an address gets a free one from here.'),
+    .describe(
+      'A station enrolled without an address gets a free one from here; in proxy mode only one with Secure Boot, which needs it.',
+    ),
   enrolmentPool: addressRangeSchema
     .optional()
-    .describe('Reservation mode: short leases for unknown machines while an enrolment window is open.'),
+    .describe(
+      'Short leases for unknown machines while an enrolment window is open; in proxy mode for `boot.loader: signed-grub` only.',
+    ),
   router: ipv4Address.optional().describe('Reservation mode: default router that stations are told.'),
   dns: z.array(ipv4Address).max(4).default([]).describe('Reservation mode: name servers for stations.'),
   networks: z
@@ -102,6 +107,12 @@ const bootSchema = z.strictObject({
     .enum(['local-disk', 'recovery'])
     .default('local-disk')
     .describe('What it starts when nobody presses a key; `recovery` waits at the log-on.'),
+  loader: z
+    .enum(loaders)
+    .default('ipxe')
+    .describe(
+      'What firmware loads when the station has no setting of its own; `signed-grub` lets machines with Secure Boot be enrolled.',
+    ),
   systems: z
     .array(otherSystemSchema)
     .max(20)
@@ -275,6 +286,16 @@ export const configurationSchema = z
           .describe('Share of the time that a station works for its capture; 100 is as fast as it can.'),
       })
       .prefault({}),
+    rehearsals: z
+      .strictObject({
+        validDays: z
+          .int()
+          .min(1)
+          .max(3650)
+          .default(180)
+          .describe('Days for which a rehearsal of a station counts; an older one counts as none.'),
+      })
+      .prefault({}),
     journal: z
       .strictObject({
         boots: z.int().min(1).max(1000).default(20).describe('Boot conversations kept for each machine.'),
@@ -284,8 +305,8 @@ export const configurationSchema = z
   .superRefine((configuration, context) => {
     const { mode, ...dhcp } = configuration.dhcp;
     if (mode === 'proxy') {
-      for (const key of ['stations', 'enrolmentPool', 'router'] as const) {
-        if (dhcp[key] === undefined) continue;
+      if (dhcp.router !== undefined) {
+        const key = 'router';
         context.addIssue({
           code: 'custom',
           path: ['dhcp', key],

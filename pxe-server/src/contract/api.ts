@@ -43,6 +43,8 @@ export const logOnReplySchema = z.strictObject({
   token,
   technician: z.string(),
   station: stationSummarySchema.nullable(),
+  /** What the machine shares with stations that it is not: a moved card, a cloned UUID. Sentences. */
+  oddities: z.array(z.string()),
   /** The enrolment window is open until then. */
   enrolmentOpenUntil: z.iso.datetime().nullable(),
 });

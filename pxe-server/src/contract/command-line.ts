@@ -9,6 +9,10 @@ export const commandLineKeys = {
   bootMac: 'rekindle.mac',
   /** recovery | enrolment */
   purpose: 'rekindle.purpose',
+  /** `medium`: the image is on the medium that this machine booted from, and no network is asked for. */
+  imageFrom: 'rekindle.image-from',
+  /** A word without a value: this virtual machine poses as the station in a rehearsal. */
+  standIn: 'rekindle.stand-in',
   /** A word without a value: stop before the confirmation, write nothing. */
   dryRun: 'rekindle.dry-run',
 } as const;

@@ -3,6 +3,7 @@ import { exitCodes } from '#base/errors.ts';
 import { differenceSchema } from '#images/passport/difference.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { type HookPhase, type HookRecord, hookRecordSchema } from './hook-result.ts';
+import { onStandIn } from './rehearsal-record.ts';
 
 /** What the runtime tells the service while it works, and the report of the whole run. */
 
@@ -47,6 +48,13 @@ export const diskResultSchema = z.strictObject({
 });
 export type DiskResult = z.infer<typeof diskResultSchema>;
 
+/** Secure Boot of the firmware, and what Linux made of it (`/sys/kernel/security/lockdown`). */
+export const bootTrustSchema = z.strictObject({
+  secureBoot: z.enum(['enabled', 'disabled', 'not-supported']),
+  kernelLockdown: z.enum(['none', 'integrity', 'confidentiality', 'unknown']),
+});
+export type BootTrust = z.infer<typeof bootTrustSchema>;
+
 /** The part of the report that the machine writes. */
 export const machineReportSchema = z.strictObject({
   formatVersion: z.literal(1),
@@ -58,6 +66,8 @@ export const machineReportSchema = z.strictObject({
   /** For refused, failed and aborted: the chain of sentences, outermost first. */
   reasons: z.array(z.string()),
   passport: hardwarePassportSchema.optional(),
+  /** How far the chain of signatures reached in this boot; absent: the runtime ended before it looked. */
+  bootTrust: bootTrustSchema.optional(),
   differences: z.array(differenceSchema),
   /** Names of replaced parts that the technician confirmed by typing the station's name. */
   confirmed: z.array(z.string()),
@@ -79,8 +89,10 @@ export const checklistItemSchema = z.strictObject({
 export type ChecklistItem = z.infer<typeof checklistItemSchema>;
 
 /** What the service signs and keeps: the machine's part and what the service itself saw. */
-export const runReportSchema = z.strictObject({
+const runReportFields = z.strictObject({
   formatVersion: z.literal(1),
+  /** There when, and only when, the machine was a declared stand-in. */
+  kind: z.literal(onStandIn).optional(),
   jobId: z.string(),
   station: z.string(),
   image: z.string().nullable(),
@@ -103,6 +115,11 @@ export const runReportSchema = z.strictObject({
   /** What was added to this report after the machine's part, in order. It is signed anew each time. */
   amendments: z.array(z.strictObject({ at: z.iso.datetime(), by: z.string(), what: z.string() })).default([]),
 });
+/** No run on a stand-in without its mark, and no mark on a run on hardware. */
+export const runReportSchema = runReportFields.refine(
+  ({ kind, machine }) => (kind === onStandIn) === (machine.passport?.standIn === true),
+  { error: 'the mark of a rehearsal and the passport of the machine contradict each other', path: ['kind'] },
+);
 export type RunReport = z.infer<typeof runReportSchema>;
 
 /** Hook records of all phases, in the order of the phases. */

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 /**
  * What makes a recovery medium that of one station. It is signed with the site's key, lies on the medium and
  * in the initramfs that boots from it, and holds nothing secret: whoever finds the medium can start the
@@ -14,17 +16,25 @@ export const stationTicketSchema = z.strictObject({
   passport: hardwarePassportSchema,
   builtAt: z.iso.datetime(),
   kernel: z.string(),
-  /** UUID of the ISO 9660 file system (`2026-11-23-04-36-00-00`): how the runtime finds what it booted from. */
-  fileSystemUuid: z.string().regex(/^\d{4}(-\d\d){6}$/),
   /**
-   * Every file of the medium but this ticket, its signature, the archive that carries both, and the BIOS
-   * loader, into which the ISO writer puts where it lies.
+   * UUID of the medium's file system as blkid writes it, how the runtime finds what it booted from: of ISO 9660
+   * (`2026-11-23-04-36-00-00`), or the volume number of FAT (`1A2B-3C4D`).
+   */
+  fileSystemUuid: z.string().regex(/^(\d{4}(-\d\d){6}|[0-9A-F]{4}-[0-9A-F]{4})$/),
+  /**
+   * The image in `mediumStore`, for a restore without a network. Whoever has the medium may restore it on this
+   * station, and can read it: nobody logs on without the service.
+   */
+  image: z.strictObject({ ref: z.string(), manifestSha256: sha256 }).optional(),
+  /**
+   * Every file of the medium but this ticket, its signature, the archive that carries both, the BIOS loader, into
+   * which the ISO writer puts where it lies, and the image, which brings signature and hashes of its own.
    */
   files: z.array(
     z.strictObject({
       path: z.string(),
       bytes: z.int().nonnegative(),
-      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      sha256,
     }),
   ),
 });
@@ -32,5 +42,9 @@ export type StationTicket = z.infer<typeof stationTicketSchema>;
 
 /** On the medium. */
 export const ticketFile = 'rekindle/ticket.json';
+/** On the medium: an image store that holds the ticket's image and no other. */
+export const mediumStore = 'rekindle/store';
+/** On a medium that can be written: where reports of restores without the service are kept. */
+export const mediumReports = 'rekindle/reports';
 /** In the initramfs, with the signature beside it (`.minisig`). */
 export const ticketInitramfsFile = 'rekindle/medium/ticket.json';

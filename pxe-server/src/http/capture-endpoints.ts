@@ -31,7 +31,7 @@ import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { captureLimits } from '../stations/capture-policy.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
-import { recogniseMachine } from '../stations/recognise-machine.ts';
+import { meetMachine } from '../stations/recognise-machine.ts';
 import type { Station } from '../stations/station.ts';
 import { getStation } from '../stations/station-registry.ts';
 import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
@@ -53,7 +53,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const permission = currentEnrolment(state) === undefined ? 'capture' : 'capture-while-enrolling';
       const refused = refuseStation(grant, name) ?? refusePermission(state, grant, permission);
       if (refused !== undefined) return refused;
-      if (recogniseMachine(state, passport)?.name !== name) {
+      if (meetMachine(state, passport).station?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
       const share = await findShare(context);

@@ -123,6 +123,7 @@ function runtimeScript(
       `${commandLineKeys.server}=${apiUrl}`,
       `${commandLineKeys.bootMac}=${mac}`,
       `${commandLineKeys.purpose}=${purpose}`,
+      ...(station?.passport.standIn === true ? [commandLineKeys.standIn] : []),
       ...formatStationNetwork(station?.network ?? {}),
       'console=tty0',
       'console=ttyS0,115200',

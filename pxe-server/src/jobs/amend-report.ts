@@ -59,7 +59,8 @@ export function readSignedReport(folder: string, key: PublicKey): RunReport {
 /** `minisign -V -p image-signing.pub -m report.json` checks it too. */
 export function writeSignedReport(folder: string, report: RunReport, signingKey: SecretKey): void {
   const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  const comment = `rekindle run report ${report.jobId} ${report.station}`;
+  const what = report.kind === undefined ? 'run report' : `run report, ${report.kind},`;
+  const comment = `rekindle ${what} ${report.jobId} ${report.station}`;
   // Both are on the disk before either has its name: the moment in which they do not fit is as short as it can be.
   const signature = writeBeside(
     join(folder, signatureFileName),

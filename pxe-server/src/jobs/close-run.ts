@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
+import { onStandIn } from '#contract/rehearsal-record.ts';
 import { type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { formatImageRef, formatUtc, parseImageName } from '#images/format/image-name.ts';
 import { comparePassports } from '#images/passport/compare-passports.ts';
@@ -81,6 +82,7 @@ function assembleRunReport({ job, machine, boot, closedAt, hooks, checklist }: R
   const published = job.kind === 'restore' || job.manifestSha256 !== null;
   return runReportSchema.parse({
     formatVersion: 1,
+    ...(machine.passport?.standIn === true ? { kind: onStandIn } : {}),
     jobId: job.id,
     station: job.station,
     image: image === null || !published ? null : formatImageRef(image),

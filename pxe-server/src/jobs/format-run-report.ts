@@ -6,12 +6,20 @@ import { exitCodeOfReport, hookRecordsOf, type RunReport } from '#contract/run-r
 export function formatRunReport(report: RunReport): string {
   const { machine, startedBy, checklist, amendments } = report;
   return [
+    ...(report.kind === undefined
+      ? []
+      : [`*** ${report.kind.toUpperCase()}: this says nothing about the hardware of the station ***`, '']),
     `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${exitCodeOfReport(report)})`,
     ...(report.state === 'closed' ? [] : ['  state       waits for the first boot of the station']),
     `  image       ${report.image ?? 'none'}`,
     `  manifest    ${report.manifestSha256 ?? 'none'}`,
     `  started by  ${startedBy.technician}${startedBy.how === 'armed' ? ', armed' : ''}`,
     `  from, to    ${report.openedAt} - ${report.closedAt}`,
+    ...(machine.bootTrust === undefined
+      ? []
+      : [
+          `  boot trust  Secure Boot ${machine.bootTrust.secureBoot}, kernel lockdown ${machine.bootTrust.kernelLockdown}`,
+        ]),
     ...section('Reasons', machine.reasons),
     ...section(
       'Boot',

@@ -13,6 +13,7 @@ import { readServerTls, readSigningKey } from '../site/site-keys.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import { openState } from '../site/state.ts';
 import { createRegistryDecider } from '../stations/registry-decider.ts';
+import { createTftpFiles } from '../stations/tftp-files.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { recordDhcpEvent, recordTftpEvent } from './boot-events.ts';
 import { checkReadiness, type ReadinessProblem, readinessError } from './check-readiness.ts';
@@ -98,7 +99,8 @@ export async function startService(
     tls: await readServerTls(paths),
     bootApp,
     apiApp: createApiApp(context),
-    loaders: new Map(Array.from(loaders, ([name, bytes]) => [name as string, { bytes }])),
+    tftpFiles: (endpoints: ServedEndpoints) =>
+      createTftpFiles({ state, paths, decider, configuration, loaders, ...endpoints }),
     decider,
     leases: createLeaseStore(state),
     onDhcp,

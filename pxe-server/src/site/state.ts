@@ -114,6 +114,10 @@ const migrations: readonly string[] = [
   `,
   'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
   `
+  ALTER TABLE stations RENAME COLUMN loader_driver TO loader;
+  UPDATE stations SET loader = CASE loader WHEN 'native' THEN 'ipxe-native' WHEN 'firmware' THEN 'ipxe' END;
+  `,
+  `
   CREATE TABLE job_hooks (
     job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
     plan TEXT NOT NULL,

@@ -2,6 +2,7 @@ import { formatBytes } from '#base/bytes.ts';
 import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
 import type { ImageSummary } from '#contract/api.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
+import type { RunReport } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import { type DiskRange, diskBar } from './bars.ts';
 import { box, clip, lineColumns, table, toPlainText, wrap, wrapBelow } from './layout.ts';
@@ -150,6 +151,22 @@ export function failureScreen(error: unknown, wroteToDisks: boolean): string[] {
 
 function capitalise(sentence: string): string {
   return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
+}
+
+/** What of a report a person can write down: which image went onto which disk, and how much of it was proven. */
+export function reportScreen({ station, image, openedAt, machine }: RunReport): string[] {
+  return [
+    '',
+    ...wrap(texts.reportOnScreen(station, image, openedAt)),
+    ...machine.disks.flatMap(({ number, model, serial, bytes }) =>
+      wrapBelow(
+        '  ',
+        `${texts.diskHeading(number, model, serial ?? texts.noSerial)}: ${texts.restored(formatBytes(bytes.written), formatBytes(bytes.verified))}`,
+      ),
+    ),
+    ...machine.unverified.flatMap((sentence) => wrapBelow('  ', sentence)),
+    '',
+  ];
 }
 
 export function menuScreen(): string[] {

@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import type { ImageChange } from '#images/capture/image-change.ts';
 import type { NetworkUp } from '../network/bring-up.ts';
 import { formatDuration } from './quantities.ts';
@@ -12,6 +13,8 @@ import { formatDuration } from './quantities.ts';
 export const prompts = {
   technician: 'Technician: ',
   password: 'Password: ',
+  name: 'Your name, for the report: ',
+  noted: 'Press Enter when you have noted it: ',
   image: 'Image [1]: ',
   station: 'Station name to enrol: ',
   startRestore: (station: string) => `Type ${station} to start the restore: `,
@@ -46,6 +49,7 @@ export const titles = {
   'preflight-hooks': 'Asking whether what follows the restore can work',
   'pre-flight': 'Checking that every chunk of the image is there',
   confirm: 'Asking for confirmation',
+  'lock-disks': 'Locking what is not restored against writing',
   'recheck-disks': 'Making sure that these are still the same disks',
   'restore-disks': 'Restoring, and reading back what was written',
   'repair-boot-entries': 'Putting the firmware boot entry right',
@@ -58,6 +62,8 @@ export const titles = {
   'capture-disks': "Capturing this station's disks",
   'commit-capture': 'Finishing the image',
   'send-report': 'Sending the report',
+  'ask-name': 'Asking who is here',
+  'keep-report': 'Keeping the report on the medium',
 } as const;
 
 export const texts = {
@@ -81,13 +87,31 @@ export const texts = {
     const how = settings.length === 0 ? '' : ` (${settings.join(', ')})`;
     return `${interfaceName} (${mac}) has the address ${address}${how}.`;
   },
-  machine: (what: string, cards: number, disks: number) =>
-    `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  machine: (what: string, cards: number, disks: number, { secureBoot, kernelLockdown }: BootTrust) => {
+    const trust =
+      secureBoot === 'enabled' ? ` Secure Boot is on, the kernel locked down (${kernelLockdown}).` : '';
+    return `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.${trust}`;
+  },
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
   mediumWhole: (files: number, bytes: number) =>
     `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
+  fromMedium: 'image on this medium',
+  nobodyLogsOn:
+    'Without the recovery service nobody logs on. What counts is the medium, this machine and your hand.',
+  nameGiven: (name: string) => `${name} is here.`,
+  nobody: 'nobody',
+  nobodyChecked: (name: string) => `That it was ${name}: the name was typed, and no service has checked it.`,
+  reportUnsigned: 'Who wrote this report: the medium holds no key of the site, so it is not signed.',
+  reportKept: (file: string) => `The report is ${file} on the medium. Bring it to the office.`,
+  reportOnScreen: (station: string, image: string | null, openedAt: string) =>
+    `Report: ${station}, ${image ?? 'no image'}, started ${openedAt}.`,
   mediumGone: 'The medium is not there any more; its files were not checked.',
   serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
+  disksLocked: (locked: readonly string[], inUse: readonly string[]) =>
+    [
+      locked.length === 0 ? 'Nothing had to be locked.' : `Write-locked until the end: ${locked.join(', ')}.`,
+      ...(inUse.length === 0 ? [] : [`In use by this system, so not locked: ${inUse.join(', ')}.`]),
+    ].join(' '),
   serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
 
   armed: (by: string, image: string) => `${by} armed this station for ${image}.`,

@@ -1,12 +1,13 @@
 import { errorChain, exitCodeOf, exitCodes, RekindleError } from '#base/errors.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
-import type { DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
+import type { BootTrust, DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 
 /** What a run has found out so far, for its report: kept apart from the steps, so that a failed run has it too. */
 export interface Findings {
   passport?: HardwarePassport;
+  bootTrust?: BootTrust;
   differences: readonly Difference[];
   confirmed: readonly string[];
   disks: DiskResult[];
@@ -48,7 +49,7 @@ export function formatMachineReport(
   steps: readonly StepRecord[],
   ending: Ending,
 ): MachineReport {
-  const { passport, differences, confirmed, disks, hooks, unverified } = findings;
+  const { passport, bootTrust, differences, confirmed, disks, hooks, unverified } = findings;
   return {
     formatVersion: 1,
     runId,
@@ -57,6 +58,7 @@ export function formatMachineReport(
     exitCode: exitCodeOfEnding(ending, hooks),
     reasons: ending.kind === 'failed' ? errorChain(ending.error) : [],
     ...(passport === undefined ? {} : { passport }),
+    ...(bootTrust === undefined ? {} : { bootTrust }),
     differences: [...differences],
     confirmed: [...confirmed],
     disks,

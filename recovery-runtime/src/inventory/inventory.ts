@@ -1,8 +1,10 @@
 import { RekindleError } from '#base/errors.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { type DiskDevice, readDisks } from './disks.ts';
 import { type NetworkDevice, readNetworkDevices } from './network-cards.ts';
 import { readPciFunctions } from './pci-functions.ts';
+import { readSecureBootKeys } from './secure-boot-keys.ts';
 import { parseInstalledMemory } from './smbios.ts';
 import { storageControllersOf } from './storage-controllers.ts';
 import { listDirectory, readAttribute, readAttributeBytes, resolveLink, type Sysfs } from './sysfs.ts';
@@ -10,6 +12,7 @@ import { listDirectory, readAttribute, readAttributeBytes, resolveLink, type Sys
 /** The passport of this machine, and what its parts are called in this boot. */
 export interface Inventory {
   readonly passport: HardwarePassport;
+  readonly bootTrust: BootTrust;
   readonly disks: readonly DiskDevice[];
   readonly networkDevices: readonly NetworkDevice[];
 }
@@ -65,7 +68,11 @@ export async function takeInventory({
       next: 'keep the output of this console: a field of the passport has to learn what this machine says',
     });
   }
-  return { passport: parsed.data, disks, networkDevices };
+  const bootTrust: BootTrust = {
+    secureBoot: parsed.data.firmware.secureBoot,
+    kernelLockdown: await readKernelLockdown(sysfs),
+  };
+  return { passport: parsed.data, bootTrust, disks, networkDevices };
 }
 
 export async function takePassport(options: InventoryOptions = {}): Promise<HardwarePassport> {
@@ -102,6 +109,13 @@ async function readMemoryBytes(sysfs: Sysfs): Promise<number> {
   return Number(/^MemTotal:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
 }
 
+/** Debian's kernel locks itself down when the firmware says Secure Boot: `none [integrity] confidentiality`. */
+async function readKernelLockdown(sysfs: Sysfs): Promise<BootTrust['kernelLockdown']> {
+  const text = (await readAttribute(sysfs, 'sys/kernel/security/lockdown')) ?? '';
+  const level = /\[(none|integrity|confidentiality)\]/.exec(text)?.[1];
+  return (level as BootTrust['kernelLockdown'] | undefined) ?? 'unknown';
+}
+
 /** GUID of the variables that the UEFI specification itself defines (EFI_GLOBAL_VARIABLE). */
 const secureBootVariable = 'sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
 
@@ -113,5 +127,6 @@ async function readFirmware(sysfs: Sysfs): Promise<HardwarePassport['firmware']>
   // efivarfs puts four bytes of attributes before the value.
   const value = (await readAttributeBytes(sysfs, secureBootVariable))?.[4];
   const secureBoot = value === undefined ? 'not-supported' : value === 1 ? 'enabled' : 'disabled';
-  return { kind: 'uefi', version, secureBoot };
+  const secureBootKeys = await readSecureBootKeys(sysfs);
+  return { kind: 'uefi', version, secureBoot, ...(secureBootKeys === undefined ? {} : { secureBootKeys }) };
 }

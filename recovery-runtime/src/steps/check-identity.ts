@@ -28,7 +28,8 @@ export function checkIdentity(
   registered: HardwarePassport,
   machine: HardwarePassport,
 ): IdentityOutcome {
-  const fromImage = comparePassports(image, machine);
+  // A station that the service declares a stand-in (rekindle rehearse) may get the image of the one it stands in for.
+  const fromImage = comparePassports({ ...image, standIn: image.standIn || registered.standIn }, machine);
   const fromRegistered = comparePassports(registered, machine);
   const fatal = uniqueByField(
     [...fromImage, ...fromRegistered].filter(({ severity }) => severity === 'fatal'),

@@ -4,6 +4,7 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
+import { findDamagedFiles, type OpenMedium } from '../medium/open-medium.ts';
 import { otherMedium, parseTicket, type SignedTicket } from '../medium/station-ticket.ts';
 import type { Machine, SiteKeys } from '../workflow-machine.ts';
 
@@ -38,8 +39,10 @@ export const checkTicket = readingStep<
 
 export const checkMedium = readingStep<
   {
-    readonly machine: Machine;
+    readonly machine: Pick<Machine, 'openMedium'>;
     readonly ticket: StationTicket;
+    /** Called before anything on it is judged: whoever ends the run closes it. */
+    readonly onOpen: (medium: OpenMedium) => void;
     /** For the report: what could not be checked. */
     readonly onUnverified: (sentence: string) => void;
   },
@@ -47,20 +50,22 @@ export const checkMedium = readingStep<
 >({
   id: 'check-medium',
   title: titles['check-medium'],
-  async run({ machine, ticket, onUnverified }, { progress }) {
-    const check = await machine.checkMedium(ticket, progress);
-    switch (check.kind) {
-      case 'whole':
-        return { value: undefined, sentence: texts.mediumWhole(ticket.files.length, check.bytes) };
-      case 'not-found':
-        onUnverified(texts.mediumGone);
-        return { value: undefined, sentence: texts.mediumGone, skipped: true };
-      case 'damaged':
-        throw new RekindleError(
-          'verification-failed',
-          `reading the medium in ${check.device}: ${check.files.join(', ')} ${check.files.length === 1 ? 'is' : 'are'} not what the ticket says`,
-          { next: otherMedium },
-        );
+  async run({ machine, ticket, onOpen, onUnverified }, { progress }) {
+    const medium = await machine.openMedium(ticket);
+    if (medium === undefined) {
+      onUnverified(texts.mediumGone);
+      return { value: undefined, sentence: texts.mediumGone, skipped: true };
     }
+    onOpen(medium);
+    const damaged = await findDamagedFiles(medium.folder, ticket.files, progress);
+    if (damaged.length > 0) {
+      throw new RekindleError(
+        'verification-failed',
+        `reading the medium in ${medium.device}: ${damaged.join(', ')} ${damaged.length === 1 ? 'is' : 'are'} not what the ticket says`,
+        { next: otherMedium },
+      );
+    }
+    const bytes = ticket.files.reduce((sum, file) => sum + file.bytes, 0);
+    return { value: undefined, sentence: texts.mediumWhole(ticket.files.length, bytes) };
   },
 });

@@ -7,6 +7,10 @@ export interface BootCommandLine {
   readonly server: string;
   readonly bootMac: string;
   readonly purpose: 'recovery' | 'enrolment';
+  /** Where the image is: behind the service, or on the medium that this machine booted from. */
+  readonly imageFrom: 'service' | 'medium';
+  /** A declared stand-in; the runtime refuses it on anything but a virtual machine. */
+  readonly standIn: boolean;
   readonly dryRun: boolean;
   /** How this station reaches the network; empty: DHCP on a plain port. */
   readonly network: StationNetwork;
@@ -45,8 +49,10 @@ export function parseCommandLine(text: string): BootCommandLine {
     throw wrongCommandLine(wrong);
   }
   if (wrong.length > 0) throw wrongCommandLine(wrong);
+  const imageFrom = words.get(commandLineKeys.imageFrom) === 'medium' ? 'medium' : 'service';
+  const [standIn, dryRun] = [words.has(commandLineKeys.standIn), words.has(commandLineKeys.dryRun)];
   const network = parsedNetwork.kind === 'network' ? parsedNetwork.network : {};
-  return { server, bootMac, purpose, dryRun: words.has(commandLineKeys.dryRun), network };
+  return { server, bootMac, purpose, imageFrom, standIn, dryRun, network };
 }
 
 function wrongCommandLine(wrong: readonly string[]): RekindleError {

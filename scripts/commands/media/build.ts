@@ -5,27 +5,41 @@ import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { commandLineKeys } from '#contract/command-line.ts';
 import { formatStationNetwork } from '#contract/station-network.ts';
-import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import type { Configuration } from '#pxe-server/config/configuration.ts';
+import { formatImageRef, parseImageRef } from '#images/format/image-name.ts';
+import { comparePassports } from '#images/passport/compare-passports.ts';
+import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+import { readListedFile, readManifest, resolveImage } from '#images/stores/image-folder.ts';
+import { type Configuration, storeFolder } from '#pxe-server/config/configuration.ts';
 import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
 import { readServedKernel } from '#pxe-server/site/served-kernel.ts';
-import { readSigningKey } from '#pxe-server/site/site-keys.ts';
+import { readSigningKey, readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import type { SitePaths } from '#pxe-server/site/site-paths.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
 import { buildMediumPack } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
-import { buildMedium } from '../../media/build-medium.ts';
+import { buildMedium, mediumKindOf } from '../../media/build-medium.ts';
+import { createProgressLine } from '../../progress-line.ts';
 import { openSite, type SiteOption, withSite } from '../../site-option.ts';
 
 interface Options extends SiteOption {
   readonly output: string;
   readonly server?: string;
   readonly card?: string;
+  readonly withImage?: string;
 }
 
 export function buildCommand(): Command {
   return withSite(new Command('build'))
     .description('make the recovery medium of one station: CD or USB stick, BIOS or UEFI')
     .argument('<station>')
-    .requiredOption('--output <file.iso>', 'where the ISO image goes')
+    .requiredOption(
+      '--output <file>',
+      'FILE.iso: a CD, or a stick that is never written. FILE.img: a stick that keeps the reports',
+    )
+    .option(
+      '--with-image <ref>',
+      'put this image on it, for a restore without any network. Whoever has the medium can read the image',
+    )
     .option('--server <url>', "address of the service as the station sees it (default: this site's)")
     .option('--card <mac>', 'network card that the station uses (default: its first one)')
     .action(build);
@@ -35,6 +49,11 @@ async function build(name: string, options: Options): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
   const station = getStation(state, name);
   const output = resolve(options.output);
+  mediumKindOf(output);
+  const image =
+    options.withImage === undefined
+      ? undefined
+      : await findImage(options.withImage, station, storeFolder(configuration, paths.folder), paths);
   const kernel = await readServedKernel(paths);
   const driverPack = `${output}.driver-pack`;
   console.error(`building the driver pack for the medium of ${station.name}`);
@@ -48,7 +67,8 @@ async function build(name: string, options: Options): Promise<void> {
         { next: `rekindle driver-pack check ${station.name}` },
       );
     }
-    console.error('writing the ISO image');
+    console.error(image === undefined ? 'writing the medium' : 'copying the image, then writing the medium');
+    const line = createProgressLine();
     const built = await buildMedium({
       station: station.name,
       passport: station.passport,
@@ -65,17 +85,59 @@ async function build(name: string, options: Options): Promise<void> {
         'quiet',
       ],
       signingKey: await readSigningKey(paths),
+      ...(image === undefined
+        ? {}
+        : {
+            image: {
+              ...image,
+              onProgress: (done: number, total: number) => line.count('chunks', done, total),
+            },
+          }),
       output,
       builtAt: new Date(),
-    });
+    }).finally(() => line.end());
     console.log(`Recovery medium of ${station.name}: ${output}, ${formatBytes(built.bytes)}.`);
     console.log('It holds no password: a technician logs on when the station starts from it.');
+    if (image !== undefined) {
+      console.log(
+        `With ${formatImageRef(image.name)} on it the station is restored without network and log-on.`,
+      );
+      console.log(
+        'That image is readable by whoever has the medium: keep it like the disk of the station itself.',
+      );
+    }
     console.log(
       `Next: burn it, or write it to a USB stick (dd if=${options.output} of=/dev/sdX bs=4M conv=fsync).`,
     );
   } finally {
     await rm(driverPack, { force: true });
   }
+}
+
+/** @throws RekindleError `usage` for another station's image; `not-found`; `hardware-not-identical` */
+async function findImage(text: string, station: Station, store: string, paths: SitePaths) {
+  const ref = parseImageRef(text);
+  const doing = `Building the recovery medium of ${station.name} with ${text}`;
+  if (ref.station !== station.name) {
+    throw new RekindleError('usage', `${doing}: it is an image of another station`);
+  }
+  const publicKey = await readSigningPublicKey(paths);
+  const name = await resolveImage(store, ref);
+  const { manifest } = await readManifest(store, name, publicKey);
+  const bytes = await readListedFile(store, name, manifest, 'passport.json');
+  const passport = hardwarePassportSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  const fatal = comparePassports(passport, station.passport).filter(({ severity }) => severity === 'fatal');
+  if (fatal.length > 0) {
+    throw new RekindleError(
+      'hardware-not-identical',
+      `${doing}: it does not fit the station as it is registered now`,
+      {
+        cause: new Error(fatal.map(({ sentence }) => sentence).join(' ')),
+        next: `Choose an image that fits: rekindle station show ${station.name}`,
+      },
+    );
+  }
+  return { store, name, publicKey };
 }
 
 function serviceUrl(configuration: Configuration): string {

@@ -1,4 +1,6 @@
-import { resolve } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import type { StationTicket } from '#contract/station-ticket.ts';
@@ -10,9 +12,13 @@ import { listImages, readListedFile, readManifest } from '#images/stores/image-f
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { readServedKernel } from '#pxe-server/site/served-kernel.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import type { SitePaths } from '#pxe-server/site/site-paths.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
+import { buildMediumPack } from '#pxe-server/stations/station-pack.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
+import { judgeLoaders, type Loader } from '../../media/judge-loaders.ts';
 import { listFile } from '../../media/medium-files.ts';
-import { readMedium } from '../../media/read-medium.ts';
+import { type MediumImageState, readMedium } from '../../media/read-medium.ts';
 import { openSite, type SiteOption, withSite } from '../../site-option.ts';
 
 type Options = SiteOption & { readonly json?: boolean };
@@ -36,13 +42,18 @@ interface MediumState {
   readonly outdated: readonly string[];
   /** Images of the station whose passport is that of the medium. */
   readonly images: readonly string[];
+  /** The image on the medium; null without one. */
+  readonly carried: MediumImageState | null;
+  /** Why the station's Secure Boot would refuse it. */
+  readonly refused: readonly string[];
   readonly unverified: readonly string[];
 }
 
 async function check(file: string, options: Options): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
   const key = await readSigningPublicKey(paths);
-  const { ticket, damaged } = await readMedium(resolve(file), key);
+  const medium = await readMedium(resolve(file), key);
+  const { ticket, damaged, image: carried = null } = medium;
   const station = findStation(state, ticket.station);
   const kernel = await readServedKernel(paths);
   const runtime = await listFile({ path: 'boot/runtime.img', source: paths.runtimeImage });
@@ -59,17 +70,68 @@ async function check(file: string, options: Options): Promise<void> {
         ? []
         : [`Its kernel is ${ticket.kernel}; this site serves ${kernel.version}.`]),
       ...(onMedium?.sha256 === runtime.sha256 ? [] : ['Its runtime is not the one that this site serves.']),
+      ...(station === undefined ? [] : await outdatedPack(paths, station, ticket, resolve(file))),
     ],
     images: await fittingImages(storeFolder(configuration, paths.folder), ticket, key),
-    unverified: ["Whether the station's Secure Boot databases (db, dbx, SBAT) accept its boot loaders."],
+    carried,
+    ...judgeSecureBoot(medium.loaders, station?.passport ?? ticket.passport),
   };
   if (options.json === true) console.log(JSON.stringify(found));
   else for (const line of describe(found)) console.log(line);
-  if (damaged.length > 0) {
-    throw new RekindleError('verification-failed', `The medium is damaged: ${damaged.join(', ')}`, {
+  const bad = [...damaged, ...(carried?.problems ?? [])];
+  if (bad.length > 0) {
+    throw new RekindleError('verification-failed', `The medium is damaged: ${bad.join(', ')}`, {
       next: `Build it again: rekindle media build ${ticket.station} --output FILE.iso`,
     });
   }
+}
+
+/** The pack is built again: the same kernel, passport and firmware files give the same bytes. */
+async function outdatedPack(
+  paths: SitePaths,
+  station: Station,
+  ticket: StationTicket,
+  file: string,
+): Promise<string[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'rekindle-pack-'));
+  try {
+    const source = join(folder, 'pack.img');
+    await buildMediumPack(paths, station, source);
+    const now = await listFile({ path: 'boot/driver-pack.img', source });
+    const onMedium = ticket.files.find(({ path }) => path === now.path);
+    return onMedium?.sha256 === now.sha256
+      ? []
+      : [`Its driver pack is not the one that ${station.name} would get now (${basename(file)}).`];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function judgeSecureBoot(
+  loaders: readonly Loader[],
+  { firmware }: HardwarePassport,
+): Pick<MediumState, 'refused' | 'unverified'> {
+  if (firmware.kind === 'bios') return { refused: [], unverified: [] };
+  const { secureBootKeys } = firmware;
+  if (secureBootKeys === undefined) {
+    const why =
+      "the station's passport holds none of its Secure Boot databases; a new capture takes them along.";
+    return {
+      refused: [],
+      unverified: [`Whether the station's Secure Boot accepts its boot loaders: ${why}`],
+    };
+  }
+  const { sbatLevel, otherEntries } = secureBootKeys;
+  return {
+    refused: judgeLoaders(loaders, secureBootKeys),
+    unverified: [
+      ...(sbatLevel === undefined ? ['What SbatLevel of the station asks for: no shim has run there.'] : []),
+      ...(otherEntries === 0
+        ? []
+        : [`${otherEntries} entries of db and dbx of a kind that is not looked at.`]),
+      `Whether db, dbx and SbatLevel changed since the passport was taken.`,
+    ],
+  };
 }
 
 function changedParts(ticket: StationTicket, registered: HardwarePassport): string[] {
@@ -103,6 +165,12 @@ function describe(found: MediumState): string[] {
     found.images.length === 0
       ? 'No image in the store fits it.'
       : `Images that fit: ${found.images.join(', ')}`,
+    ...(found.carried === null
+      ? []
+      : [
+          `On it: ${found.carried.ref}, ${found.carried.problems.length === 0 ? 'whole to the last chunk' : 'DAMAGED'}.`,
+        ]),
+    ...found.refused.map((line) => `SECURE BOOT REFUSES IT: ${line}`),
     ...found.unverified.map((line) => `Not checked: ${line}`),
   ];
 }
