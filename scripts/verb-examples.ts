@@ -13,13 +13,21 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'user add': ['rekindle user add meier --role technician'],
   'enrol open': [
-    'rekindle enrol open --for 15m                        unknown machines',
+    'rekindle enrol open --for 15m                        unknown machines, each once it is approved',
+    'rekindle enrol open --for 15m --approve-all          whoever asks, e.g. in a workshop of your own',
     'rekindle enrol open --for 30m --station OS-SRV-1A    a station again, for a new image',
+  ],
+  'enrol approve': [
+    'rekindle enrol approve                               who waits',
+    'rekindle enrol approve 52:54:00:00:00:01             this one may boot to be enrolled',
   ],
   'enrol close': ['rekindle enrol close'],
   'enrol status': ['rekindle enrol status'],
   'station list': ['rekindle station list'],
-  'station show': ['rekindle station show OS-SRV-1A --boots'],
+  'station show': [
+    'rekindle station show OS-SRV-1A --boots              what it did, up to the restored system',
+    'rekindle station show OS-SRV-1A --follow             and what it does now, as it happens',
+  ],
   'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
@@ -49,6 +57,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   ],
   'image import': [
     'rekindle image import OS-SRV-1A.vhdx --station OS-SRV-1A --passport passport.json --consistency snapshot-with-application-writers',
+    'rekindle image import 0:3=C.vhdx 0:4=D.vhdx --base OS-SRV-1A@latest --station OS-SRV-1A',
     'rekindle image import system.qcow2 data.qcow2 --station OS-SRV-1A --disk-slot 0000:00:1f.2/ata1 --disk-slot 0000:00:1f.2/ata2',
   ],
   'image gc': [

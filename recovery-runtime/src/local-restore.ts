@@ -1,5 +1,8 @@
 import { RekindleError } from '#base/errors.ts';
 import type { RunReport } from '#contract/run-report.ts';
+import type { ImageManifest } from '#images/format/image-manifest.ts';
+import { formatUtc, type ImageName } from '#images/format/image-name.ts';
+import type { Announcement } from '#images/stores/announcement.ts';
 import { createRunView } from './console/run-view.ts';
 import type { Terminal } from './console/terminal.ts';
 import { texts, titles } from './console/texts.ts';
@@ -8,6 +11,7 @@ import { startRun } from './engine/run.ts';
 import { readingStep } from './engine/step.ts';
 import { recoverDisks } from './recover-disks.ts';
 import { byRule, parseScope } from './restore/restore-scope.ts';
+import { announceRestore } from './steps/announce-restore.ts';
 import { assertIdentity } from './steps/check-identity.ts';
 import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
@@ -42,6 +46,7 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
   const findings = newFindings();
   let image: SignedImage | undefined;
   let planned: readonly PlannedDisk[] = [];
+  let announcement: Announcement | undefined;
   const follow = async (): Promise<Ending> => {
     image = await run.step(readLocalImage, { readImage: input.readImage });
     const { manifest } = image;
@@ -57,6 +62,10 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
       },
     });
     findings.differences = identity.differences;
+    const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    const name = imageNameOf(manifest);
+    // A dry run changes nothing, the store included.
+    if (!dryRun) announcement = await run.step(announceRestore, { image, name, onUnverified });
     const done = await recoverDisks({
       run,
       terminal,
@@ -75,8 +84,17 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
     return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station: manifest.station };
   };
   const ending = await follow().catch((error: unknown): Ending => ({ kind: 'failed', error }));
+  // Who has to start again needs the image again.
+  if (ending.kind === 'failed' && findings.wrote) announcement?.leave();
+  else await announcement?.[Symbol.asyncDispose]();
   return { ending, findings, steps: [...run.records], image, planned };
 }
+
+/** `believeImage` has seen that the manifest is that of the image that was asked for. */
+const imageNameOf = ({ station, capturedAt }: ImageManifest): ImageName => ({
+  station,
+  utc: formatUtc(new Date(capturedAt)),
+});
 
 const readLocalImage = readingStep<{ readonly readImage: () => Promise<SignedImage> }, SignedImage>({
   id: 'check-image',

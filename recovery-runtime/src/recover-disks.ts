@@ -49,7 +49,12 @@ export async function recoverDisks(
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
-  await run.step(recheckDisks, { disks, look: async () => (await machine.takeInventory()).disks });
+  await run.step(recheckDisks, {
+    disks,
+    planned,
+    source: image.source,
+    look: async () => (await machine.takeInventory()).disks,
+  });
 
   // ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ export interface Row {
   /** Ours and the peer's, in `unit`; no peer where the goal is a bound. */
   readonly ours: number;
   readonly peer?: { readonly name: string; readonly value: number };
-  readonly unit: 's' | 'CPU s' | 'MB' | 'MB/s' | 'x' | '%';
+  readonly unit: 's' | '/s' | 'CPU s' | 'MB' | 'MB/s' | 'x' | '%';
   /** What is held against the goal; above 1 means ours is that many times as fast, unless the goal says otherwise. */
   readonly ratio?: number;
   readonly goal?: Goal;

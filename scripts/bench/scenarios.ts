@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { captureScenario } from './scenarios/capture.ts';
 import { deltaScenario } from './scenarios/delta.ts';
+import { dhcpScenario } from './scenarios/dhcp.ts';
 import { httpScenario } from './scenarios/http.ts';
 import { manyScenario } from './scenarios/many.ts';
 import { memoryScenario } from './scenarios/memory.ts';
@@ -17,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   verifyScenario,
   memoryScenario,
   manyScenario,
+  dhcpScenario,
   tftpScenario,
   httpScenario,
 ];

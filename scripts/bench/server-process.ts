@@ -34,7 +34,7 @@ if (kind === 'tftp') {
     paths: { ...sitePaths('/nowhere'), runtimeImage: file },
     configuration: configurationSchema.parse({ interface: 'lo' }),
     metrics: createMetrics(),
-    journal: createJournal(state, 20),
+    journal: createJournal(state, { keptBoots: 20 }),
     loaders: new Map(),
     onError: (doing, error) => console.error(doing, error),
   });

@@ -42,7 +42,7 @@ const token = mintToken(state, { ...who, kind: 'job', job, expiresAt: Date.now()
 const app = createApiApp({
   ...{ state, paths, store, signingKey },
   configuration: await readConfiguration(paths.configuration),
-  journal: createJournal(state, 5),
+  journal: createJournal(state, { keptBoots: 5 }),
   log: pino({ level: 'silent' }),
 });
 const secure = https.createServer(

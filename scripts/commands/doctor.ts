@@ -8,13 +8,15 @@ import { createJournal } from '#pxe-server/journal/journal.ts';
 import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
 import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
-import { printBoots } from '../boot-transcript.ts';
+import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
+import { interruptSignal } from '../interrupt-signal.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../site-option.ts';
 
 interface DoctorOptions extends SiteOption {
   readonly json?: boolean;
   readonly machine?: string;
+  readonly follow?: boolean;
   readonly capture?: string;
   readonly for: number;
   readonly interface?: string;
@@ -34,6 +36,7 @@ export function doctorCommand(): Command {
       'interface to capture on; default: the first that is served',
       parseInterface,
     )
+    .option('--follow', 'with --machine: then what it does from now on, as it happens; until Ctrl-C')
     .option('--json', 'as JSON')
     .action(doctor);
 }
@@ -55,18 +58,23 @@ function linesOf({ verdict, sentence, next }: Finding): string[] {
   return [`${marks[verdict]} ${sentence}`, ...(next === undefined ? [] : [`          ${next}`])];
 }
 
-function showMachine(
+async function showMachine(
   { state, configuration }: OpenSite,
-  { json }: DoctorOptions,
+  { json, follow }: DoctorOptions,
   cards: readonly MacAddress[],
-): void {
-  const journal = createJournal(state, configuration.journal.boots);
-  const boots = cards.flatMap((mac) => journal.boots(mac));
+): Promise<void> {
+  const journal = createJournal(state, { keptBoots: configuration.journal.boots });
+  const readBoots = () => cards.flatMap((mac) => journal.boots(mac));
+  const boots = readBoots();
   const { mode } = configuration.dhcp;
   if (json === true) {
     const judged = boots.map((entries) => ({ entries, judgement: judgeBoot(entries, mode) ?? null }));
     console.log(JSON.stringify(judged));
     return;
+  }
+  if (follow === true) {
+    using signal = interruptSignal();
+    return await followBoots(readBoots, mode, signal);
   }
   if (boots.length === 0) {
     console.log(

@@ -1,5 +1,14 @@
 import { Command } from 'commander';
-import { closeEnrolment, currentEnrolment, openEnrolment } from '#pxe-server/stations/enrolment-window.ts';
+import { RekindleError } from '#base/errors.ts';
+import { type MacAddress, parseMacAddress } from '#pxe-server/boot/mac-address.ts';
+import {
+  approveMachine,
+  closeEnrolment,
+  currentEnrolment,
+  type EnrolmentWindow,
+  openEnrolment,
+  waitingMachines,
+} from '#pxe-server/stations/enrolment-window.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { parseDuration } from '../duration.ts';
 import { openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
@@ -7,6 +16,7 @@ import { openSite, operatorName, type SiteOption, withSite } from '../site-optio
 interface OpenOptions extends SiteOption {
   readonly for: number;
   readonly station?: string;
+  readonly approveAll?: boolean;
 }
 
 export function enrolCommand(): Command {
@@ -18,6 +28,7 @@ export function enrolCommand(): Command {
     .description('let unknown machines, or one station again, boot to be captured')
     .requiredOption('--for <time>', 'how long, e.g. 15m', parseDuration)
     .option('--station <name>', 'only this station, to be captured again')
+    .option('--approve-all', 'whoever asks; otherwise each unknown machine waits for `enrol approve`')
     .action(async (options: OpenOptions) => {
       const { state } = await openSite(options);
       const station = options.station === undefined ? undefined : getStation(state, options.station).name;
@@ -25,10 +36,21 @@ export function enrolCommand(): Command {
         milliseconds: options.for,
         by: operatorName(),
         ...(station === undefined ? {} : { station }),
+        ...(station === undefined && options.approveAll !== true ? { approved: [] } : {}),
       });
-      const who = station === undefined ? 'Unknown machines' : `Station ${station}`;
-      console.log(`${who} may boot to be enrolled until ${openUntil.toISOString()}.`);
+      const until = openUntil.toISOString();
+      if (station !== undefined)
+        return console.log(`Station ${station} may boot to be enrolled until ${until}.`);
+      if (options.approveAll === true)
+        return console.log(`Unknown machines may boot to be enrolled until ${until}.`);
+      console.log(`Unknown machines may boot to be enrolled until ${until}, each once it is approved.`);
+      console.log('Next: press F12 there, then rekindle enrol approve (it shows who waits).');
     });
+
+  withSite(command.command('approve'))
+    .description('let a waiting machine boot to be enrolled; without a name: show who waits')
+    .argument('[mac...]', 'network cards as `enrol approve` or the machine shows them')
+    .action(approve);
 
   withSite(command.command('close'))
     .description('close the window')
@@ -50,6 +72,39 @@ export function enrolCommand(): Command {
           ? 'The enrolment window is closed.'
           : `The enrolment window is open until ${window.openUntil.toISOString()} for ${window.station ?? 'unknown machines'}, opened by ${window.openedBy}.`,
       );
+      if (window !== undefined)
+        for (const line of linesOf(window, waitingMachines(state, window))) console.log(line);
     });
   return command;
+}
+
+/** @throws RekindleError `usage`: no window is open, or it is no MAC address */
+async function approve(texts: readonly string[], options: SiteOption): Promise<void> {
+  const { state } = await openSite(options);
+  const window = currentEnrolment(state);
+  if (window === undefined) {
+    throw new RekindleError('usage', 'The enrolment window is closed, so there is nothing to approve', {
+      next: 'rekindle enrol open --for 15m',
+    });
+  }
+  const cards = texts.map((text) => {
+    const mac = parseMacAddress(text);
+    if (mac === undefined)
+      throw new RekindleError('usage', `${text} is no MAC address`, { next: 'Write 52:54:00:00:00:01.' });
+    return mac;
+  });
+  for (const mac of cards) {
+    approveMachine(state, mac);
+    console.log(`${mac} may boot to be enrolled. If it has given up by now: F12 again.`);
+  }
+  if (cards.length > 0) return;
+  const lines = linesOf(window, waitingMachines(state, window));
+  for (const line of lines.length > 0 ? lines : ['Nobody waits for approval.']) console.log(line);
+}
+
+function linesOf({ approved }: EnrolmentWindow, waiting: readonly MacAddress[]): string[] {
+  return [
+    ...(approved ?? []).map((mac) => `  approved  ${mac}`),
+    ...waiting.map((mac) => `  waits     ${mac}    rekindle enrol approve ${mac}`),
+  ];
 }

@@ -26,7 +26,12 @@ async function serve(options: ServeOptions): Promise<void> {
   const configuration = await readConfiguration(paths.configuration);
   const level = options.debug === true ? 'debug' : options.json === true ? 'info' : 'error';
   const warn = ({ problem, next }: ReadinessProblem) => console.error(`Warning: ${problem} Next: ${next}`);
-  const service = await startService(paths, configuration, createLog(level), warn);
+  const log = createLog(level);
+  const service = await startService(paths, configuration, log, warn);
+  // Every handler catches its own failures; what slips through all of them ends nobody else's boot or restore.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => log.error({ err: error }, 'a handler crashed'));
+  }
   for (const warning of service.warnings) warn(warning);
   for (const { name, address, httpBaseUrl, apiUrl } of service.served) {
     console.log(

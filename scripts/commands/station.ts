@@ -28,8 +28,9 @@ import {
   setRole,
   setTerminalBus,
 } from '#pxe-server/stations/station-registry.ts';
-import { printBoots } from '../boot-transcript.ts';
+import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
+import { interruptSignal } from '../interrupt-signal.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
 import { readPassportFile } from './passport.ts';
 
@@ -45,6 +46,7 @@ export function stationCommand(): Command {
     .description('one station: hardware, driver pack, jobs')
     .argument('<name>')
     .option('--boots', 'with its last boot conversations')
+    .option('--follow', 'then what it does from now on, as it happens; until Ctrl-C')
     .option('--json', 'as JSON')
     .action(show);
   withSite(command.command('add'))
@@ -128,12 +130,13 @@ async function list(options: SiteOption & JsonOption): Promise<void> {
 
 async function show(
   name: string,
-  options: SiteOption & JsonOption & { readonly boots?: boolean },
+  options: SiteOption & JsonOption & { readonly boots?: boolean; readonly follow?: boolean },
 ): Promise<void> {
   const site = await openSite(options);
   const station = getStation(site.state, name);
-  const journal = createJournal(site.state, site.configuration.journal.boots);
-  const boots = station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
+  const journal = createJournal(site.state, { keptBoots: site.configuration.journal.boots });
+  const readBoots = () => station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
+  const boots = readBoots();
   const summary = summaryOf(site, station);
   const jobs = listJobs(site.state, station.name);
   const rehearsal = await rehearsalOf(site, station.name);
@@ -166,8 +169,12 @@ async function show(
         ),
     ].join('\n'),
   );
-  if (options.boots !== true) return;
-  printBoots(boots, site.configuration.dhcp.mode);
+  const { mode } = site.configuration.dhcp;
+  if (options.follow === true) {
+    using signal = interruptSignal();
+    return await followBoots(readBoots, mode, signal);
+  }
+  if (options.boots === true) printBoots(boots, mode);
 }
 
 async function add(

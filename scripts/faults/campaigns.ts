@@ -7,7 +7,9 @@ import { failingDisk } from './failing-disk.ts';
 import { failingStore } from './failing-store.ts';
 import { fuzzParsers } from './fuzz-parsers.ts';
 import { killCapture } from './kill-capture.ts';
+import { killCopy } from './kill-copy.ts';
 import { killGc } from './kill-gc.ts';
+import { killPrune } from './kill-prune.ts';
 import { killRestore } from './kill-restore.ts';
 import { killedServer } from './killed-server.ts';
 import { netboot } from './netboot.ts';
@@ -19,6 +21,8 @@ export const campaigns: readonly Campaign[] = [
   killRestore,
   killCapture,
   killGc,
+  killPrune,
+  killCopy,
   powerCutTarget,
   powerCutStore,
   failingCalls,

@@ -46,7 +46,7 @@ const startSeconds = 240;
 export async function enrolAndCaptureStation(lab: RehearsalLab, clock: StageClock): Promise<CapturedImage> {
   const { station, site } = lab;
   await clock.run('Enrolling the healthy station and capturing its disk over the network', async (say) => {
-    await site.rekindle('enrol', 'open', '--for', '15m');
+    await site.rekindle('enrol', 'open', '--for', '15m', '--approve-all');
     await using machine = await lab.switchOn('1-enrol', lab.hardwareWith(lab.healthyDisk), 'network');
     await machine.console.waitFor(firstLine, { timeoutSeconds: startSeconds });
     say(`the runtime is up ${sincePowerOn(machine)} s after power-on`);

@@ -8,7 +8,7 @@ import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.
 import { baseModules } from './base-modules.ts';
 import { bundle, projectRoot } from './bundle.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
-import { toolFiles } from './tool-files.ts';
+import { nativeFiles, toolFiles } from './tool-files.ts';
 
 /** Every file of the runtime and what it is, for whoever has to prove what a station ran. */
 export interface RuntimeManifest {
@@ -67,6 +67,7 @@ export async function buildRuntime({
       bytes: await readFile(join(projectRoot, 'recovery-runtime/src/init/init')),
     },
     ...(await toolFiles()),
+    ...(await nativeFiles()),
     ...(await baseModules(kernel, directory)),
   ];
 

@@ -4,6 +4,7 @@ import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import type { CpioEntry } from '#driver-packs/cpio.ts';
 import { partclonePrograms } from '#images/capture/used-blocks.ts';
+import { koffiFile, koffiInRuntime } from '#runtime/hooks/windows/native/koffi.ts';
 import { nodeBinary } from './single-executable.ts';
 
 /** A program of Debian that the runtime calls, and the package it comes from. */
@@ -12,10 +13,15 @@ export type RuntimeProgram = readonly [path: string, debianPackage: string];
 const tools: readonly RuntimeProgram[] = [
   ['/usr/sbin/blkid', 'util-linux'],
   ['/usr/bin/fallocate', 'util-linux'],
+  ['/usr/bin/ntfs-3g', 'ntfs-3g'],
+  ['/usr/bin/ntfsrecover', 'ntfs-3g'],
+  ['/usr/bin/mtools', 'mtools'],
   ...[...new Set(Object.values(partclonePrograms))].map(
     (name) => [`/usr/sbin/${name}`, 'partclone'] as const,
   ),
 ];
+/** Loaded by koffi, not by a program (recovery-runtime/src/hooks/windows/native). */
+const hivexLibrary: RuntimeProgram = ['/usr/lib/x86_64-linux-gnu/libhivex.so.0', 'libhivex0'];
 const busybox = '/bin/busybox';
 const busyboxTool = { command: busybox, debianPackage: 'busybox-static' };
 const ldd = { command: 'ldd', debianPackage: 'libc-bin' };
@@ -36,8 +42,15 @@ export async function toolFiles(): Promise<CpioEntry[]> {
     if (applet === 'busybox' || own.has(applet)) continue;
     entries.push({ kind: 'symlink', path: `bin/${applet}`, target: 'busybox' });
   }
+  await readTool(...hivexLibrary);
   entries.push(...(await programEntries(tools)), ...(await libraryEntries(await baseLibraries())));
   return entries;
+}
+
+/** What the program loads by its path, since a single executable cannot hold it. */
+export async function nativeFiles(): Promise<CpioEntry[]> {
+  const bytes = await readFile(koffiFile());
+  return [{ kind: 'file', path: koffiInRuntime.slice(1), mode: 0o644, bytes }];
 }
 
 /** More programs, for an archive beside the base: with those libraries that the base does not have. */
@@ -49,8 +62,10 @@ export async function programFiles(programs: readonly RuntimeProgram[]): Promise
   return [...(await programEntries(programs)), ...(await libraryEntries(more))];
 }
 
-function baseLibraries(): Promise<string[]> {
-  return sharedLibraries([nodeBinary, ...tools.map(([path]) => path)]);
+async function baseLibraries(): Promise<string[]> {
+  const [hivex] = hivexLibrary;
+  const needed = await sharedLibraries([nodeBinary, koffiFile(), hivex, ...tools.map(([path]) => path)]);
+  return [...needed, hivex].sort();
 }
 
 async function programEntries(programs: readonly RuntimeProgram[]): Promise<CpioEntry[]> {

@@ -7,7 +7,9 @@ import { failingCalls } from '#scripts/faults/failing-calls.ts';
 import { failingDisk } from '#scripts/faults/failing-disk.ts';
 import { failingStore } from '#scripts/faults/failing-store.ts';
 import { killCapture } from '#scripts/faults/kill-capture.ts';
+import { killCopy } from '#scripts/faults/kill-copy.ts';
 import { killGc } from '#scripts/faults/kill-gc.ts';
+import { killPrune } from '#scripts/faults/kill-prune.ts';
 import { killRestore } from '#scripts/faults/kill-restore.ts';
 import { killedServer } from '#scripts/faults/killed-server.ts';
 import { powerCutStore } from '#scripts/faults/power-cut-store.ts';
@@ -19,6 +21,8 @@ const some: readonly (readonly [Campaign, number])[] = [
   [killRestore, 2],
   [killCapture, 3],
   [killGc, 3],
+  [killPrune, 4],
+  [killCopy, 4],
   [powerCutTarget, 2],
   [powerCutStore, 6],
   [failingCalls, 2],

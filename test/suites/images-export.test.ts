@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { exportDisk } from '#images/convert/export-disk.ts';
 import { exportFormats, planExport } from '#images/convert/plan-export.ts';
 import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { serveFolder } from '#test/support/images-folder-server.ts';
 import {
   demoDisk,
   MiB,
@@ -11,6 +12,7 @@ import {
   noise,
   readIndex,
   run,
+  sha256OfFile,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
 
@@ -49,6 +51,16 @@ describe('a disk of an image as a virtual disk', () => {
     expect(leftovers()).toEqual([`export.${format}`]);
   });
 
+  test('from a plain web server: the same disk', async () => {
+    const server = await serveFolder(stored.found.store, false, 0, null);
+    onTestFinished(() => server.close());
+    const output = stored.inFolder('export-http.raw');
+    onTestFinished(() => fs.rmSync(output, { force: true }));
+    await exportDisk({ from: { ...stored.found, store: server.url }, format: 'raw', output });
+    expect(sha256OfFile(output)).toBe(sha256OfFile(stored.expected));
+    expect(server.requests.some((request) => request.startsWith('GET /chunks.castr/'))).toBe(true);
+  });
+
   test('an index that casync made, and a size that sectors do not divide', async () => {
     const odd = makeBlankDisk(stored.inFolder('odd.img'), 3 * MiB + 77);
     writeAt(odd, noise('end', 100), 3 * MiB - 23);
@@ -56,6 +68,8 @@ describe('a disk of an image as a virtual disk', () => {
     fs.mkdirSync(store);
     const indexFile = `${store}/odd.caibx`;
     run('casync', 'make', `--store=${store}/chunks.castr`, indexFile, odd);
+    // An image that is exported is one that is there.
+    fs.cpSync(`${stored.store}/images`, `${store}/images`, { recursive: true });
     const from = { ...stored.found, store, index: readIndex(indexFile) };
     const output = stored.inFolder('export.raw');
     onTestFinished(() => fs.rmSync(output, { force: true }));

@@ -164,7 +164,9 @@ describe('a capture that runs at the same time', () => {
     },
   );
 
-  test('many captures, many gcs, some of them killed: every image stays whole', async () => {
+  test('many captures, many gcs, some of them killed: every image stays whole', {
+    timeout: 300_000,
+  }, async () => {
     const keyFile = path.join(folder.path, 'key.pub');
     fs.writeFileSync(keyFile, formatPublicKey(key));
     const random = seededRandom(3);

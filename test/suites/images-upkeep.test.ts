@@ -147,10 +147,10 @@ describe('image verify', () => {
       [path.join(root, 'test/support/upkeep-child.ts'), store, keyFile, '1500000', `A_${name.utc}`],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
-    let reports = 0;
+    const progress = path.join(store, 'verified/progress');
     child.stdout.on('data', () => {
-      reports++;
-      if (reports === 1) setTimeout(() => child.kill('SIGKILL'), 300);
+      const noted = fs.statSync(progress, { throwIfNoEntry: false })?.size ?? 0;
+      if (noted > 6 * 32) child.kill('SIGKILL');
     });
     const [signal] = await new Promise<[NodeJS.Signals | null]>((resolve) =>
       child.once('exit', (_, by) => resolve([by])),

@@ -10,6 +10,7 @@ import { type StationName, stationNameSchema } from '#images/format/image-manife
 import { formatImageRef } from '#images/format/image-name.ts';
 import { formatPublicKey, formatSecretKey, generateKeyPair } from '#images/format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
+import { readReadings } from '#images/stores/announce-reading.ts';
 import { readListedFile, readManifest } from '#images/stores/image-folder.ts';
 import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
@@ -107,6 +108,8 @@ function start(devicePath: string, options: Partial<LocalRestoreInput> = {}) {
   return { port, result };
 }
 
+const readings = async () => [...(await readReadings(store, Date.now(), 60_000))];
+
 /** The station's disk with a newer data volume and a damaged system, as a block device. */
 function damagedDisk(name: string) {
   const file = inFolder(name);
@@ -122,8 +125,11 @@ describe('on a block device', () => {
     using loop = attachLoop(file);
     const { port, result } = start(loop.path);
     await port.waitFor(`Type ${station} to start the restore: `);
+    // From before the plan to the end, prune on whatever machine knows.
+    expect(await readings()).toEqual([[image.ref, [expect.stringContaining('a restore on')]]]);
     port.type(`${station}\r`);
     const restored = await result;
+    expect(await readings()).toEqual([]);
     expect(restored.ending).toEqual({ kind: 'restored', station });
     expect(sha256OfRange(file, demoDisk.root)).toBe(sha256OfRange(original, demoDisk.root));
     expect(sha256OfRange(file, demoDisk.projects)).toBe(projects);
@@ -196,6 +202,8 @@ describe('on a block device', () => {
     const { ending } = await result;
     expect(ending.kind === 'failed' && exitCodeOf(ending.error)).toBe(130);
     expect(sha256OfRange(file, demoDisk.projects)).toBe(projects);
+    // It had begun: the image is needed again.
+    expect(await readings()).toMatchObject([[image.ref, [expect.anything()]]]);
 
     // Killed after its first blocks are cleared: by hand what a power cut leaves.
     writeAt(file, formatInterruptedRestore({ kept: [] }), demoDisk.projects.startByte + noteOffset);
@@ -207,6 +215,43 @@ describe('on a block device', () => {
     expect(sha256OfRange(file, demoDisk.projects)).toBe(sha256OfRange(original, demoDisk.projects));
     expect(outside.map((range) => sha256OfRange(file, range))[1]).toBe(before[1]);
   });
+});
+
+test('the recovery medium, plugged in but not mounted, and a copy of it, are no targets', async () => {
+  const uuid = '2026-11-27-04-36-00-00';
+  const iso = inFolder('medium.iso');
+  const content = inFolder('medium');
+  fs.mkdirSync(content);
+  fs.writeFileSync(path.join(content, 'ticket.json'), '{}');
+  run(
+    'xorriso',
+    '-as',
+    'mkisofs',
+    '-quiet',
+    `--modification-date=${uuid.replaceAll('-', '')}`,
+    '-o',
+    iso,
+    content,
+  );
+  fs.copyFileSync(iso, inFolder('copy.iso'));
+  const root = `${inFolder('root')}/`;
+  fs.mkdirSync(path.join(root, 'rekindle/medium'), { recursive: true });
+  const ticket = path.join(root, 'rekindle/medium/ticket.json');
+  fs.writeFileSync(ticket, JSON.stringify({ station, fileSystemUuid: uuid }));
+  fs.writeFileSync(`${ticket}.minisig`, 'checked where it permits something');
+  const other = damagedDisk('no-medium.img');
+  using medium = attachLoop(iso);
+  using copy = attachLoop(inFolder('copy.iso'));
+  using disk = attachLoop(other.file);
+  for (const { path: device } of [medium, copy]) {
+    await expect(assertDiskFree(device, [], root)).rejects.toMatchObject({
+      code: 'target-unfit',
+      cause: new Error(`the recovery medium (${path.basename(device)}) lies on it. Nothing was written.`),
+    });
+    // Without the ticket this runtime was started from something else.
+    await expect(assertDiskFree(device, [], `${inFolder('elsewhere')}/`)).resolves.toBeUndefined();
+  }
+  await expect(assertDiskFree(disk.path, [], root)).resolves.toBeUndefined();
 });
 
 describe('the command', () => {

@@ -52,7 +52,7 @@ export async function startApiService(configurationText = 'interface: lo\n'): Pr
     configuration: parsed.configuration,
     store: join(folder, 'images'),
     signingKey: await readSigningKey(paths),
-    journal: createJournal(state, 20),
+    journal: createJournal(state, { keptBoots: 20 }),
     log: pino({ level: 'silent' }),
   };
   const server = https.createServer(

@@ -45,7 +45,7 @@ export async function startApiService(
     configuration,
     store: storeFolder(configuration, folder),
     signingKey: parseSecretKey(await readFile(paths.imageSigningKey, 'utf8')),
-    journal: createJournal(state, 5),
+    journal: createJournal(state, { keptBoots: 5 }),
     log: createLog('error'),
   };
   await addUser(state, {

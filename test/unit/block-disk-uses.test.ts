@@ -122,3 +122,12 @@ describe('a disk is refused', () => {
     expect(sentences('sda', quiet)).toEqual([]);
   });
 });
+
+test('a device that has to stay, mounted or not, keeps its whole disk and no other', () => {
+  const medium = [{ what: 'the recovery medium', device: 'sdb1' }];
+  expect(findDiskUses('sdb', quiet, medium)).toMatchObject([
+    { kind: 'holds', sentence: 'the recovery medium (sdb1) lies on it' },
+  ]);
+  expect(findDiskUses('sdb', quiet, [{ what: 'the recovery medium', device: 'sdb' }])).toHaveLength(1);
+  expect(findDiskUses('sda', quiet, medium)).toEqual([]);
+});

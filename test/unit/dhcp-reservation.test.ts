@@ -269,6 +269,18 @@ test('nobody releases or declines the address of another machine', () => {
   expect(ask({ type: DISCOVER, mac: '52:54:00:00:00:a1' }).address).toBe('10.77.0.200');
 });
 
+test('RELEASE and DECLINE for another server change nothing here (RFC 2131 table 5)', () => {
+  windowOpen = true;
+  const other: [number, string] = [54, '10.77.0.2'];
+  ask({ type: DISCOVER, mac: stranger });
+  ask({ type: REQUEST, mac: stranger, options: [ours, [50, '10.77.0.200']] });
+  const release = ask({ type: RELEASE, mac: stranger, ciaddr: '10.77.0.200', options: [other] });
+  expect(release).toMatchObject(silence('the RELEASE is for another DHCP server, 10.77.0.2'));
+  const decline = ask({ type: DECLINE, mac: stranger, options: [other, [50, '10.77.0.200']] });
+  expect(decline).toMatchObject(silence('the DECLINE is for another DHCP server, 10.77.0.2'));
+  expect(pool.held('52:54:00:00:00:99' as MacAddress, now)).toBe('10.77.0.200');
+});
+
 test('a declined pool address is left out', () => {
   windowOpen = true;
   ask({ type: DISCOVER, mac: stranger });

@@ -19,7 +19,7 @@ const log = createLog('error');
 function bootOf(
   ...events: readonly (Partial<DhcpEvent> | { loader: 'done' | 'timed-out' } | { file: string })[]
 ) {
-  const journal = createJournal(openState(':memory:'), 20);
+  const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
   const machine = { mac, xid: 1, port: 67, to: { address: ipv4('255.255.255.255'), port: 68 } };
   for (const event of events) {
     if ('loader' in event) {

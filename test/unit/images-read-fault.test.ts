@@ -3,9 +3,11 @@ import path from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { parseImageName } from '#images/format/image-name.ts';
+import { announceCapture } from '#images/stores/announcement.ts';
+import { checkChunks } from '#images/stores/check-chunks.ts';
 import { packChunk } from '#images/stores/chunk-file.ts';
 import { imageFolder, readImageFile } from '#images/stores/image-files.ts';
-import { openStore } from '#images/stores/open-store.ts';
+import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
 import { mayBeFileFault } from '#images/stores/read-fault.ts';
 import { chunkFileIn, writeChunkFile } from '#test/support/every-store.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
@@ -31,13 +33,71 @@ test('a file of an image that cannot be read is damaged while the store answers,
   await expect(read()).rejects.toMatchObject({ code: 'store-unreachable' });
 });
 
-test('a chunk on a bad sector is a bad chunk; one of a share that is away is not', async () => {
-  using folder = makeTemporaryFolder();
+const oneChunk = () => {
+  const folder = makeTemporaryFolder();
+  onTestFinished(() => folder[Symbol.dispose]());
   const plain = Buffer.alloc(5000, 7);
   const id = chunkIdOf(plain);
   writeChunkFile(folder.path, id, packChunk(plain));
+  const file = chunkFileIn(folder.path, id);
+  return { store: folder.path, plain, id, file };
+};
+
+test('a chunk on a bad sector is a bad chunk, set aside, and the next capture stores it anew', async () => {
+  const { store, plain, id, file } = oneChunk();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const eio = (): never => {
+    throw withCode('EIO');
+  };
+  vi.spyOn(fs, 'readSync').mockImplementationOnce(eio).mockImplementationOnce(eio);
   await using stack = new AsyncDisposableStack();
-  const source = stack.adopt(openStore({ kind: 'directory', path: folder.path }), (each) => each.close());
+  const source = stack.adopt(openStore({ kind: 'directory', path: store }), (each) => each.close());
+  await expect(source.get(id)).rejects.toMatchObject({
+    code: 'verification-failed',
+    details: { chunk: id },
+    cause: { code: 'EIO' },
+  });
+  expect(fs.existsSync(file)).toBe(false);
+  // What the sectors hold is gone.
+  fs.truncateSync(`${file}.bad`, 10);
+  const announcement = stack.use(await announceCapture(store));
+  const into = stack.adopt(openStoreForWriting(announcement.store), (each) => each.close());
+  expect(await into.need([id])).toEqual([id]);
+  await into.put(id, packChunk(plain));
+  expect(plain.equals(await source.get(id))).toBe(true);
+});
+
+test('what a service finds bad before it signs is set aside too: the next capture is not refused for it again', async () => {
+  const unreadable = oneChunk();
+  // The kernel answers every read at its start with EIO.
+  fs.rmSync(unreadable.file);
+  fs.symlinkSync('/proc/self/mem', unreadable.file);
+  expect(await checkChunks(unreadable.store, [unreadable.id])).toEqual([expect.stringContaining('EIO')]);
+  expect(fs.existsSync(unreadable.file)).toBe(false);
+  const damaged = oneChunk();
+  fs.writeFileSync(damaged.file, packChunk(Buffer.from('another content')));
+  expect(await checkChunks(damaged.store, [damaged.id])).toEqual([expect.stringContaining('damaged')]);
+  expect(fs.existsSync(damaged.file)).toBe(false);
+});
+
+test('a chunk that was set aside and can be read again gets its name again, when it is right', async () => {
+  const { store, plain, id, file } = oneChunk();
+  const source = openStore({ kind: 'directory', path: store });
+  onTestFinished(() => source.close());
+  fs.renameSync(file, `${file}.bad`);
+  expect(await source.missing([id])).toEqual([]);
+  fs.renameSync(file, `${file}.bad`);
+  expect(plain.equals(await source.get(id))).toBe(true);
+  fs.rmSync(file);
+  fs.writeFileSync(`${file}.bad`, packChunk(Buffer.from('another content')));
+  expect(await source.missing([id])).toEqual([id]);
+  await expect(source.get(id)).rejects.toMatchObject({ code: 'not-found' });
+});
+
+test('a chunk of a share that is away for a moment, or for longer, is no bad chunk', async () => {
+  const { store, plain, id, file } = oneChunk();
+  const source = openStore({ kind: 'directory', path: store });
+  onTestFinished(() => source.close());
   onTestFinished(() => void vi.restoreAllMocks());
   const readSync = vi.spyOn(fs, 'readSync');
   const failWith = (code: string) =>
@@ -45,11 +105,7 @@ test('a chunk on a bad sector is a bad chunk; one of a share that is away is not
       throw withCode(code);
     });
   failWith('EIO');
-  await expect(source.get(id)).rejects.toMatchObject({
-    code: 'verification-failed',
-    details: { chunk: id },
-    cause: { code: 'EIO' },
-  });
+  expect(plain.equals(await source.get(id))).toBe(true);
   failWith('ESTALE');
   await expect(source.get(id)).rejects.toMatchObject({ code: 'store-unreachable' });
   failWith('EIO');
@@ -57,6 +113,6 @@ test('a chunk on a bad sector is a bad chunk; one of a share that is away is not
     throw withCode('EIO');
   });
   await expect(source.get(id)).rejects.toMatchObject({ code: 'store-unreachable' });
-  expect(fs.existsSync(chunkFileIn(folder.path, id))).toBe(true);
+  expect(fs.existsSync(file)).toBe(true);
   expect(plain.equals(await source.get(id))).toBe(true);
 });

@@ -30,7 +30,7 @@ it('ends a restore also when the passport cannot be kept: no station stays armed
     state,
     paths: sitePaths(folder),
     signingKey: generateKeyPair(),
-    journal: createJournal(state, 5),
+    journal: createJournal(state, { keptBoots: 5 }),
     log: pino({ level: 'silent' }),
   } as unknown as ServiceContext;
   addStation(state, { name: 'OS-SRV-1A', passport: somePassport(), by: 'test' });

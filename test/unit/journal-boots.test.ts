@@ -1,8 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type BootStage, groupBoots } from '#pxe-server/journal/boot-stage.ts';
-import { createJournal } from '#pxe-server/journal/journal.ts';
+import { createJournal, type Journal } from '#pxe-server/journal/journal.ts';
 import { parseNeighbourTable } from '#pxe-server/journal/neighbour-table.ts';
-import { openState } from '#pxe-server/site/state.ts';
+import { openState, type State } from '#pxe-server/site/state.ts';
 
 const entries = (...stages: BootStage[]) => stages.map((stage, number) => ({ stage, number }));
 const sizes = (...stages: BootStage[]) => groupBoots(entries(...stages)).map((boot) => boot.length);
@@ -27,7 +30,7 @@ describe('boot conversations', () => {
 
 describe('journal', () => {
   it('keeps the last boots of each machine', () => {
-    const journal = createJournal(openState(':memory:'), 2);
+    const journal = createJournal(openState(':memory:'), { keptBoots: 2 });
     const mac = '52:54:00:00:00:01';
     for (let boot = 0; boot < 5; boot++) {
       journal.record({ machine: mac, stage: 'ipxe', sentence: `asks ${boot}` });
@@ -42,10 +45,51 @@ describe('journal', () => {
 
   it('does not grow without end by a machine that only fetches boot files', () => {
     const state = openState(':memory:');
-    const journal = createJournal(state, 2, 100);
+    const journal = createJournal(state, { keptBoots: 2, keptEntries: 100 });
     for (let at = 0; at < 3000; at++)
       journal.record({ machine: '10.77.0.20', stage: 'boot-files', sentence: `gets ${at}` });
     expect(journal.boots('10.77.0.20').flat()).toHaveLength(100);
+  });
+});
+
+describe('a journal that cannot be written', () => {
+  const entry = (sentence: string) => ({ machine: '52:54:00:00:00:01', stage: 'ipxe', sentence }) as const;
+  const sentencesOf = (journal: Journal) =>
+    journal
+      .boots('52:54:00:00:00:01')
+      .flat()
+      .map((each) => each.sentence);
+
+  it('throws nothing at whoever reports, and has everything once it can be written again', () => {
+    const state = openState(':memory:');
+    const failures: unknown[] = [];
+    const journal = createJournal(state, { keptBoots: 20, onFailure: (error) => failures.push(error) });
+    state.exec("CREATE TRIGGER full BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'disk is full'); END");
+    for (let number = 0; number < 12_000; number++) journal.record(entry(`asks ${number}`));
+    expect(() => journal.flush()).not.toThrow();
+    expect(String(failures)).toContain('disk is full');
+    state.exec('DROP TRIGGER full');
+    const written = sentencesOf(journal);
+    expect(written.at(-1)).toBe('asks 11999');
+  });
+
+  it('does not wait for another process that writes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rekindle-journal-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const [state, other] = [1, 2].map(() => openState(join(folder, 'state'), { create: true })) as [
+      State,
+      State,
+    ];
+    const journal = createJournal(state, { keptBoots: 20 });
+    other.exec('BEGIN IMMEDIATE');
+    journal.record(entry('asks'));
+    const startedAt = performance.now();
+    journal.flush();
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect(sentencesOf(journal)).toEqual([]);
+    other.exec('COMMIT');
+    await expect.poll(() => sentencesOf(journal)).toEqual(['asks']);
+    for (const each of [state, other]) each.close();
   });
 });
 

@@ -4,7 +4,12 @@ import { parseConfiguration } from '#pxe-server/config/parse-configuration.ts';
 import { markCommitted, openJob } from '#pxe-server/jobs/job-store.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
-import { closeEnrolment, currentEnrolment, openEnrolment } from '#pxe-server/stations/enrolment-window.ts';
+import {
+  approveMachine,
+  closeEnrolment,
+  currentEnrolment,
+  openEnrolment,
+} from '#pxe-server/stations/enrolment-window.ts';
 import { createRegistryDecider } from '#pxe-server/stations/registry-decider.ts';
 import { chooseStationAddress } from '#pxe-server/stations/station-address.ts';
 import {
@@ -132,6 +137,27 @@ describe('boot decider over the registry', () => {
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     closeEnrolment(state);
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });
+  });
+
+  it('boots an unknown machine only once it is approved, where the window asks for that', () => {
+    const { state, decider } = registry();
+    const turnedAway = {
+      kind: 'not-for-us',
+      reason: `it waits for approval: rekindle enrol approve ${newMac}`,
+    };
+    expect(approveMachine(state, newMac)).toBeUndefined();
+    openEnrolment(state, { milliseconds: 60_000, by: 'test', approved: [] });
+    expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual(turnedAway);
+    expect(decider.addressFor(newMac)).toEqual(turnedAway);
+    approveMachine(state, newMac);
+    expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual({
+      kind: 'runtime',
+      purpose: 'enrolment',
+    });
+    expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
+    // An approval is for one window.
+    openEnrolment(state, { milliseconds: 60_000, by: 'test', approved: [] });
+    expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual(turnedAway);
   });
 
   it('starts the runtime without a key only for a station that is armed', () => {

@@ -80,6 +80,21 @@ test('a repeated ACK before the window counts once, and only when it is old enou
   expect(ack(lost.state, 4, 300).send).toBeUndefined();
 });
 
+test('behind a window that was repeated, the ACK of its copy does not make the next copy', () => {
+  let step = startTransfer(parameters({ windowSize: 4 }), 512 * 40, 0);
+  step = ack(step.state, 4, 100);
+  step = tick(step.state, step.state.timerAt);
+  expect(step.send).toMatchObject({ kind: 'blocks', first: 5 });
+  step = ack(step.state, 8, 1000);
+  expect(step.send).toEqual(blocks(9, 12));
+  // atftp: "got wrong block, sending extra ACK".
+  step = ack(step.state, 8, 1500);
+  expect(step.send).toBeUndefined();
+  // The window behind that one was sent once only: a repeated ACK means a loss again.
+  step = ack(step.state, 12, 1600);
+  expect(ack(step.state, 12, 1700).send).toEqual(blocks(13, 16));
+});
+
 test('retransmission follows the measured round trip, and doubles while nothing comes', () => {
   let step = startTransfer(parameters(), 5000, 0);
   expect(step.state.timerAt).toBe(250);

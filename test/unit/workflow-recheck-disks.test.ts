@@ -9,7 +9,8 @@ const shown = { passportDisk, devicePath: '/dev/sda' };
 const disks = { targets: [{ disk: shown }] } as unknown as TargetDisks;
 const reporter = { say: () => {}, progress: () => {} };
 const lookAt = (present: readonly (typeof shown)[]) =>
-  recheckDisks.run({ disks, look: async () => present }, reporter);
+  recheckDisks.run({ disks, planned: [], source, look: async () => present }, reporter);
+const source = { kind: 'http', url: 'https://10.77.0.1:8443' } as const;
 
 test('the same disk under the same name: the restore goes on', async () => {
   await expect(lookAt([shown])).resolves.toMatchObject({ sentence: 'The disks are those that were shown.' });

@@ -224,7 +224,14 @@ describe('boot files over HTTP', () => {
     const stranger = '52:54:00:00:77:77';
     expect((await script(stranger)).stdout).toContain('chain http://10.77.0.1:8080/boot/script.ipxe');
     expect((await script(stranger, '&uuid=1')).stdout).toContain('is not known here');
+    expect((await run('enrol', 'approve', stranger)).code).toBe(2);
     expect((await run('enrol', 'open', '--for', '15m')).code).toBe(0);
+    const waiting = (await script(stranger, '&uuid=1')).stdout;
+    expect(waiting).toContain(`waits for approval: rekindle enrol approve ${stranger}`);
+    expect(waiting).not.toContain('/boot/vmlinuz');
+    expect((await run('enrol', 'approve')).stdout).toMatch(/^ {2}waits +52:54:00:00:77:77 /m);
+    expect((await run('enrol', 'approve', stranger)).code).toBe(0);
+    expect((await run('enrol', 'status')).stdout).toMatch(/^ {2}approved +52:54:00:00:77:77$/m);
     const open = (await script(stranger)).stdout;
     expect(open).toContain('/boot/packs/universal.img');
     expect(open).toContain('rekindle.purpose=enrolment');
@@ -340,6 +347,20 @@ describe('rekindle doctor', () => {
       'Nothing was ever heard of',
     );
     expect((await run('doctor', '--machine', 'NOBODY')).code).toBe(11);
+  });
+
+  it('tells live what a machine does, until Ctrl-C', async () => {
+    const args = [rekindle, 'station', 'show', station, '--follow', '--site', site];
+    const child = lan.members.server.spawn(process.execPath, args);
+    let said = '';
+    child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('Waiting for what comes next.');
+    said = '';
+    await curl('station', boot(`script.ipxe?mac=${stationMac}&choice=local-disk`));
+    await expect
+      .poll(() => said, { timeout: 10_000 })
+      .toMatch(/ s {2}boot-files {2}starts from its local disk/);
+    expect(await stop(child, 'SIGINT')).toBe(0);
   });
 
   it('captures the packets of one machine', async () => {

@@ -88,6 +88,52 @@ test('dhclient that remembers an address of another network is told so and gets 
   expect(output).toContain(`bound to ${station.ip}`);
 });
 
+test('dhcpcd of a known station gets its address', async () => {
+  await start();
+  const configuration = join(folder, 'dhcpcd.conf');
+  await writeFile(configuration, 'clientid\noption host_name\n');
+  // One round, the lease on standard output; it would keep files in /var/lib and /run.
+  const { stdout, stderr } = await lan.members.client.run(
+    'unshare',
+    [
+      ...[
+        '--mount',
+        'sh',
+        '-c',
+        'mount -t tmpfs t /var/lib/dhcpcd && mount -t tmpfs t /run && exec "$@"',
+        '-',
+      ],
+      ...['dhcpcd', '--config', configuration, '--script', script, '--ipv4only', '--noarp', '--timeout', '8'],
+      ...['--oneshot', '--nobackground', 'eth0'],
+    ],
+    { seconds: 15 },
+  );
+  expect(`${stdout}${stderr}`).toContain(`leased ${station.ip} for 600 seconds`);
+  expect(stdout).toContain('new_dhcp_server_identifier=10.77.0.1\n');
+});
+
+// With a /sys that is only read it does not wait for udev.
+test('systemd-networkd of a known station gets its address, and shows it', async () => {
+  await start();
+  const network =
+    '[Match]\nName=eth0\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n[DHCPv4]\nClientIdentifier=mac\n';
+  await writeFile(join(folder, 'eth0.network'), network);
+  const child = lan.members.client.spawn('unshare', [
+    ...['--mount', 'sh', '-c'],
+    `mount -t tmpfs t /run && mkdir -p /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases /run/dbus &&
+     cp ${folder}/eth0.network /run/systemd/network/ && chown -R systemd-network: /run/systemd/netif &&
+     mount -o remount,ro,bind /sys &&
+     exec /lib/systemd/systemd-networkd`,
+  ]);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
+  await expect.poll(() => said, { timeout: 15_000 }).toContain(`DHCPv4 address ${station.ip}/24`);
+  const { stdout } = await lan.members.client.run('ip', ['-4', '-o', 'address', 'show', 'eth0']);
+  expect(stdout).toContain(`${station.ip}/24`);
+  child.kill();
+});
+
 test('the npm package dhcp, which names no address in its REQUEST, is bound', async () => {
   await start();
   const client = new URL('../support/npm-dhcp-client.ts', import.meta.url).pathname;

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemSchema } from '#contract/api.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import { listJobEvents } from '#pxe-server/jobs/job-store.ts';
+import { readReadings } from '#images/stores/announce-reading.ts';
+import { findJob, listJobEvents } from '#pxe-server/jobs/job-store.ts';
 import { createCertificates } from '#pxe-server/site/create-certificates.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { arm, findArmed } from '#pxe-server/stations/arming.ts';
@@ -230,14 +231,24 @@ describe('the way of one station', () => {
       uptimeSeconds: 12,
       sentence: 'x',
     };
-    const events = { token: jobToken, json: { events: [event, event] } };
+    const ended = { ...event, state: 'done', sentence: '1 GiB read back from the disk' };
+    const events = { token: jobToken, json: { events: [event, ended] } };
     expect((await service.ask('POST', `/jobs/${jobId}/events`, events)).status).toBe(204);
     expect(listJobEvents(service.context.state, jobId)).toHaveLength(2);
+    // The transcript of the boot goes on to the restored system: steps that ended, not their progress.
+    const told = service.context.journal.boots(findJob(service.context.state, jobId)?.machine ?? '').at(-1);
+    expect(told?.filter(({ stage }) => stage === 'steps').map(({ sentence }) => sentence)).toEqual([
+      '1 GiB read back from the disk',
+    ]);
     expect((await service.ask('POST', '/jobs/another/events', events)).status).toBe(403);
 
+    // Whoever prunes this store, on whatever machine, sees that the image is needed.
+    const readings = async () => [...(await readReadings(service.context.store, Date.now(), 60_000)).keys()];
+    expect(await readings()).toEqual([firstRef]);
     const done = { token: jobToken, json: report('restored') };
     expect((await service.ask('POST', `/jobs/${jobId}/report`, done)).status).toBe(204);
     expect((await service.ask('POST', `/jobs/${jobId}/report`, done)).status).toBe(204);
+    expect(await readings()).toEqual([]);
     const second = {
       token: jobToken,
       json: report('failed', { runId: 'a9d9a5e1-6a0e-4c7a-9a51-2d7f0c1c7d11' }),

@@ -157,6 +157,53 @@ test('a stranger on the port of a transfer is told off and the transfer goes on'
   client.socket.send('\0\x05\0\0done\0', first.port, host);
 });
 
+test('a request that the network doubled does not end its transfer; a client that begins anew gets its first block', async () => {
+  using client = await hand();
+  const heard: string[] = [];
+  client.socket.on('message', (bytes, { port }) => heard.push(`${port} ${bytes.toString('hex', 0, 4)}`));
+  const request = '\0\x01exact\0octet\0';
+  const { port: first } = await client.ask(request);
+  await client.ask('\0\x04\0\x01', first);
+  client.socket.send(request, server.port, host);
+  await client.ask('\0\x04\0\x02', first);
+  expect(new Set(heard)).toEqual(new Set([`${first} 00030001`, `${first} 00030002`, `${first} 00030003`]));
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  heard.length = 0;
+  client.socket.send(request, server.port, host);
+  await expect.poll(() => heard.filter((each) => !each.startsWith(`${first} `))).toHaveLength(1);
+  const second = Number(heard.find((each) => !each.startsWith(`${first} `))?.split(' ')[0]);
+  client.socket.send('\0\x05\0\0done\0', second, host);
+  expect(heard.filter((each) => each.includes(' 0005'))).toEqual([]);
+});
+
+test('on a single port, 20 clients at once; every packet comes from the port that was asked', async () => {
+  const single = await startTftpServer({
+    address: host,
+    port: 0,
+    singlePort: true,
+    files: new Map([['snponly.efi', { bytes: loader }]]),
+    onEvent: (event) => void events.push(event),
+  });
+  try {
+    using client = await hand();
+    const { port: answers } = await client.ask('\0\x01snponly.efi\0octet\0', single.port);
+    const { bytes, port: second } = await client.ask('\0\x04\0\x01', single.port);
+    expect([answers, second, bytes.readUInt16BE(2)]).toEqual([single.port, single.port, 2]);
+    client.socket.send('\0\x05\0\0done\0', single.port, host);
+    const copies = Array.from({ length: 20 }, (_, index) => join(folder, `single${index}`));
+    await Promise.all(
+      copies.map((copy, index) =>
+        index % 2 === 0
+          ? execute('curl', ['-sS', '-o', copy, `tftp://${host}:${single.port}/snponly.efi`])
+          : execute('atftp', ['-g', '-r', 'snponly.efi', '-l', copy, host, String(single.port)]),
+      ),
+    );
+    for (const copy of copies) expect((await readFile(copy)).equals(loader)).toBe(true);
+  } finally {
+    await single.close();
+  }
+});
+
 test('100 clients at once, each its own bytes', async () => {
   const copies = Array.from({ length: 100 }, (_, index) => join(folder, `copy${index}`));
   await Promise.all(

@@ -37,7 +37,7 @@ export async function withPartitionNode<T>(
 }
 
 /** The kernel's node with exactly this extent: numbers alone may be those of an older table. */
-function findPartitionNode(disk: string, partition: Partition): string | null {
+export function findPartitionNode(disk: string, partition: Partition): string | null {
   const folder = `/sys/class/block/${path.basename(fs.realpathSync(disk))}`;
   const read = (...parts: string[]): string => fs.readFileSync(path.join(folder, ...parts), 'utf8').trim();
   for (const name of fs.readdirSync(folder)) {

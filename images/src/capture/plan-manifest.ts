@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { formatDiskIndex } from '../format/disk-index.ts';
-import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
+import { type ImagedWindows, type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
 import { diskIndexName } from '../format/image-name.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import type { CapturedDisk } from './capture-disk.ts';
@@ -21,6 +21,7 @@ export interface ManifestFacts
   readonly bootEntries: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder: ImageManifest['firmware']['bootOrder'];
   readonly passport: HardwarePassport;
+  readonly windows?: ImagedWindows | undefined;
   readonly disks: readonly { readonly captured: CapturedDisk; readonly passportDisk: PassportDisk }[];
 }
 
@@ -47,6 +48,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
     station,
     computerName: facts.computerName,
     stationRole: facts.stationRole,
+    ...(facts.windows === undefined ? {} : { windows: facts.windows }),
     capturedAt: facts.capturedAt,
     consistency: facts.consistency,
     tools: facts.tools,
@@ -75,7 +77,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
     })),
-  } satisfies Record<keyof ImageManifest, unknown>);
+  } satisfies Record<Exclude<keyof ImageManifest, 'windows'>, unknown>);
   return { manifest, manifestBytes: formatJson(manifest), files };
 }
 

@@ -61,7 +61,7 @@ export function choosePassportDisks(
   const warnings = chosen.flatMap(({ source, passportDisk }) => sizeDifference(source, passportDisk));
   if (warnings.length > 0 && !acceptSize)
     throw new RekindleError('target-unfit', `Comparing sizes with the passport: ${warnings.join('; ')}`, {
-      next: 'A file of Windows Server Backup holds one volume and no disk (docs/windows-capture.md). If the file is the whole disk: --accept-size.',
+      next: 'A file of Windows Server Backup holds one volume: import it onto an earlier image, DISK:VOLUME=FILE with --base STATION@latest. If the file is the whole disk: --accept-size.',
     });
   return { chosen, warnings };
 }

@@ -56,7 +56,7 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
       },
       async [Symbol.asyncDispose]() {},
     }),
-    tools: { ...options.tools, 'qemu-img': await readVersion() },
+    tools: { ...options.tools, 'qemu-img': await readQemuVersion() },
   });
   return { ...image, warnings: [...warnings, ...image.warnings] };
 }
@@ -81,7 +81,7 @@ function assertSectorSize(name: string, file: string, expected: number): void {
   }
 }
 
-async function readVersion(): Promise<string> {
+export async function readQemuVersion(): Promise<string> {
   const said = await runTool('Asking qemu-img for its version', qemuImg, ['--version']);
   return /version (\S+)/.exec(said)?.[1] ?? 'unknown';
 }

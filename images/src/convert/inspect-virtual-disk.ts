@@ -78,7 +78,7 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
   if (facts?.format === 'vhdx' && facts.sectorBytes !== 512)
     refuse(
       `its sectors have ${facts.sectorBytes} bytes, and QEMU reads VHDX with sectors of 512 bytes only`,
-      'Capture the disk itself (rekindle image capture, or F12), or write it to a raw file on Windows and import that.',
+      'Capture the disk itself (rekindle image capture, or F12); or make a raw file of it (docs/virtual-disks.md, "4096-byte sectors"), and import that.',
     );
 
   const expected = wanted ?? byExtension[path.extname(file).toLowerCase()];

@@ -70,11 +70,28 @@ export const bootEntrySchema = z.strictObject({
 });
 export type BootEntry = z.infer<typeof bootEntrySchema>;
 
+/** What a Windows station said about itself when its image was taken, for the hooks after a restore. */
+export const imagedWindowsSchema = z.strictObject({
+  /** `Windows Server 2019 Standard` */
+  product: z.string().max(200),
+  edition: z.string().max(100),
+  /** `17763.1339` */
+  build: z.string().max(40),
+  computerName: z.string().max(63),
+  /** DNS domain; empty in a workgroup. */
+  domain: z.string().max(255),
+  role: z.enum(['workstation', 'server', 'domain-controller', 'unknown']),
+  sqlInstances: z.array(z.string().max(100)),
+});
+export type ImagedWindows = z.infer<typeof imagedWindowsSchema>;
+
 export const imageManifestSchema = z.strictObject({
   formatVersion: z.literal(1),
   station: stationNameSchema,
   computerName: z.string().max(63),
   stationRole: z.enum(['server', 'client', 'engineering-station', 'domain-controller']),
+  /** Absent when no Windows was found, or it could not be read. */
+  windows: imagedWindowsSchema.optional(),
   capturedAt: z.iso.datetime(),
   consistency: z.enum(['offline', 'snapshot-with-application-writers', 'crash']),
   tools: z.record(z.string(), z.string()),

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import net from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import { RekindleError } from '#base/errors.ts';
 import { createByteReader } from './byte-reader.ts';
 import type { ExportDevice } from './export-device.ts';
@@ -44,7 +45,8 @@ export async function serveNbd(
       .catch(() => {})
       .finally(() => client.destroySoon());
   });
-  const mask = process.umask(0o077);
+  // A worker thread has no mask of its own; its socket lies in a folder that only this user may enter.
+  const mask = isMainThread ? process.umask(0o077) : undefined;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -56,7 +58,7 @@ export async function serveNbd(
       next: 'Choose another path; a socket that a killed process left behind can be removed.',
     });
   } finally {
-    process.umask(mask);
+    if (mask !== undefined) process.umask(mask);
   }
   return {
     socket: socketPath,

@@ -6,7 +6,9 @@ import { type DiskIndex, parseDiskIndex } from '../format/disk-index.ts';
 import type { ImageDisk } from '../format/image-manifest.ts';
 import { formatImageRef, type ImageName } from '../format/image-name.ts';
 import type { PublicKey } from '../format/minisign.ts';
+import { announceReading } from '../stores/announce-reading.ts';
 import { readListedFile, readManifest } from '../stores/image-folder.ts';
+import { parseStore } from '../stores/open-store.ts';
 import { startChunkReaders } from './chunk-readers.ts';
 import { type ImageDeviceOptions, openImageDevice } from './image-device.ts';
 import { type NbdServer, serveNbd } from './nbd-server.ts';
@@ -42,15 +44,22 @@ export interface ServeOptions extends ImageDeviceOptions {
   readonly onProtocolError?: (sentence: string) => void;
 }
 
-/** The disk on a unix socket, until it is disposed of. */
+/**
+ * The disk on a unix socket, until it is disposed of. A folder is told that the image is read, so that no prune takes
+ * it away meanwhile; one that cannot be written is read without.
+ * @throws RekindleError `not-found`: the image was removed since it was found
+ */
 export async function serveImageDisk(
-  { store, index }: Pick<FoundDisk, 'store' | 'index'>,
+  { store, image, index }: Pick<FoundDisk, 'store' | 'image' | 'index'>,
   options: ServeOptions = {},
 ): Promise<NbdServer> {
   await using stack = new AsyncDisposableStack();
-  const readers = stack.use(
-    startChunkReaders({ store: { kind: 'directory', path: store }, digest: index.digest }),
-  );
+  const ref = parseStore(store);
+  if (ref.kind === 'directory') {
+    const reading = await announceReading(ref.path, image, 'a mount or an export', [index]);
+    if (reading.kind === 'announced') stack.use(reading.announcement);
+  }
+  const readers = stack.use(startChunkReaders({ store: ref, digest: index.digest }));
   const device = openImageDevice(index, (id) => readers.read(id), options);
   const socket = options.socket ?? path.join(stack.use(temporaryFolder()).path, 'nbd');
   const { onProtocolError } = options;

@@ -26,6 +26,8 @@ export const announcementFolder = (store: string, announcement: string): string 
 export interface Announcement extends AsyncDisposable {
   readonly id: string;
   readonly store: WritableStoreRef;
+  /** Stops keeping it alive, and does not withdraw it: it counts until it was silent for as long as `gc` waits. */
+  leave(): void;
 }
 
 /**
@@ -38,12 +40,24 @@ export async function announceCapture(
 ): Promise<Announcement> {
   const id = randomUUID();
   await beginAnnouncement(store, id);
+  return holdAnnouncement(store, id, onLeft);
+}
+
+/** Keeps an announcement that was begun alive, until it is disposed of. */
+export function holdAnnouncement(
+  store: string,
+  id: string,
+  onLeft: (sentence: string) => void = () => {},
+): Announcement {
   // A beat that fails is noticed where it matters: by the next chunk, or by the publication.
   const timer = setInterval(() => void keepAlive(store, id).catch(() => {}), beatEveryMs);
   timer.unref();
   return {
     id,
     store: { kind: 'directory', path: store, announcement: id },
+    leave() {
+      clearInterval(timer);
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await withdrawAnnouncement(store, id).catch((error: unknown) => {

@@ -2,8 +2,9 @@ import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { type ChunkId, chunkIdOf } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
-import { outputBytes } from './chunk-file.ts';
-import { readChunkFileAside } from './directory-store.ts';
+import { isForeignCompression, outputBytes } from './chunk-file.ts';
+import { answers, chunkFilePath, readChunkFileAside, setAside } from './directory-store.ts';
+import { mayBeFileFault } from './read-fault.ts';
 import { findFrameProblem } from './zstd-frame.ts';
 
 /** Reads chunks of a directory store again, beside the caller's own thread: a service stays responsive. */
@@ -38,12 +39,22 @@ export async function checkChunks(
   return problems;
 }
 
-/** Bytes of the chunk's file, or what is wrong with it. */
+/**
+ * Bytes of the chunk's file, or what is wrong with it. What is damaged is set aside, as every reader does: found again,
+ * it would not be stored anew by the capture that is refused because of it.
+ */
 async function checkChunk(store: string, id: ChunkId): Promise<number | string> {
+  const file = chunkFilePath(store, id);
   try {
     const chunkFile = await readChunkFileAside(store, id);
-    return (await isChunk(id, chunkFile)) ? chunkFile.length : `chunk ${id} is damaged in the store`;
+    if (await isChunk(id, chunkFile)) return chunkFile.length;
+    if (!isForeignCompression(chunkFile)) setAside(file);
+    return `chunk ${id} is damaged in the store`;
   } catch (error) {
+    // Read twice: a share may have been away for a moment.
+    const again = await readChunkFileAside(store, id).catch(() => null);
+    if (again !== null && (await isChunk(id, again))) return again.length;
+    if (mayBeFileFault(error) && answers(store)) setAside(file);
     return `chunk ${id} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { access, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkPath, chunkSuffix } from '../format/chunk-id.ts';
@@ -83,8 +83,12 @@ function directorySource(
       return readWhole(chunkFilePath(folder, id), memoryFor);
     } catch (cause) {
       if (isCode(cause, 'ENOENT')) return null;
-      if (mayBeFileFault(cause) && answers(folder)) throw unreadable(id, description, cause);
-      throw readFailed(id, description, cause);
+      if (!mayBeFileFault(cause) || !answers(folder)) throw readFailed(id, description, cause);
+      // Once more, now that the store answers again: a share may have been away for a moment.
+      const again = tryRead(chunkFilePath(folder, id), memoryFor);
+      if (again !== null) return again;
+      setAside(chunkFilePath(folder, id));
+      throw unreadable(id, description, cause);
     }
   };
   /** @param use is done with the bytes before anything is waited for: the next reader gets the same memory */
@@ -93,6 +97,7 @@ function directorySource(
     if (found !== null) return use(found);
     const file = chunkFilePath(folder, id);
     const again = (await takeBack(file)) ? readNow(id) : null;
+    if (again === null && (await takeBackBad(file, id, digest))) return read(id, use);
     if (again === null)
       throw (await exists(file.slice(0, -chunkSuffix.length)))
         ? keptUnpacked(id, description)
@@ -128,7 +133,8 @@ function directorySource(
       const lane = async (): Promise<void> => {
         for (let id = ids[next++]; id !== undefined; id = ids[next++]) {
           const file = chunkFilePath(folder, id);
-          if (!(await exists(file)) && !(await takeBack(file))) absent.add(id);
+          if (!(await exists(file)) && !(await takeBack(file)) && !(await takeBackBad(file, id, digest)))
+            absent.add(id);
         }
       };
       await Promise.all(Array.from({ length: Math.min(looksAtOnce, ids.length) }, lane));
@@ -183,12 +189,41 @@ function exists(file: string): Promise<boolean> {
   );
 }
 
-/** A damaged chunk must not be found again; its bytes stay for who wants to know why. */
-function setAside(file: string): void {
+/**
+ * A damaged chunk, or one whose sectors cannot be read, must not be found again, so that the next capture or copy
+ * stores it anew; its bytes stay for who wants to know why.
+ */
+export function setAside(file: string): void {
   try {
-    fs.renameSync(file, `${file}.bad`);
+    fs.renameSync(file, `${file}${badSuffix}`);
   } catch {
     // A read-only store: the chunk stays, and every read of it is refused.
+  }
+}
+
+const badSuffix = '.bad';
+
+/**
+ * What was set aside because it could not be read may be readable again: another cable, a share that came back. It
+ * gets its name again when its bytes are right, and only then.
+ */
+async function takeBackBad(file: string, id: ChunkId, digest: ChunkDigest): Promise<boolean> {
+  try {
+    unpackChunk(id, await readFile(`${file}${badSuffix}`), file, digest);
+    // Over one that was stored anew meanwhile, too: both are right.
+    await rename(`${file}${badSuffix}`, file);
+    return true;
+  } catch {
+    return exists(file);
+  }
+}
+
+/** Null when it cannot be read, for whatever reason. */
+function tryRead(file: string, memoryFor: (size: number) => Uint8Array): Uint8Array | null {
+  try {
+    return readWhole(file, memoryFor);
+  } catch {
+    return null;
   }
 }
 
@@ -208,8 +243,8 @@ function keptUnpacked(id: ChunkId, folder: string): RekindleError {
   );
 }
 
-/** Asked in the thread that reads chunks, as they are read. */
-function answers(folder: string): boolean {
+/** Whether the store itself is there. Asked in the thread that reads chunks, as they are read. */
+export function answers(folder: string): boolean {
   try {
     fs.readdirSync(folder);
     return true;
@@ -218,7 +253,6 @@ function answers(folder: string): boolean {
   }
 }
 
-/** The file stays where it is: it may be read elsewhere, or by who saves data. */
 function unreadable(id: ChunkId, folder: string, cause: unknown): RekindleError {
   return new RekindleError('verification-failed', `Reading chunk ${id} from image store ${folder}`, {
     cause,

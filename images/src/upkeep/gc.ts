@@ -3,7 +3,7 @@ import { rename, unlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
-import { createChunkIdSet } from '../format/chunk-id-set.ts';
+import { createChunkIdSet, wordsOf } from '../format/chunk-id-set.ts';
 import { formatImageName, formatImageRef, type ImageName } from '../format/image-name.ts';
 import type { PublicKey } from '../format/minisign.ts';
 import { isNetworkFileSystem, storeTimeMs } from '../stores/announcement.ts';
@@ -11,6 +11,7 @@ import { condemnedName } from '../stores/condemned-chunk.ts';
 import { chunkFilePath } from '../stores/directory-store.ts';
 import { imageFolder, isThere, listImageFolders } from '../stores/image-files.ts';
 import { addChunksOf, isDamaged, tryReadImage } from './image-chunks.ts';
+import { readPrunedIds } from './pruned-images.ts';
 import { dropSilentAnnouncements, readAnnouncements } from './read-announcements.ts';
 import { type Swept, sweep } from './sweep.ts';
 
@@ -39,6 +40,8 @@ export interface GcResult {
   readonly images: number;
   readonly ignoredDamaged: readonly string[];
   readonly captures: { readonly running: number; readonly dropped: number };
+  /** Restores and others that read an image now. */
+  readonly readings: number;
   readonly chunks: Omit<Swept, 'condemned' | 'condemnedBytes'> & {
     readonly removed: number;
     readonly removedBytes: number;
@@ -46,7 +49,7 @@ export interface GcResult {
 }
 
 /** Another machine's view of a share may be so old: Linux keeps NFS and SMB attributes for up to a minute. */
-const settleOnShareMs = 120_000;
+export const settleOnShareMs = 120_000;
 
 /** @throws RekindleError `verification-failed` (damaged images), `usage` (no image at all), `store-unreachable` */
 export async function collectGarbage(options: GcOptions): Promise<GcResult> {
@@ -114,7 +117,8 @@ export async function collectGarbage(options: GcOptions): Promise<GcResult> {
     return {
       images: marked.known.size,
       ignoredDamaged: marked.ignored,
-      captures: { running: announced.length, dropped: dropped.length },
+      captures: { running: announced.captures, dropped: dropped.length },
+      readings: announced.readings,
       chunks: { ...counts, ...removal, takenBack: counts.takenBack + removal.takenBack },
     };
   } catch (cause) {
@@ -150,6 +154,14 @@ async function markImages(
   known: ReadonlySet<string>,
   to: Parameters<typeof addChunksOf>[1],
 ): Promise<Marked> {
+  const addPruned = async (): Promise<void> => {
+    for (const ids of await readPrunedIds(store)) {
+      const words = wordsOf(ids);
+      for (let at = 0; at < words.length / 8; at++) to.add(words, at);
+    }
+  };
+  // Before and after: one that is hidden or given back while its folder is listed is in neither place, or in one.
+  await addPruned();
   const folders = (await listImageFolders(store)).filter(({ name }) => !known.has(formatImageName(name)));
   const read = new Set(known);
   const damaged: { readonly name: ImageName; readonly reason: string }[] = [];
@@ -166,6 +178,7 @@ async function markImages(
       read.add(formatImageName(name));
     }
   }
+  await addPruned();
   const refused = damaged.filter(({ name }) => !ignoreDamaged.includes(formatImageRef(name)));
   if (refused.length > 0) throw damagedImages(store, refused);
   for (const { name } of damaged) read.add(formatImageName(name));

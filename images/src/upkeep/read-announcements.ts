@@ -1,17 +1,20 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { wordsOf } from '../format/chunk-id-set.ts';
+import { lastSignOf, readsFile } from '../stores/announce-reading.ts';
 import { capturesFolder, journalPrefix } from '../stores/announcement.ts';
 
-/** What the captures of a store announced: their names, and every chunk that one of them counts on. */
+/** What the writers and readers of a store announced: how many they are, and every chunk that one of them counts on. */
 export async function readAnnouncements(
   store: string,
   onChunk: (words: Uint32Array, at: number) => void,
-): Promise<string[]> {
+): Promise<{ readonly captures: number; readonly readings: number }> {
   const announcements = await listAnnouncements(store);
+  let readings = 0;
   for (const announcement of announcements) {
     const folder = path.join(store, capturesFolder, announcement);
     for (const name of await namesIn(folder)) {
+      if (name === readsFile) readings++;
       if (!name.startsWith(journalPrefix)) continue;
       const bytes = await readFile(path.join(folder, name)).catch(nothingWhenGone);
       // A last id that is not whole yet is of a capture that has not looked for its chunk yet either.
@@ -19,7 +22,7 @@ export async function readAnnouncements(
       for (let at = 0; at < words.length / 8; at++) onChunk(words, at);
     }
   }
-  return announcements;
+  return { captures: announcements.length - readings, readings };
 }
 
 /**
@@ -35,12 +38,7 @@ export async function dropSilentAnnouncements(
   const dropped: string[] = [];
   for (const announcement of await listAnnouncements(store)) {
     const folder = path.join(store, capturesFolder, announcement);
-    let lastSign = 0;
-    for (const name of ['', ...(await namesIn(folder))]) {
-      const { mtimeMs } = await stat(path.join(folder, name)).catch(() => ({ mtimeMs: 0 }));
-      lastSign = Math.max(lastSign, mtimeMs);
-    }
-    if (nowMs - lastSign <= silentMs) continue;
+    if (nowMs - (await lastSignOf(folder)) <= silentMs) continue;
     await rm(folder, { recursive: true, force: true });
     dropped.push(announcement);
   }

@@ -199,7 +199,13 @@ export const configurationSchema = z
     dhcp: dhcpSchema.prefault({}),
     boot: bootSchema.prefault({}),
     tftp: z
-      .strictObject({ port: port.default(69).describe('UDP port for loaders; firmware asks at 69.') })
+      .strictObject({
+        port: port.default(69).describe('UDP port for loaders; firmware asks at 69.'),
+        singlePort: z
+          .boolean()
+          .default(false)
+          .describe('Send loaders from that port too, for firewalls that know no TFTP.'),
+      })
       .prefault({}),
     http: z
       .strictObject({ port: port.default(8080).describe('TCP port for boot files; nothing secret there.') })

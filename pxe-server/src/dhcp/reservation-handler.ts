@@ -72,10 +72,8 @@ function handleDiscover(request: DhcpPacket, client: Client, context: Reservatio
 /** RFC 2131 section 4.3.2: what a REQUEST means follows from which of option 54, option 50 and ciaddr are set. */
 function handleRequest(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
   const { settings, pool, now } = context;
-  const server = readAddress(request.options, optionCode.serverIdentifier);
-  if (server !== undefined && server !== settings.interfaceAddress) {
-    return ignore(`the REQUEST is for another DHCP server, ${server}`);
-  }
+  const forOther = checkServer(request, 'REQUEST', settings);
+  if (forOther !== undefined) return forOther;
   // A client that names no address (against the RFC, seen in small clients) means the one it was offered.
   const wanted = [readAddress(request.options, optionCode.requestedAddress), request.ciaddr].find(
     (candidate) => candidate !== undefined && candidate !== unspecifiedAddress,
@@ -97,6 +95,13 @@ function handleRequest(request: DhcpPacket, client: Client, context: Reservation
   return leaseReply(request, client.mac, 'ACK', granted, boot, context);
 }
 
+/** REQUEST, DECLINE and RELEASE name the server that they are for (RFC 2131 table 5). */
+function checkServer(request: DhcpPacket, message: string, settings: DhcpSettings): Ignored | undefined {
+  const server = readAddress(request.options, optionCode.serverIdentifier);
+  const isForUs = server === undefined || server === settings.interfaceAddress;
+  return isForUs ? undefined : ignore(`the ${message} is for another DHCP server, ${server}`);
+}
+
 /** RFC 2131 section 4.3.5: parameters without a lease, to an address that the client says it has. */
 function handleInform(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
   const { settings } = context;
@@ -116,8 +121,10 @@ function handleInform(request: DhcpPacket, client: Client, context: ReservationC
 function handleRelease(
   request: DhcpPacket,
   { mac }: Client,
-  { pool }: ReservationContext,
+  { pool, settings }: ReservationContext,
 ): AddressNotice | Ignored {
+  const forOther = checkServer(request, 'RELEASE', settings);
+  if (forOther !== undefined) return forOther;
   if (!pool.release(mac, request.ciaddr))
     return ignore(`RELEASE of ${request.ciaddr}, which is no pool lease`);
   return { kind: 'released', address: request.ciaddr };
@@ -126,8 +133,10 @@ function handleRelease(
 function handleDecline(
   request: DhcpPacket,
   { mac }: Client,
-  { decider, pool, now }: ReservationContext,
+  { decider, pool, settings, now }: ReservationContext,
 ): AddressNotice | Ignored {
+  const forOther = checkServer(request, 'DECLINE', settings);
+  if (forOther !== undefined) return forOther;
   const address = readAddress(request.options, optionCode.requestedAddress);
   if (address === undefined) return ignore('a DECLINE that names no address');
   const rule = decider.addressFor(mac);

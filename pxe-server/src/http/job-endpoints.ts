@@ -7,7 +7,8 @@ import { formatImageName, formatImageRef, parseImageRef } from '#images/format/i
 import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
-import { addJobEvents, findJob, openJob } from '../jobs/job-store.ts';
+import { beatHeldImage, holdImage, releaseImage } from '../jobs/held-image.ts';
+import { addJobEvents, discardJob, findJob, openJob } from '../jobs/job-store.ts';
 import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
 import { shareForJob } from '../jobs/share-for-job.ts';
 import { mintToken } from '../jobs/token.ts';
@@ -63,6 +64,11 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
         technician,
         machine,
       });
+      if (kind === 'job' && !(await holdImage(context, { jobId, image: image.name, machine }))) {
+        discardJob(state, jobId);
+        const message = `Image ${image.ref} was removed a moment ago.`;
+        return refuse(404, { code: 'no-such-image', message, next: 'Choose another image.' });
+      }
       const token = mintToken(state, { kind, technician, how, station: name, job: jobId, expiresAt });
       if (kind === 'job') {
         const sentence = `${technician} opens a restore of ${image.ref}`;
@@ -96,7 +102,13 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     async handle({ parameters, body: { events } }) {
       addJobEvents(state, parameters['jobId'] ?? '', events);
       const job = findJob(state, parameters['jobId'] ?? '');
-      if (job !== undefined) beatJobTurn(context, job);
+      if (job === undefined) return ok(undefined);
+      beatJobTurn(context, job);
+      beatHeldImage(context, job);
+      for (const { state: outcome, sentence } of events) {
+        if (outcome !== 'done' && outcome !== 'failed') continue;
+        journal.record({ machine: job.machine, stage: 'steps', sentence: sentence.slice(0, 300) });
+      }
       return ok(undefined);
     },
   });
@@ -120,6 +132,7 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
       }
       await closeRun(context, job, report);
       await releaseJobTurn(context, job, 'ended');
+      if (job.kind === 'restore') await releaseImage(context, job, report.outcome);
       return ok(undefined);
     },
   });

@@ -26,7 +26,9 @@ export async function closeRun(context: ServiceContext, job: Job, machine: Machi
     stage: 'runtime',
     sentence: `reports: ${machine.outcome} (exit code ${machine.exitCode})`,
   });
-  const report = assembleRunReport(job, machine, journal.boots(job.machine).at(-1) ?? [], closedAt);
+  // What the runtime did, the report says itself.
+  const boot = (journal.boots(job.machine).at(-1) ?? []).filter(({ stage }) => stage !== 'steps');
+  const report = assembleRunReport(job, machine, boot, closedAt);
   const folder = join(context.paths.reports, job.station, `${formatUtc(job.openedAt)}_${job.id}`);
   await writeReport(folder, report, context);
 

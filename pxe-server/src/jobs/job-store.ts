@@ -63,6 +63,11 @@ export function openJob(state: State, job: NewJob, now = Date.now()): string {
   return id;
 }
 
+/** A job that nobody was told of. */
+export function discardJob(state: State, id: string): void {
+  state.prepare('DELETE FROM jobs WHERE id = ?').run(id);
+}
+
 export function findJob(state: State, id: string): Job | undefined {
   const row = state.prepare('SELECT * FROM jobs WHERE id = ?').get(id);
   return row === undefined ? undefined : jobRowSchema.parse(row);

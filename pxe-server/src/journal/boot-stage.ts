@@ -1,5 +1,5 @@
-/** How far a machine is on its way from F12 to the runtime, in order. */
-export const bootStages = ['firmware', 'loader', 'ipxe', 'boot-files', 'runtime'] as const;
+/** How far a machine is on its way from F12 to the restored system, in order; `steps` is what the runtime did. */
+export const bootStages = ['firmware', 'loader', 'ipxe', 'boot-files', 'runtime', 'steps'] as const;
 export type BootStage = (typeof bootStages)[number];
 
 /** One line of the journal: what a machine did, as a sentence. */

@@ -65,6 +65,7 @@ export async function serveInterface(options: InterfaceServiceOptions): Promise<
   const tftp = await startTftpServer({
     address: served.address,
     port: configuration.tftp.port,
+    singlePort: configuration.tftp.singlePort,
     files: loaders,
     onEvent: options.onTftp,
   });

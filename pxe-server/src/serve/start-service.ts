@@ -12,6 +12,7 @@ import { readServerTls, readSigningKey } from '../site/site-keys.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import { openState } from '../site/state.ts';
 import { createRegistryDecider } from '../stations/registry-decider.ts';
+import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { recordDhcpEvent, recordTftpEvent } from './boot-events.ts';
 import { checkReadiness, type ReadinessProblem, readinessError } from './check-readiness.ts';
 import type { Logger } from './log.ts';
@@ -19,6 +20,7 @@ import { countDhcpEvent, countTftpEvent, createMetrics } from './metrics.ts';
 import { keysThatNeedRestart, replaceConfiguration } from './reload-configuration.ts';
 import { type InterfaceService, type ServedEndpoints, serveInterface } from './serve-interface.ts';
 import type { ServiceContext } from './service-context.ts';
+import { shielded } from './shielded.ts';
 import { watchDhcpServers } from './watch-dhcp-servers.ts';
 
 export interface Service {
@@ -55,7 +57,11 @@ export async function startService(
   if (problems.length > 0) throw readinessError(problems);
 
   const metrics = createMetrics();
-  const journal = createJournal(state, configuration.journal.boots);
+  const journal = createJournal(state, {
+    keptBoots: configuration.journal.boots,
+    onFailure: (error) => log.error({ err: error }, 'journal cannot be written'),
+  });
+  stack.defer(() => journal.flush());
   const decider = createRegistryDecider(state, configuration);
   const loaders = await loaderFiles();
   const signingKey = await readSigningKey(paths);
@@ -78,13 +84,13 @@ export async function startService(
     loaders,
     onError: (doing, error) => log.error({ doing, err: error }, 'boot file failed'),
   });
-  const onDhcp = (event: DhcpEvent) => {
+  const onDhcp = shielded(log, 'dhcp event', (event: DhcpEvent) => {
     countDhcpEvent(metrics, event);
     recordDhcpEvent(journal, log, event);
     if (event.event !== 'ignored' || event.otherServer === undefined) return;
     const isNew = noteOtherServer(state, event.otherServer, `${event.mac} has chosen it`);
     if (isNew) log.warn({ server: event.otherServer, machine: event.mac }, 'another dhcp server');
-  };
+  });
   const shared = {
     configuration,
     tls: await readServerTls(paths),
@@ -94,10 +100,10 @@ export async function startService(
     decider,
     leases: createLeaseStore(state),
     onDhcp,
-    onTftp: (event: Parameters<typeof recordTftpEvent>[2]) => {
+    onTftp: shielded(log, 'tftp event', (event: TftpEvent) => {
       countTftpEvent(metrics, event);
       recordTftpEvent(journal, log, event);
-    },
+    }),
   };
   const interfaces: InterfaceService[] = [];
   for (const each of served) {

@@ -1,5 +1,5 @@
 import { chmodSync, existsSync } from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { RekindleError } from '#base/errors.ts';
 
 /**
@@ -7,6 +7,9 @@ import { RekindleError } from '#base/errors.ts';
  * and short transactions let them, and nothing is cached, so that a change counts at once.
  */
 export type State = DatabaseSync;
+
+/** How long a statement waits for another process that writes. */
+export const busyTimeoutMs = 5000;
 
 /** Step n brings a state of version n to n + 1. Never edited after a release, only added to. */
 const migrations: readonly string[] = [
@@ -109,6 +112,7 @@ const migrations: readonly string[] = [
     since TEXT NOT NULL
   ) STRICT;
   `,
+  'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
 ];
 
 /**
@@ -122,7 +126,7 @@ export function openState(file: string, options: { readonly create?: boolean } =
     });
   }
   try {
-    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 5000 });
+    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: busyTimeoutMs });
     // It holds password hashes.
     if (file !== ':memory:') chmodSync(file, 0o600);
     // A power cut may take the last moment with it, never the order of things; a flush for every line of the
@@ -150,6 +154,17 @@ function migrate(state: State, file: string): void {
     for (const step of migrations.slice(version)) state.exec(step);
     state.exec(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+const statements = new WeakMap<State, Map<string, StatementSync>>();
+
+/** A statement that is asked for with every packet: compiled once for each state. */
+export function prepared(state: State, sql: string): StatementSync {
+  const known = statements.get(state) ?? new Map<string, StatementSync>();
+  statements.set(state, known);
+  const statement = known.get(sql) ?? state.prepare(sql);
+  known.set(sql, statement);
+  return statement;
 }
 
 /** All or nothing, also against other processes: the write lock is taken at the start. */

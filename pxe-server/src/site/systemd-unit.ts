@@ -14,7 +14,10 @@ export interface UnitPaths {
  * `rekindle.service` for this computer.
  * @throws RekindleError `usage`: a path that systemd would read as something else
  */
-export async function formatSystemdUnit({ folder, node, site, store }: UnitPaths): Promise<string> {
+export async function formatSystemdUnit(
+  { folder, node, site, store }: UnitPaths,
+  template = join(folder, 'scripts', 'systemd', 'rekindle.service'),
+): Promise<string> {
   const values = { folder, node, site, store, rekindle: join(folder, 'scripts', 'rekindle.ts') };
   for (const path of Object.values(values)) {
     if (/^\/[A-Za-z0-9._/+-]+$/.test(path)) continue;
@@ -22,8 +25,7 @@ export async function formatSystemdUnit({ folder, node, site, store }: UnitPaths
       next: 'Use absolute paths of letters, digits and . _ - +',
     });
   }
-  const template = await readFile(join(folder, 'scripts', 'systemd', 'rekindle.service'), 'utf8');
-  const lines = template
+  const lines = (await readFile(template, 'utf8'))
     .split('\n')
     .filter((line) => !line.startsWith('# ') || !/`rekindle init|by hand/.test(line));
   return lines

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { State } from '../site/state.ts';
+import { prepared, type State } from '../site/state.ts';
 
 /**
  * One restore without a log-on, for a limited time. It is used up when the restore is reported as done; until
@@ -28,8 +28,7 @@ export function disarm(state: State, station: string): boolean {
 
 /** Undefined when the station is not armed, or its time is over at `now`. */
 export function findArmed(state: State, station: string, now = Date.now()): Armed | undefined {
-  const row = state
-    .prepare('SELECT station, image, until, by FROM armed WHERE station = ? AND until > ?')
-    .get(station, now);
+  const sql = 'SELECT station, image, until, by FROM armed WHERE station = ? AND until > ?';
+  const row = prepared(state, sql).get(station, now);
   return row === undefined ? undefined : rowSchema.parse(row);
 }

@@ -1,17 +1,30 @@
 import type { BootDecider, BootTarget, Machine, NotForUs, StationAddress } from '../boot/boot-decider.ts';
 import { type Ipv4Address, ipv4, isInSubnet, netmaskOf } from '../boot/ipv4-address.ts';
+import type { MacAddress } from '../boot/mac-address.ts';
 import type { Configuration } from '../config/configuration.ts';
 import { hasCaptured } from '../jobs/job-store.ts';
 import type { State } from '../site/state.ts';
 import { findArmed } from './arming.ts';
-import { currentEnrolment } from './enrolment-window.ts';
+import { awaitsApproval, currentEnrolment, mayEnrol } from './enrolment-window.ts';
 import type { Station } from './station.ts';
-import { findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
+import { findAddressByMac, findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
 
 const notKnown: NotForUs = {
   kind: 'not-for-us',
   reason: 'no station has this network card, and no enrolment window is open',
 };
+
+/** Why an unknown machine may not boot; undefined: it may, to be enrolled. */
+function enrolling(window: ReturnType<typeof currentEnrolment>, mac: MacAddress): NotForUs | undefined {
+  switch (mayEnrol(window, mac)) {
+    case 'yes':
+      return undefined;
+    case 'no-window':
+      return notKnown;
+    case 'not-approved':
+      return { kind: 'not-for-us', reason: `it ${awaitsApproval}: rekindle enrol approve ${mac}` };
+  }
+}
 
 /** What `machine` is, as far as a boot request can say: by network card, else by the system's UUID. */
 export function stationOf(state: State, machine: Pick<Machine, 'mac' | 'uuid'>): Station | undefined {
@@ -40,8 +53,7 @@ export function createRegistryDecider(state: State, configuration: Pick<Configur
       if (machine.uuid !== undefined) remember(machine.mac, station);
       const window = currentEnrolment(state);
       if (station === undefined) {
-        const open = window !== undefined && window.station === undefined;
-        return open ? { kind: 'runtime', purpose: 'enrolment' } : notKnown;
+        return enrolling(window, machine.mac) ?? { kind: 'runtime', purpose: 'enrolment' };
       }
       const loader = station.loaderDriver === undefined ? {} : { loaderDriver: station.loaderDriver };
       if (isForEnrolment(state, station, window)) return { kind: 'runtime', purpose: 'enrolment', ...loader };
@@ -51,10 +63,9 @@ export function createRegistryDecider(state: State, configuration: Pick<Configur
     },
 
     addressFor(mac) {
-      const station = findStationByMac(state, mac) ?? findStation(state, replacedCards.get(mac) ?? '');
+      const station = findAddressByMac(state, mac) ?? findStation(state, replacedCards.get(mac) ?? '');
       if (station === undefined) {
-        const window = currentEnrolment(state);
-        return window !== undefined && window.station === undefined ? { kind: 'enrolment-pool' } : notKnown;
+        return enrolling(currentEnrolment(state), mac) ?? { kind: 'enrolment-pool' };
       }
       if (station.address === undefined) {
         return { kind: 'not-for-us', reason: `station ${station.name} has no address in the registry` };

@@ -1,8 +1,9 @@
+import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type StationNetwork, stationNetworkSchema } from '#contract/station-network.ts';
 import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import { inTransaction, type State } from '../site/state.ts';
+import { inTransaction, prepared, type State } from '../site/state.ts';
 import { parseStationRow, type Station, type StationRole } from './station.ts';
 
 export function listStations(state: State): Station[] {
@@ -10,7 +11,7 @@ export function listStations(state: State): Station[] {
 }
 
 export function findStation(state: State, name: string): Station | undefined {
-  const row = state.prepare('SELECT * FROM stations WHERE name = ?').get(name);
+  const row = prepared(state, 'SELECT * FROM stations WHERE name = ?').get(name);
   return row === undefined ? undefined : parseStationRow(row);
 }
 
@@ -25,11 +26,25 @@ export function getStation(state: State, name: string): Station {
 
 /** The station that one of this network card belongs to: enough to answer a boot request, never to write. */
 export function findStationByMac(state: State, mac: string): Station | undefined {
-  const row = state
-    .prepare('SELECT stations.* FROM stations JOIN station_macs ON station = name WHERE mac = ?')
-    .get(mac);
+  const sql = 'SELECT stations.* FROM stations JOIN station_macs ON station = name WHERE mac = ?';
+  const row = prepared(state, sql).get(mac);
   return row === undefined ? undefined : parseStationRow(row);
 }
+
+/** What DHCP says to one of its network cards; without its passport, because every packet asks. */
+export function findAddressByMac(
+  state: State,
+  mac: string,
+): Pick<Station, 'name' | 'address' | 'computerName'> | undefined {
+  const sql = `SELECT name, address, computer_name AS computerName
+    FROM stations JOIN station_macs ON station = name WHERE mac = ?`;
+  const row = prepared(state, sql).get(mac);
+  return row === undefined ? undefined : addressRowSchema.parse(row);
+}
+
+const addressRowSchema = z
+  .object({ name: stationNameSchema, address: z.string().nullable(), computerName: z.string() })
+  .transform(({ address, ...rest }) => (address === null ? rest : { ...rest, address }));
 
 /** For a station whose network card was replaced. Placeholders that whole product lines share do not count. */
 export function findStationByUuid(state: State, uuid: string): Station | undefined {

@@ -40,17 +40,33 @@ const stationRowSchema = z.object({
   enrolled_by: z.string(),
 });
 
+/** Asked for with every packet of a boot, and always the same: by its text, the newest last. */
+const parsedPassports = new Map<string, HardwarePassport>();
+const rememberedPassports = 1024;
+
+function parsePassport(text: string): HardwarePassport {
+  const known = parsedPassports.get(text);
+  if (known !== undefined) return known;
+  const passport = hardwarePassportSchema.parse(JSON.parse(text));
+  const [oldest] = parsedPassports.keys();
+  if (parsedPassports.size >= rememberedPassports && oldest !== undefined) parsedPassports.delete(oldest);
+  parsedPassports.set(text, passport);
+  return passport;
+}
+
+const noNetwork = stationNetworkSchema.parse({});
+
 export function parseStationRow(row: unknown): Station {
   const parsed = stationRowSchema.parse(row);
   return {
     name: parsed.name,
-    passport: hardwarePassportSchema.parse(JSON.parse(parsed.passport)),
+    passport: parsePassport(parsed.passport),
     ...(parsed.address === null ? {} : { address: parsed.address }),
     ...(parsed.loader_driver === null ? {} : { loaderDriver: parsed.loader_driver }),
     computerName: parsed.computer_name,
     role: parsed.station_role,
     onTerminalBus: parsed.terminal_bus !== 0,
-    network: stationNetworkSchema.parse(JSON.parse(parsed.network)),
+    network: parsed.network === '{}' ? noNetwork : stationNetworkSchema.parse(JSON.parse(parsed.network)),
     enrolledAt: new Date(parsed.enrolled_at),
     enrolledBy: parsed.enrolled_by,
   };

@@ -30,23 +30,32 @@ const maximumRequest = 2048;
 
 /** Never throws: what cannot be read is `malformed` with the reason. */
 export function parseClientPacket(bytes: Uint8Array): ClientPacket {
-  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (data.length < 4) return malformed(`${data.length} bytes are too short for a TFTP packet`);
-  const opcode = data.readUInt16BE(0);
+  if (bytes.length < 4) return malformed(`${bytes.length} bytes are too short for a TFTP packet`);
+  const opcode = uint16(bytes, 0);
+  const number = uint16(bytes, 2);
   switch (opcode) {
     case 1:
     case 2:
-      return parseRequest(opcode === 1 ? 'rrq' : 'wrq', data.subarray(2));
+      return parseRequest(opcode === 1 ? 'rrq' : 'wrq', bufferOf(bytes).subarray(2));
     case 4:
-      return { kind: 'ack', block: data.readUInt16BE(2) };
+      return { kind: 'ack', block: number };
     case 5: {
+      const data = bufferOf(bytes);
       const end = data.indexOf(0, 4);
       const message = data.toString('latin1', 4, end === -1 ? data.length : end);
-      return { kind: 'error', code: data.readUInt16BE(2), message };
+      return { kind: 'error', code: number, message };
     }
     default:
       return malformed(`opcode ${opcode} is nothing a TFTP client sends`);
   }
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function parseRequest(kind: 'rrq' | 'wrq', body: Buffer): ClientPacket {

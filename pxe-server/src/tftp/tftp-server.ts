@@ -5,7 +5,9 @@ import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.
 import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
 import { findServedFile, openServedFile, type ServedFile, type ServedFiles } from './served-file.ts';
 import type { TftpEvent } from './tftp-event.ts';
-import { type Peer, runTransfer } from './transfer-socket.ts';
+import { openOwnPort, type Peer, sameAddress, sharePort } from './transfer-port.ts';
+import { startRun, type TransferRun } from './transfer-run.ts';
+import { keepVigil } from './vigil.ts';
 
 export interface TftpServer {
   /** The port in use; differs from the one asked for when that was 0. */
@@ -23,19 +25,47 @@ export interface TftpServerOptions {
   readonly onEvent: (event: TftpEvent) => void;
   readonly limits?: NegotiationLimits;
   readonly maximumTransfers?: number;
+  /** Transfers leave from `port` too instead of each from a free one: for firewalls that know no TFTP. */
+  readonly singlePort?: boolean;
 }
 
 interface RunningTransfer {
   readonly fileName: string;
+  /** Its reason is what the log says; `restarted` when the client must not hear of it. */
   readonly stopping: AbortController;
-  hasProgress: boolean;
+  /** The datagram that asked for it. */
+  readonly request: Buffer;
+  run?: TransferRun;
   ended: Promise<void>;
 }
 
+/** No client repeats its request sooner; one that does after a longer silence has begun anew. */
+const beganAnewAfterMs = 1000;
+
+/**
+ * An impatient client asks again before the first answer, which the transfer repeats by itself, and a network may double
+ * or delay a request until the transfer is under way: ending that for a copy would end it for good.
+ */
+function isCopy({ request, run }: RunningTransfer, bytes: Uint8Array): boolean {
+  if (!request.equals(bytes)) return false;
+  const progressAt = run?.progressAt();
+  return progressAt === undefined || performance.now() - progressAt < beganAnewAfterMs;
+}
+
+const restarted = new Error('the client asked for another transfer');
+
 /** Read-only TFTP (RFC 1350, 2347, 2348, 2349, 7440). Throws `usage` when the port cannot be bound. */
 export async function startTftpServer(options: TftpServerOptions): Promise<TftpServer> {
-  const { address, files, onEvent, limits = defaultLimits, maximumTransfers = 1000 } = options;
+  const {
+    address,
+    files,
+    onEvent,
+    limits = defaultLimits,
+    maximumTransfers = 1000,
+    singlePort = false,
+  } = options;
   const transfers = new Map<string, RunningTransfer>();
+  const vigil = keepVigil(() => transfers.size === 1);
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
@@ -51,27 +81,39 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       refuse(peer, fileName, errorCode.notDefined, 'The server cannot read this file now');
       throw error;
     });
-    const outcome = await runTransfer({
-      localAddress: address,
-      peer,
+    const { signal } = running.stopping;
+    const receive = (bytes: Uint8Array) => {
+      vigil.heard();
+      running.run?.receive(bytes);
+    };
+    const broken = (error: Error) => running.run?.stop(error);
+    using port = singlePort ? sharePort(socket, peer) : await openOwnPort(address, peer, receive, broken);
+    signal.throwIfAborted();
+    const run = startRun({
       reader: opened,
       parameters: negotiate(request.options, opened.size, limits),
-      signal: running.stopping.signal,
-      onProgress: () => {
-        running.hasProgress = true;
+      send: (bytes, sent) => {
+        port.send(bytes, sent);
+        vigil.spoke();
       },
     });
+    running.run = run;
+    signal.addEventListener('abort', () => {
+      const isRestarted = signal.reason === restarted;
+      run.stop(signal.reason, isRestarted ? undefined : 'The server could not go on with this transfer');
+    });
+    const outcome = await run.outcome;
     const milliseconds = Math.round(performance.now() - startedAt);
     onEvent({ event: 'finished', client: nameOf(peer), fileName, outcome, bytes: opened.size, milliseconds });
   };
 
-  const begin = (peer: Peer, request: Request, file: ServedFile) => {
+  const begin = (peer: Peer, bytes: Uint8Array, request: Request, file: ServedFile) => {
     const client = nameOf(peer);
     const { fileName } = request;
     const running: RunningTransfer = {
       fileName,
       stopping: new AbortController(),
-      hasProgress: false,
+      request: Buffer.from(bytes),
       ended: Promise.resolve(),
     };
     transfers.set(client, running);
@@ -90,6 +132,11 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     const request = parseClientPacket(bytes);
     if (request.kind === 'malformed') return onEvent({ event: 'ignored', client, reason: request.reason });
     if (request.kind === 'ack' || request.kind === 'error') {
+      const run = singlePort ? transfers.get(client)?.run : undefined;
+      if (run !== undefined) {
+        vigil.heard();
+        return run.receive(bytes);
+      }
       return onEvent({ event: 'ignored', client, reason: `${request.kind} outside of a transfer` });
     }
     const { fileName, mode } = request;
@@ -106,16 +153,15 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     }
 
     const running = transfers.get(client);
-    if (running !== undefined && running.fileName === fileName && !running.hasProgress) {
-      // An impatient client asks again; the transfer repeats its first packet by itself.
+    if (running !== undefined && isCopy(running, bytes)) {
       return onEvent({ event: 'ignored', client, reason: 'a repeated request' });
     }
     if (running === undefined && transfers.size >= maximumTransfers) {
       return refuse(peer, fileName, errorCode.notDefined, 'Too many transfers; try again');
     }
     // The client started again from the same port without a word.
-    running?.stopping.abort(new Error('the client asked for another transfer'));
-    begin(peer, request, file);
+    running?.stopping.abort(restarted);
+    begin(peer, bytes, request, file);
   };
 
   socket.on('message', (bytes, from) => {
@@ -140,10 +186,12 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 }
 
 async function listen(address: string, port: number): Promise<Socket> {
-  const socket = createSocket('udp4');
+  const socket = createSocket({ type: 'udp4', lookup: sameAddress });
   try {
+    // Without a lookup that waits, it listens before `bind` returns.
+    const listening = once(socket, 'listening');
     socket.bind({ address, port, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
     // Hundreds of requests may come at once, e.g. after a power cut.
     socket.setRecvBufferSize(1 << 20);
     return socket;

@@ -19,6 +19,8 @@ export interface TransferState {
   readonly sentAt: number;
   /** The window was sent more than once: its answer measures nothing and a repeated ACK asks for nothing. */
   readonly repeated: boolean;
+  /** The window before was sent more than once: the client has copies of it, and may say so by an ACK for each. */
+  readonly copiesExpected: boolean;
   /** Time-outs since the client last got on. */
   readonly timeouts: number;
   /**
@@ -74,6 +76,7 @@ export function startTransfer(parameters: TransferParameters, fileSize: number, 
     roundTrip: initialRoundTrip,
     sentAt: now,
     repeated: false,
+    copiesExpected: false,
     timeouts: 0,
     ignoresRepeats: false,
     timerAt: now + initialRoundTrip.timeout,
@@ -141,18 +144,27 @@ function stepAck(state: TransferState, block: number, now: number): TransferStep
     return { state: { ...state, acknowledged }, outcome: { kind: 'done' } };
   }
   const ignoresRepeats = state.ignoresRepeats || (state.parameters.windowSize === 1 && ahead === 2);
-  const next = { ...measure(state, now), acknowledged, timeouts: 0, ignoresRepeats, progressAt: now };
+  const next = {
+    ...measure(state, now),
+    acknowledged,
+    copiesExpected: state.repeated,
+    timeouts: 0,
+    ignoresRepeats,
+    progressAt: now,
+  };
   return sendWindow(next, now, { repeated: false });
 }
 
 /**
  * An ACK of the block before the window. In lock-step it is a copy and gets no answer. With a larger window it
  * may say that the window's first block was lost (RFC 7440 section 4); it counts once a window, and only when it
- * is old enough to be an answer to the window.
+ * is old enough to be an answer to the window. Behind a window that was repeated it is the answer to the copy (atftp
+ * sends one for each): taken for a loss, it would make the next copy, and so on to the end of the file.
  */
 function stepRepeatedAck(state: TransferState, now: number): TransferStep {
   const isAnswer = now - state.sentAt >= state.roundTrip.smoothed / 2;
-  if (state.parameters.windowSize === 1 || state.repeated || !isAnswer) return { state };
+  const isCopy = state.repeated || state.copiesExpected;
+  if (state.parameters.windowSize === 1 || isCopy || !isAnswer) return { state };
   return sendWindow(state, now, { repeated: true });
 }
 

@@ -1,7 +1,10 @@
 import { realpathSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
+import { callTool } from '#base/run-tool.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
+import { readSignedTicket } from '../medium/station-ticket.ts';
 import { readBlockDevices } from './block-devices.ts';
 import { findDiskUses, type Holding, type SystemUse } from './disk-uses.ts';
 import { parseMountInfo, parseSwaps } from './mount-table.ts';
@@ -23,12 +26,39 @@ export function holdingsOf(source: StoreRef): Holding[] {
 }
 
 /**
- * Refuses a disk that holds the image store, is write-protected, or is in use in any way; the kernel's own claim
+ * The medium that this runtime was booted from, by the identity that the ticket in its initramfs carries: every device
+ * with that file system, mounted or not. Whoever has two of them (a copied stick, a disk that was once overwritten with
+ * the medium) loses neither. Empty on a machine that was booted from anything else.
+ */
+export async function mediumHoldings(root = '/'): Promise<Holding[]> {
+  const ticket = await readSignedTicket(root);
+  if (ticket === undefined) return [];
+  // Only the identity is taken, to refuse more: what the ticket permits is judged with its signature.
+  const { fileSystemUuid } = identitySchema.parse(JSON.parse(ticket.bytes.toString('utf8')));
+  const all = ['-c', '/dev/null', '-o', 'device', '-t', `UUID=${fileSystemUuid}`];
+  const { stdout } = await callTool('looking for the recovery medium', blkid, all);
+  const devices = stdout.toString().split('\n').filter(Boolean);
+  return devices.map((device) => ({ what: 'the recovery medium', device: sysfsName(device) }));
+}
+
+const blkid = { command: 'blkid', debianPackage: 'util-linux' };
+const identitySchema = z.object({ fileSystemUuid: z.string() });
+
+/** `/dev/cciss/c0d0` is `cciss!c0d0` in sysfs. */
+const sysfsName = (device: string): string => realpathSync(device).slice('/dev/'.length).replaceAll('/', '!');
+
+/**
+ * Refuses a disk that holds the image store or the recovery medium, is write-protected, or is in use in any way; the kernel's own claim
  * (O_EXCL) says only "busy" and only when it is too late to plan. Reads only; a disk kept in a file has no users
  * that the kernel knows.
+ * @param root of the running system's files
  * @throws RekindleError `target-unfit` with every reason
  */
-export async function assertDiskFree(devicePath: string, holdings: readonly Holding[]): Promise<void> {
+export async function assertDiskFree(
+  devicePath: string,
+  holdings: readonly Holding[],
+  root = '/',
+): Promise<void> {
   const stat = statSync(devicePath);
   if (!stat.isBlockDevice()) return;
   const system = await readSystemUse();
@@ -43,7 +73,7 @@ export async function assertDiskFree(devicePath: string, holdings: readonly Hold
       },
     );
   }
-  const uses = findDiskUses(device.name, system, holdings);
+  const uses = findDiskUses(device.name, system, [...holdings, ...(await mediumHoldings(root))]);
   const [first] = uses;
   if (first === undefined) return;
   throw new RekindleError('target-unfit', `looking at what uses ${devicePath}`, {

@@ -17,24 +17,33 @@ export interface DiskUse {
   readonly next: string;
 }
 
-/** A folder that has to stay readable during the restore. */
-export interface Holding {
-  /** Absolute and without symbolic links. */
-  readonly path: string;
+/** What has to stay as it is during the restore: a folder that is read, or a device, mounted or not. */
+export type Holding = {
   /** `the image store`, `the recovery medium` */
   readonly what: string;
-}
+} & (
+  | {
+      /** Absolute and without symbolic links. */
+      readonly path: string;
+    }
+  /** Of sysfs, a partition or a disk. */
+  | { readonly device: string }
+);
 
 /** Why a disk may not be written, most telling first; empty when nothing uses it. Pure. */
 export function findDiskUses(disk: string, system: SystemUse, holdings: readonly Holding[] = []): DiskUse[] {
   const { devices, mounts, swaps } = system;
   const members = devices.filter((device) => device.name === disk || device.disk === disk);
   const uses: DiskUse[] = [];
-  for (const { what, path } of holdings) {
-    if (!backingDisks(path, system).has(disk)) continue;
+  for (const holding of holdings) {
+    const isOnIt =
+      'path' in holding
+        ? backingDisks(holding.path, system).has(disk)
+        : members.some(({ name }) => name === holding.device);
+    if (!isOnIt) continue;
     uses.push({
       kind: 'holds',
-      sentence: `${what} (${path}) lies on it`,
+      sentence: `${holding.what} (${'path' in holding ? holding.path : holding.device}) lies on it`,
       next: 'Attach another disk for it, or restore onto another disk.',
     });
   }

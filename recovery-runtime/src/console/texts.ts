@@ -39,6 +39,7 @@ export const titles = {
   'choose-image': 'Choosing an image',
   'open-job': 'Opening the restore',
   'check-image': "Checking the image's signature",
+  'announce-restore': 'Telling the image store that this image is in use',
   'mount-store': 'Mounting the share that holds the images',
   'check-identity': "Comparing this machine with the image's",
   'choose-disks': 'Looking for the disks to restore',
@@ -122,6 +123,9 @@ export const texts = {
   imageSigned: (station: string, capturedAt: string) =>
     `The image of ${station} from ${capturedAt} is signed with this site's key.`,
 
+  restoreAnnounced: 'The store keeps this image and its chunks until the restore has ended.',
+  restoreNotAnnounced: (reason: string) =>
+    `The store was not told (${reason}). Remove no image there before the restore has ended.`,
   storeMounted: (share: string, sealed: boolean) => `${share}${sealed ? ', everything encrypted' : ''}.`,
 
   identical: 'Identical hardware.',

@@ -1,3 +1,9 @@
+import type { BootLoader } from './windows/boot/boot-store.ts';
+import type { SystemHive } from './windows/inspection/evidence.ts';
+import type { WindowsFacts } from './windows/inspection/windows-facts.ts';
+import type { HivePatch } from './windows/registry/hive-patch.ts';
+import type { HiveChange } from './windows/registry/stored-hive.ts';
+
 /** The operating system on the restored disks, as the offline hooks get at it. */
 export type RestoredSystem = LinuxSystem | WindowsSystem | UnknownSystem;
 
@@ -9,8 +15,25 @@ export interface LinuxSystem {
 
 export interface WindowsSystem {
   readonly kind: 'windows';
-  /** Its system volume is mounted here, for writing. */
+  /** Its system volume is mounted here, for writing; another folder after `remount`. */
   readonly root: string;
+  /** `\Windows` */
+  readonly systemRoot: string;
+  /** Of the SYSTEM hive, in use: `ControlSet001`. */
+  readonly controlSet: string;
+  readonly facts: WindowsFacts | null;
+  /** What had to be done before it could be written to, a sentence each. */
+  readonly remarks: readonly string[];
+  /** Replays the hive's logs, then makes it as the patch wants it; the original stays beside it. Twice is like once. */
+  changeHive(name: SystemHive, patch: HivePatch): Promise<HiveChange>;
+  /** What the stored hive lacks of the patch; empty: it is as it should be. */
+  missingInHive(name: SystemHive, patch: HivePatch): Promise<string[]>;
+  /** What the boot store starts when nobody chooses; null without one. */
+  readonly loader: BootLoader | null;
+  changeBootStore(patch: HivePatch): Promise<HiveChange>;
+  missingInBootStore(patch: HivePatch): Promise<string[]>;
+  /** Unmounts, so that everything is on the disk, and mounts again: before `verify` looks. */
+  remount(): Promise<void>;
 }
 
 export interface UnknownSystem {

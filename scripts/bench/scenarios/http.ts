@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { median } from '../measure.ts';
 import { startMeasured } from '../measured-server.ts';
+import { peerProgram } from '../peer-program.ts';
 import type { Row, Scenario } from '../scenario.ts';
 
 const stations = 32;
@@ -22,7 +23,7 @@ export const httpScenario: Scenario = {
     const ours = path.join(import.meta.dirname, '..', 'server-process.ts');
     const commands: Record<ServerName, string[]> = {
       ours: [process.execPath, ours, JSON.stringify({ kind: 'http', file, port: ports.ours })],
-      nginx: ['nginx', '-c', nginxConfiguration(folder)],
+      nginx: [await peerProgram('nginx', 'nginx'), '-c', nginxConfiguration(folder)],
     };
     const urls: Record<ServerName, string> = {
       ours: `http://127.0.0.1:${ports.ours}/boot/runtime.img`,

@@ -4,10 +4,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Contestant, median, pairedRatio, runInterleaved } from '../measure.ts';
 import { startMeasured } from '../measured-server.ts';
+import { peerProgram } from '../peer-program.ts';
 import { type Row, type Scenario, secondsOf } from '../scenario.ts';
 
 const megabytes = 8;
-const ports = { ours: 6961, 'tftpd-hpa': 6962, dnsmasq: 6963 } as const;
+const ports = { ours: 6961, 'tftpd-hpa': 6962, dnsmasq: 6963, atftpd: 6964 } as const;
 type ServerName = keyof typeof ports;
 
 export const tftpScenario: Scenario = {
@@ -22,7 +23,18 @@ export const tftpScenario: Scenario = {
     const ours = path.join(import.meta.dirname, '..', 'server-process.ts');
     const commands: Record<ServerName, string[]> = {
       ours: [process.execPath, ours, JSON.stringify({ kind: 'tftp', file, port: ports.ours })],
-      'tftpd-hpa': ['in.tftpd', '-L', '-a', `127.0.0.1:${ports['tftpd-hpa']}`, '-s', folder],
+      'tftpd-hpa': [
+        await peerProgram('tftpd-hpa', 'in.tftpd'),
+        '-L',
+        '-a',
+        `127.0.0.1:${ports['tftpd-hpa']}`,
+        '-s',
+        folder,
+      ],
+      atftpd: [
+        ...[await peerProgram('atftpd', 'atftpd'), '--daemon', '--no-fork', '--user', 'root.root'],
+        ...['--bind-address', '127.0.0.1', '--port', String(ports.atftpd), folder],
+      ],
       // It serves TFTP at 69 only, so it gets a network of its own address.
       dnsmasq: [
         ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--user=root'],

@@ -3,14 +3,16 @@ import { errorChain, RekindleError } from '#base/errors.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
+import { readReadings } from '#images/stores/announce-reading.ts';
+import { storeTimeMs } from '#images/stores/announcement.ts';
 import { listImages, readManifest } from '#images/stores/image-folder.ts';
 import { type KeepRules, type PrunableImage, planPrune } from '#images/upkeep/plan-prune.ts';
-import { removeImage } from '#images/upkeep/remove-image.ts';
+import { removeImages } from '#images/upkeep/remove-images.ts';
 import { readVerification } from '#images/upkeep/verification-record.ts';
 import { imagesInUse } from '#pxe-server/jobs/images-in-use.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { lineColumns, wrapBelow } from '#runtime/console/layout.ts';
-import { openSite } from '../../site-option.ts';
+import { type OpenSite, openSite } from '../../site-option.ts';
 import { assertFolderStore, imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { parseStationName } from './station-facts.ts';
 
@@ -64,20 +66,52 @@ async function prune(station: string | undefined, options: Options): Promise<voi
   }
   const names = await listImages(store, station === undefined ? undefined : parseStationName(station));
   const stations = [...new Set(names.map((name) => name.station))];
-  const inUse = imagesInUse(site.state);
-  const decisions = [];
+  const silentMs = site.configuration.gc.graceHours * 3_600_000;
+  // A dry run leaves the store as it is, and so does not ask for its time.
+  const nowMs = options.dryRun === true ? Date.now() : await storeTimeMs(store);
+  const inUse = await imagesNeeded(site, store, nowMs, silentMs);
+  const decisions: Decision[] = [];
+  const unwanted: ImageName[] = [];
   for (const owner of stations) {
     const own = names.filter((name) => name.station === owner);
     const plan = planPrune(await Promise.all(own.map((name) => look(store, name, key, own, inUse))), rules);
     for (const decision of plan) {
       const name: ImageName = { station: owner as StationName, utc: decision.utc };
       decisions.push({ ref: formatImageRef(name), keep: decision.keep, reasons: decision.reasons });
-      if (!decision.keep && options.dryRun !== true) await removeImage(store, name);
+      if (!decision.keep) unwanted.push(name);
+    }
+  }
+  if (options.dryRun !== true) {
+    const neededBy = () => imagesInUse(site.state);
+    const { kept } = await removeImages({ store, names: unwanted, silentMs, neededBy });
+    for (const { name, reasons } of kept) {
+      const ref = formatImageRef(name);
+      const at = decisions.findIndex((decision) => decision.ref === ref);
+      decisions.splice(at === -1 ? decisions.length : at, 1, { ref, keep: true, reasons });
     }
   }
   if (options.json === true)
     console.log(JSON.stringify({ dryRun: options.dryRun === true, images: decisions }));
   else print(decisions, options.dryRun === true);
+}
+
+interface Decision {
+  readonly ref: string;
+  readonly keep: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** By the site's jobs and armed stations, and by who reads the store now. */
+async function imagesNeeded(
+  { state }: OpenSite,
+  store: string,
+  nowMs: number,
+  silentMs: number,
+): Promise<Map<string, string[]>> {
+  const needed = imagesInUse(state);
+  const readings = await readReadings(store, nowMs, silentMs);
+  for (const [ref, reasons] of readings) needed.set(ref, [...(needed.get(ref) ?? []), ...reasons]);
+  return needed;
 }
 
 /** Flags replace the configured rules, all of them. */
@@ -120,10 +154,7 @@ async function look(
   }
 }
 
-function print(
-  decisions: readonly { ref: string; keep: boolean; reasons: readonly string[] }[],
-  dry: boolean,
-): void {
+function print(decisions: readonly Decision[], dry: boolean): void {
   for (const { ref, keep, reasons } of decisions) {
     const what = `${keep ? 'keep  ' : 'remove'}  ${ref}`;
     const why = reasons.join(', ');

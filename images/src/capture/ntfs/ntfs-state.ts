@@ -18,7 +18,7 @@ export function readNtfsState(read: ReadVolume, sizeBytes: number): VolumeState 
   const worthless = [...files].filter(([name]) => name !== hibernationFile || hibernation === 'nothing');
   return {
     hibernated: hibernation === 'running',
-    unsound: unsoundness(volume, hibernation),
+    unsound: unsoundBecause[conditionOf(volume, hibernation)],
     worthless: worthless.flatMap(([name, file]) => {
       const ranges = rangesOf(volume, file);
       return ranges.length === 0 ? [] : [{ name, ranges }];
@@ -26,19 +26,33 @@ export function readNtfsState(read: ReadVolume, sizeBytes: number): VolumeState 
   };
 }
 
-function unsoundness(volume: NtfsVolume, hibernation: Hibernation): string | undefined {
-  if (hibernation === 'running') return 'Windows is hibernated in it';
+/** How an NTFS volume was left; the first that is true. */
+export type NtfsCondition = 'clean' | 'hibernated' | 'dirty' | 'log-to-replay';
+
+const unsoundBecause: Readonly<Record<NtfsCondition, string | undefined>> = {
+  clean: undefined,
+  hibernated: 'Windows is hibernated in it',
+  dirty: 'it is marked dirty: Windows is going to check it',
+  'log-to-replay': 'it was not left cleanly: its log is still to be replayed',
+};
+
+/** Whether it may be written to, or has to be looked after first. @throws Error: it is not understood */
+export function readNtfsCondition(read: ReadVolume, sizeBytes: number): NtfsCondition {
+  const volume = openNtfs(read, sizeBytes);
+  const hiberfil = findRootFiles(volume, [hibernationFile]).get(hibernationFile);
+  return conditionOf(volume, hiberfil === undefined ? 'nothing' : readHibernation(volume, hiberfil));
+}
+
+function conditionOf(volume: NtfsVolume, hibernation: Hibernation): NtfsCondition {
+  if (hibernation === 'running') return 'hibernated';
   const information = volume
     .readRecord(wellKnownRecords.volume)
     .attributes.find(({ type }) => type === attributeTypes.volumeInformation);
   if (information?.resident !== true) throw new Error('it has no volume information');
-  if ((information.value.readUInt16LE(10) & volumeIsDirty) !== 0)
-    return 'it is marked dirty: Windows is going to check it';
+  if ((information.value.readUInt16LE(10) & volumeIsDirty) !== 0) return 'dirty';
   const log = volume.runsOf(volume.readRecord(wellKnownRecords.logFile), attributeTypes.data);
   if (log === null) throw new Error('it has no log');
-  return isLogFileClean(volume.readRuns(log.runs, 8192))
-    ? undefined
-    : 'it was not left cleanly: its log is still to be replayed';
+  return isLogFileClean(volume.readRuns(log.runs, 8192)) ? 'clean' : 'log-to-replay';
 }
 
 /**

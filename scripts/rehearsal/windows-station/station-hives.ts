@@ -1,0 +1,130 @@
+import { parseGuidText } from '#images/format/partition-table/guid.ts';
+import { openHiveForWriting, type WritableHive } from '#runtime/hooks/windows/registry/open-hive.ts';
+import { emptyHive } from './empty-hive.ts';
+
+/** Registry hives of a station that has the shape of Windows: what the inspection and the hooks look for. */
+
+export interface StationIdentity {
+  readonly computerName: string;
+  readonly domain: string;
+  readonly productType: 'WinNT' | 'ServerNT' | 'LanmanNT';
+  readonly sqlInstances: readonly string[];
+}
+
+export interface PlacedPartition {
+  readonly diskGuid: string;
+  readonly partitionGuid: string;
+}
+
+export interface MbrPlace {
+  readonly diskSignature: number;
+  readonly startByte: number;
+}
+
+const filled = (fill: (hive: WritableHive) => void): Buffer => {
+  using hive = openHiveForWriting(emptyHive(), 'new');
+  fill(hive);
+  return hive.toBytes();
+};
+const text = (value: string) => ({ type: 'string', value }) as const;
+const number = (value: number) => ({ type: 'dword', value }) as const;
+
+export function systemHive(
+  { computerName, domain, productType }: StationIdentity,
+  place: PlacedPartition | MbrPlace,
+): Buffer {
+  return filled((hive) => {
+    hive.write('Select', 'Current', number(1));
+    hive.write('Select', 'Default', number(1));
+    const set = 'ControlSet001';
+    hive.write(`${set}\\Control\\ComputerName\\ComputerName`, 'ComputerName', text(computerName));
+    hive.write(`${set}\\Control\\ProductOptions`, 'ProductType', text(productType));
+    hive.write(`${set}\\Services\\Tcpip\\Parameters`, 'Domain', text(domain));
+    hive.write(`${set}\\Services\\Tcpip\\Parameters`, 'Hostname', text(computerName.toLowerCase()));
+    hive.write(`${set}\\Services\\LanmanServer`, 'Start', number(2));
+    hive.write(`${set}\\Services\\LanmanServer`, 'DisplayName', text('Serveur réseau'));
+    if (productType === 'LanmanNT') {
+      const parameters = `${set}\\Services\\NTDS\\Parameters`;
+      hive.write(parameters, 'DSA Database file', text('C:\\Windows\\NTDS\\ntds.dit'));
+      hive.write(parameters, 'DSA Working Directory', text('C:\\Windows\\NTDS'));
+    }
+    hive.write('MountedDevices', '\\DosDevices\\C:', { type: 'binary', value: mountedDevice(place) });
+  });
+}
+
+export function softwareHive({ sqlInstances }: StationIdentity): Buffer {
+  return filled((hive) => {
+    const version = 'Microsoft\\Windows NT\\CurrentVersion';
+    hive.write(version, 'ProductName', text('Shape of Windows Server'));
+    hive.write(version, 'EditionID', text('ServerStandard'));
+    hive.write(version, 'CurrentBuildNumber', text('17763'));
+    hive.write(version, 'UBR', number(1339));
+    for (const name of sqlInstances)
+      hive.write('Microsoft\\Microsoft SQL Server\\Instance Names\\SQL', name, text(`MSSQL10_50.${name}`));
+  });
+}
+
+/** SAM and SECURITY: there, and with nothing in them. */
+export function bareHive(): Buffer {
+  return filled((hive) => hive.createKey('Domains'));
+}
+
+export interface StationLoader {
+  readonly identifier: string;
+  readonly description: string;
+  readonly place: PlacedPartition | MbrPlace;
+  readonly path: string;
+}
+
+export function bootStoreHive(
+  bootManagerPlace: PlacedPartition | MbrPlace,
+  loaders: readonly StationLoader[],
+): Buffer {
+  return filled((hive) => {
+    const element = (object: string, id: string, value: Parameters<WritableHive['write']>[2]) =>
+      hive.write(`Objects\\${object}\\Elements\\${id}`, 'Element', value);
+    const device = (place: PlacedPartition | MbrPlace) =>
+      ({ type: 'binary', value: deviceElement(place) }) as const;
+    const manager = '{9dea862c-5cdd-4e70-acc1-f32b344d4795}';
+    hive.write(`Objects\\${manager}\\Description`, 'Type', number(0x10100002));
+    element(manager, '11000001', device(bootManagerPlace));
+    element(manager, '12000002', text('\\EFI\\Microsoft\\Boot\\bootmgfw.efi'));
+    element(manager, '23000003', text(loaders[0]?.identifier ?? ''));
+    element(manager, '24000001', {
+      type: 'multi-string',
+      value: loaders.map(({ identifier }) => identifier),
+    });
+    for (const { identifier, description, place, path } of loaders) {
+      hive.write(`Objects\\${identifier}\\Description`, 'Type', number(0x10200003));
+      element(identifier, '11000001', device(place));
+      element(identifier, '12000002', text(path));
+      element(identifier, '12000004', text(description));
+      element(identifier, '21000001', device(place));
+      element(identifier, '22000002', text('\\Windows'));
+    }
+  });
+}
+
+function mountedDevice(place: PlacedPartition | MbrPlace): Buffer {
+  if ('partitionGuid' in place)
+    return Buffer.concat([Buffer.from('DMIO:ID:', 'latin1'), parseGuidText(place.partitionGuid)]);
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt32LE(place.diskSignature, 0);
+  bytes.writeBigUInt64LE(BigInt(place.startByte), 4);
+  return bytes;
+}
+
+function deviceElement(place: PlacedPartition | MbrPlace): Buffer {
+  const bytes = Buffer.alloc(88);
+  bytes.writeUInt32LE(6, 0x10);
+  bytes.writeUInt32LE(0x48, 0x18);
+  if ('partitionGuid' in place) {
+    parseGuidText(place.partitionGuid).copy(bytes, 0x20);
+    parseGuidText(place.diskGuid).copy(bytes, 0x38);
+    return bytes;
+  }
+  bytes.writeBigUInt64LE(BigInt(place.startByte), 0x20);
+  bytes.writeUInt32LE(1, 0x34);
+  bytes.writeUInt32LE(place.diskSignature, 0x38);
+  return bytes;
+}
