@@ -15,7 +15,13 @@ import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/r
 import { openRehearsalLab, type RehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { startStageClock } from '#scripts/rehearsal/stage-clock.ts';
 import { formatRecord } from '#scripts/rehearsal/stand-in/format-record.ts';
-import { chooseNewestImage, confirmRestore, logOn, waitForRefusal } from '#scripts/rehearsal/technician.ts';
+import {
+  chooseNewestImage,
+  confirmRestore,
+  logOn,
+  readPlan,
+  waitForRefusal,
+} from '#scripts/rehearsal/technician.ts';
 import { openUefiFirmware } from '#scripts/rehearsal/uefi-firmware.ts';
 
 /** The medium of one station, in a machine that cannot boot from the network. */
@@ -69,7 +75,7 @@ async function restoreFromMedium(machine: EmulatedMachine): Promise<void> {
   await machine.console.waitFor(/are as they were built\./, { timeoutSeconds: 180 });
   await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 120 });
   await machine.console.type('Technician at the plant\r');
-  await machine.console.waitFor(/Type OS-SRV-1A to start the restore: $/m, { timeoutSeconds: 120 });
+  await readPlan(machine.console, lab.station.hostname);
   await confirmRestore(machine.console, lab.station.hostname);
 }
 
