@@ -58,6 +58,15 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle driver-pack add-firmware firmware-bnx2=20230210-5',
   ],
   'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'hook domain': [
+    'rekindle hook domain OS-SRV-1A                                     will the domain trust it, and has it come back?',
+    'rekindle hook domain OS-SRV-1A --rejoin blob                       what the station needs to rejoin, once',
+    'rekindle hook domain OS-SRV-1A --rejoin blob --as meier            with your own account of the domain',
+  ],
+  'hook dc': [
+    'rekindle hook dc DC-1                                              may its image be restored?',
+    'rekindle hook dc DC-1 --proof                                      after the restore',
+  ],
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
@@ -102,6 +111,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
   'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
+  'hook show': ['rekindle hook show OS-SRV-1A'],
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
@@ -112,6 +122,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes all    data volumes too',
   ],
   'report show': ['rekindle report show report.json'],
+  'report tick': [
+    'rekindle report tick report.json download',
+    'rekindle report tick report.json synchronise --note "not redundant"',
+  ],
+  'report close': ['rekindle report close report.json --reason "reported by telephone"'],
   'report verify': [
     'rekindle report verify report.json',
     'rekindle report verify report.json --public-key image-signing.pub    on a computer without the site folder',

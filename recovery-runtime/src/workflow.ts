@@ -38,6 +38,7 @@ import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
 import { mountStore } from './steps/mount-store.ts';
 import { checkImage, openJob, type SignedImage } from './steps/open-job.ts';
 import { bringUpNetwork, findServer, loadDrivers, readSite, takePassport } from './steps/start-machine.ts';
+import { preflightHooks } from './steps/station-hooks.ts';
 import type { Machine, SiteKeys } from './workflow-machine.ts';
 
 /** What a run works with. */
@@ -155,9 +156,10 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
     order.armedBy === undefined
       ? { how: 'typed' as const, name: order.technician }
       : { how: 'armed' as const, name: order.armedBy };
+  const hooks = await run.step(preflightHooks, { server, job, manifest: signed.manifest });
   const shared = { run, terminal, machine, findings, inventory };
   const { dryRun } = boot;
-  const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by });
+  const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by, hooks });
   return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station };
 }
 

@@ -7,6 +7,7 @@ import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
 import { baseModules } from './base-modules.ts';
 import { bundle, projectRoot } from './bundle.ts';
+import { firstBootFiles } from './first-boot-files.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
 import { nativeFiles, toolFiles } from './tool-files.ts';
 
@@ -72,6 +73,7 @@ export async function buildRuntime({
       mode: 0o755,
       bytes: await readFile(join(projectRoot, 'recovery-runtime/src/init/init')),
     },
+    ...(await firstBootFiles()),
     ...(await toolFiles()),
     ...(await nativeFiles()),
     ...(await baseModules(kernel, directory)),

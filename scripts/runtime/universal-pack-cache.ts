@@ -41,7 +41,9 @@ export async function provideUniversalPack(
 async function inputHash(paths: SitePaths, kernel: UnpackedKernel): Promise<string> {
   const hash = createHash('sha256').update(`${kernel.version} ${kernel.packageVersion}\n`);
   const source = join(projectRoot, 'driver-packs', 'src');
-  for (const name of (await readdir(source)).sort())
+  for (const name of (await readdir(source, { recursive: true }))
+    .filter((file) => file.endsWith('.ts'))
+    .sort())
     hash.update(name).update(await readFile(join(source, name)));
   for (const directory of await firmwareDirectories(paths)) {
     const names = await readdir(directory, { recursive: true }).catch((): string[] => []);

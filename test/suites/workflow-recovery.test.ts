@@ -180,6 +180,7 @@ describe('from the log-on to the report', () => {
       'open-job',
       'check-image',
       'check-identity',
+      'preflight-hooks',
       'choose-disks',
       'plan-restore',
       'pre-flight',
@@ -188,6 +189,7 @@ describe('from the log-on to the report', () => {
       'lock-disks',
       'restore-disks',
       'repair-boot-entries',
+      'apply-hooks',
     ]);
   });
 

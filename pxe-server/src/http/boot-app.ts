@@ -20,6 +20,8 @@ export interface BootAppOptions extends BootChoiceContext {
   readonly metrics: Metrics;
   readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
   readonly onError: (doing: string, error: unknown) => void;
+  /** More that is spoken in plain HTTP. */
+  readonly addRoutes?: (app: Express) => void;
 }
 
 /**
@@ -106,6 +108,8 @@ export function createBootApp(options: BootAppOptions): Express {
       response.type('application/efi').send(Buffer.from(loaders.get(name) ?? []));
     });
   }
+
+  options.addRoutes?.(app);
 
   app.use((_request, response) => notFound(response, 'no such boot file'));
   const onError: express.ErrorRequestHandler = (error, request, response, _next) => {

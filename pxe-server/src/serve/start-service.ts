@@ -5,6 +5,7 @@ import { createLeaseStore } from '../dhcp/lease-store.ts';
 import { noteOtherServer } from '../dhcp/other-servers.ts';
 import { createApiApp } from '../http/api-app.ts';
 import { createBootApp } from '../http/boot-app.ts';
+import { addFirstBootRoute } from '../http/first-boot-route.ts';
 import { removeExpiredTokens } from '../jobs/token.ts';
 import { createJournal } from '../journal/journal.ts';
 import { findServedInterfaces } from '../site/served-interface.ts';
@@ -84,6 +85,7 @@ export async function startService(
     },
     loaders,
     onError: (doing, error) => log.error({ doing, err: error }, 'boot file failed'),
+    addRoutes: (app) => addFirstBootRoute(app, context),
   });
   const onDhcp = shielded(log, 'dhcp event', (event: DhcpEvent) => {
     countDhcpEvent(metrics, event);

@@ -1,4 +1,5 @@
-import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
+import { errorChain, exitCodeOf, exitCodes, RekindleError } from '#base/errors.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
 import type { BootTrust, DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
@@ -10,6 +11,8 @@ export interface Findings {
   differences: readonly Difference[];
   confirmed: readonly string[];
   disks: DiskResult[];
+  /** Of the offline phase. */
+  hooks: readonly HookRecord[];
   unverified: string[];
   /** A step that writes has begun. */
   wrote: boolean;
@@ -18,7 +21,15 @@ export interface Findings {
 }
 
 export function newFindings(firstLineUptimeSeconds?: number): Findings {
-  return { differences: [], confirmed: [], disks: [], unverified: [], wrote: false, firstLineUptimeSeconds };
+  return {
+    differences: [],
+    confirmed: [],
+    disks: [],
+    hooks: [],
+    unverified: [],
+    wrote: false,
+    firstLineUptimeSeconds,
+  };
 }
 
 export type Ending =
@@ -38,13 +49,13 @@ export function formatMachineReport(
   steps: readonly StepRecord[],
   ending: Ending,
 ): MachineReport {
-  const { passport, bootTrust, differences, confirmed, disks, unverified } = findings;
+  const { passport, bootTrust, differences, confirmed, disks, hooks, unverified } = findings;
   return {
     formatVersion: 1,
     runId,
     purpose,
     outcome: outcomeOf(ending, findings.wrote),
-    exitCode: ending.kind === 'failed' ? exitCodeOf(ending.error) : 0,
+    exitCode: exitCodeOfEnding(ending, hooks),
     reasons: ending.kind === 'failed' ? errorChain(ending.error) : [],
     ...(passport === undefined ? {} : { passport }),
     ...(bootTrust === undefined ? {} : { bootTrust }),
@@ -53,7 +64,14 @@ export function formatMachineReport(
     disks,
     unverified: [...unverified, ...unverifiedOf(ending, disks)],
     steps: [...startRecord(findings.firstLineUptimeSeconds), ...steps],
+    hooks: [...hooks],
   };
+}
+
+/** 3: the disks are restored, and a hook failed. */
+export function exitCodeOfEnding(ending: Ending, hooks: readonly HookRecord[]): number {
+  if (ending.kind === 'failed') return exitCodeOf(ending.error);
+  return hooks.some(({ result }) => result.outcome === 'failed') ? exitCodes['failed-hooks'] : 0;
 }
 
 function startRecord(seconds: number | undefined): StepRecord[] {
@@ -91,7 +109,13 @@ function outcomeOf(ending: Ending, wrote: boolean): MachineReport['outcome'] {
     case 'failed': {
       const code = ending.error instanceof RekindleError ? ending.error.code : 'unexpected';
       if (code === 'interrupted') return 'aborted';
-      const refusals = ['hardware-not-identical', 'target-unfit', 'verification-failed', 'not-found'];
+      const refusals = [
+        'failed-hooks',
+        'hardware-not-identical',
+        'target-unfit',
+        'verification-failed',
+        'not-found',
+      ];
       return !wrote && refusals.includes(code) ? 'refused' : 'failed';
     }
   }
