@@ -58,6 +58,15 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle driver-pack add-firmware firmware-bnx2=20230210-5',
   ],
   'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'hook domain': [
+    'rekindle hook domain OS-SRV-1A                                     will the domain trust it, and has it come back?',
+    'rekindle hook domain OS-SRV-1A --rejoin blob                       what the station needs to rejoin, once',
+    'rekindle hook domain OS-SRV-1A --rejoin blob --as meier            with your own account of the domain',
+  ],
+  'hook dc': [
+    'rekindle hook dc DC-1                                              may its image be restored?',
+    'rekindle hook dc DC-1 --proof                                      after the restore',
+  ],
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',

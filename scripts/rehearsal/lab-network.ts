@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, rmSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
@@ -25,6 +25,8 @@ export interface LabNetwork extends AsyncDisposable {
   readonly serverAddress: string;
   /** `[program, ...arguments]` that runs `command` inside of the namespace. */
   inside(command: readonly string[]): [string, ...string[]];
+  /** DNS servers of what runs `inside`, and the domain that short names are of. */
+  useNameServers(addresses: readonly string[], domain: string): Promise<void>;
   /** Plugs a new cable in; the answer is the tap interface for an EmulatedNic. */
   addTap(): Promise<string>;
   /** Another computer on the segment, with an address and a prefix length (`10.77.0.2/24`) on its only card. */
@@ -45,6 +47,8 @@ export interface LabHost {
   readonly interfaceName: string;
   /** `[program, ...arguments]` that runs `command` on that computer. */
   inside(command: readonly string[]): [string, ...string[]];
+  /** Pulls its plug: every program on it is killed, its place in the network stays. */
+  killAll(): void;
 }
 
 let networks = 0;
@@ -74,6 +78,10 @@ export async function createLabNetwork(): Promise<LabNetwork> {
       interfaceName: bridge,
       serverAddress: labServerAddress,
       inside: (command) => ['ip', 'netns', 'exec', namespace, ...command],
+      useNameServers: async (addresses, domain) => {
+        await mkdir(netnsFiles(namespace), { recursive: true });
+        await writeFile(path.join(netnsFiles(namespace), 'resolv.conf'), resolvConf(addresses, domain));
+      },
       addTap: () => addTap(namespace),
       addHost: async (address) => {
         const host = `${namePrefix}${process.pid}-${++networks}`;
@@ -89,6 +97,7 @@ export async function createLabNetwork(): Promise<LabNetwork> {
         return {
           interfaceName: card,
           inside: (command) => ['ip', 'netns', 'exec', host, ...command],
+          killAll: () => killPrograms(host),
         };
       },
       addRelayedSegment: async (servers) => {
@@ -215,6 +224,23 @@ function removeStaleNetworks(): void {
 
 /** Ends what runs inside, then the namespace; synchronous, because it also runs while the process ends. */
 function removeNetwork(namespace: string): void {
+  killPrograms(namespace);
+  ipNow('netns', 'delete', namespace);
+  rmSync(netnsFiles(namespace), { recursive: true, force: true });
+}
+
+/** What `ip netns exec` lays over /etc (ip-netns(8)). */
+const netnsFiles = (namespace: string): string => path.join('/etc/netns', namespace);
+
+export const resolvConf = (nameServers: readonly string[], domain: string): string =>
+  [
+    `search ${domain}`,
+    ...nameServers.map((address) => `nameserver ${address}`),
+    'options timeout:2',
+    '',
+  ].join('\n');
+
+function killPrograms(namespace: string): void {
   for (const pid of ipNow('netns', 'pids', namespace).split('\n').filter(Boolean)) {
     try {
       process.kill(Number(pid), 'SIGKILL');
@@ -222,7 +248,6 @@ function removeNetwork(namespace: string): void {
       // It ended by itself in between.
     }
   }
-  ipNow('netns', 'delete', namespace);
 }
 
 /** Output of `ip`, empty when it fails: what is to be removed may be gone already. */
