@@ -41,9 +41,18 @@ export async function chooseNewestImage(console: SerialConsole, station: string)
 export async function chooseImage(console: SerialConsole, station: string, number: number): Promise<void> {
   await console.waitFor(/Image \[1\]: $/m, { timeoutSeconds: questionSeconds });
   await console.type(`${number}${enter}`);
-  await console.waitFor(new RegExp(`Type ${station} to start the restore: $`, 'm'), {
+  await readPlan(console, station);
+}
+
+/** Up to the question that starts the restore; data volumes that a blank disk has lost come back. */
+export async function readPlan(console: SerialConsole, station: string): Promise<void> {
+  const start = `Type ${station} to start the restore: $`;
+  const asked = await console.waitFor(new RegExp(`${start}|Type RESTORE or LEAVE: $`, 'm'), {
     timeoutSeconds: questionSeconds,
   });
+  if (!asked[0].includes('RESTORE or LEAVE')) return;
+  await console.type(`RESTORE${enter}`);
+  await console.waitFor(new RegExp(start, 'm'), { timeoutSeconds: questionSeconds });
 }
 
 export async function confirmRestore(console: SerialConsole, station: string): Promise<void> {

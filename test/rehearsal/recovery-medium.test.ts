@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,14 +8,20 @@ import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts'
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
 import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
-import { firstDifference, hashFile } from '#scripts/rehearsal/disk-proof.ts';
+import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import type { FirmwareKind, InsertedMedium, MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/recovery-rehearsal.ts';
 import { openRehearsalLab, type RehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { startStageClock } from '#scripts/rehearsal/stage-clock.ts';
 import { formatRecord } from '#scripts/rehearsal/stand-in/format-record.ts';
-import { chooseNewestImage, confirmRestore, logOn, waitForRefusal } from '#scripts/rehearsal/technician.ts';
+import {
+  chooseNewestImage,
+  confirmRestore,
+  logOn,
+  readPlan,
+  waitForRefusal,
+} from '#scripts/rehearsal/technician.ts';
 import { openUefiFirmware } from '#scripts/rehearsal/uefi-firmware.ts';
 
 /** The medium of one station, in a machine that cannot boot from the network. */
@@ -69,7 +75,7 @@ async function restoreFromMedium(machine: EmulatedMachine): Promise<void> {
   await machine.console.waitFor(/are as they were built\./, { timeoutSeconds: 180 });
   await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 120 });
   await machine.console.type('Technician at the plant\r');
-  await machine.console.waitFor(/Type OS-SRV-1A to start the restore: $/m, { timeoutSeconds: 120 });
+  await readPlan(machine.console, lab.station.hostname);
   await confirmRestore(machine.console, lab.station.hostname);
 }
 
@@ -163,18 +169,22 @@ test('the USB image restores a blank disk with no cable plugged in, and takes th
   expect(JSON.parse(await lab.site.rekindle('media', 'check', usb, '--json'))).toMatchObject({ damaged: [] });
 });
 
-test('the stick itself is no target, even when it poses as the disk of the station', async () => {
-  const usb = path.join(evidence, 'OS-SRV-1A.img');
-  const before = await hashFile(usb);
-  const [disk] = lab.hardwareWithNewDisk('').disks;
-  const hardware = { ...withoutCable(lab.hardwareWith('')), disks: [] };
-  const stick: InsertedMedium = { kind: 'usb-stick', file: usb, serial: disk?.serial ?? '' };
-  await using machine = await lab.switchOnWithMedium('no-target', hardware, stick);
+test('the medium is no target, even as the very disk of the station', async () => {
+  const posing = path.join(evidence, 'posing.raw');
+  await copyFile(path.join(evidence, 'OS-SRV-1A.img'), posing);
+  await truncate(posing, image.manifest.disks[0]?.sizeBytes);
+  const hardware = withoutCable(lab.hardwareWithNewDisk(posing));
+  await using machine = await lab.switchOn('no-target', hardware, 'disk');
   await chooseRecovery(machine, 'm');
-  const [, exitCode] = await machine.console.waitFor(/\(exit code (\d+)\)/, { timeoutSeconds: 240 });
-  expect(['12', '13']).toContain(exitCode);
-  expect(machine.console.text()).toMatch(/Nothing was written to any disk\./);
-  expect(await hashFile(usb)).toBe(before);
+  await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 240 });
+  await machine.console.type('Technician at the plant\r');
+  await waitForRefusal(machine.console, 13);
+  const seen = machine.console.text().replaceAll(/\s+/g, ' ');
+  expect(seen).toMatch(/the image store \(\/run\/rekindle\/medium\/rekindle\/store\) lies on it/);
+  expect(seen).toMatch(/Nothing was written to any disk\./);
+  // Its own partition table, and with it the way to everything else, is as it was.
+  const table = { startByte: 0, sizeBytes: 1024 * 1024 };
+  expect(await firstDifference(posing, path.join(evidence, 'OS-SRV-1A.img'), [table])).toBeUndefined();
 });
 
 /** Reports of the data partition, as an office computer finds them. */

@@ -189,6 +189,7 @@ describe('from the log-on to the report', () => {
       'lock-disks',
       'restore-disks',
       'repair-boot-entries',
+      'inspect-windows',
       'apply-hooks',
     ]);
   });
