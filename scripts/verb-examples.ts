@@ -4,7 +4,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle init --interface eth1',
     'rekindle init --interface eth1 --mode reservation --stations 10.77.0.20-10.77.0.99 --enrolment-pool 10.77.0.200-10.77.0.219',
   ],
-  'runtime build': ['rekindle runtime build', 'rekindle runtime build --fast'],
+  'runtime build': [
+    'rekindle runtime build',
+    'rekindle runtime build --fast',
+    'rekindle runtime build --kernel 6.1.0-50-amd64       a kernel of Debian that is not the newest',
+  ],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
   doctor: [
     'rekindle doctor                                      ports, interfaces, DHCP servers, packages, clock, certificates',
@@ -31,17 +35,38 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'station add': ['rekindle station add OS-SRV-1A --passport passport.json'],
   'station set': [
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
+    'rekindle station set OS-SRV-1A --vlan 20 --fixed-address 10.77.20.5/24 --router 10.77.20.1',
     'rekindle station set OS-SRV-1A --terminal-bus on    its captures are held back to 2500 KB/s',
-    "rekindle station set OS-SRV-1A --loader-driver native    when the firmware's own network driver fails",
+    "rekindle station set OS-SRV-1A --loader ipxe-native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
   'station arm': ['rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m'],
   'station disarm': ['rekindle station disarm OS-SRV-1A'],
   'passport take': ['rekindle passport take --output passport.json'],
   'passport diff': ['rekindle passport diff image-passport.json machine-passport.json'],
-  'driver-pack build': ['rekindle driver-pack build OS-SRV-1A', 'rekindle driver-pack build universal'],
-  'driver-pack check': ['rekindle driver-pack check OS-SRV-1A'],
+  'driver-pack build': [
+    'rekindle driver-pack build OS-SRV-1A',
+    'rekindle driver-pack build universal',
+    'rekindle driver-pack build OS-SRV-1A --winpe boot.wim --drivers /srv/drivers --output pe.wim',
+  ],
+  'driver-pack check': [
+    'rekindle driver-pack check OS-SRV-1A',
+    'rekindle driver-pack check OS-SRV-1A --winpe pe.wim',
+  ],
+  'driver-pack add-firmware': [
+    'rekindle driver-pack add-firmware firmware-realtek',
+    'rekindle driver-pack add-firmware firmware-bnx2=20230210-5',
+  ],
   'driver-pack show': ['rekindle driver-pack show OS-SRV-1A'],
+  'hook domain': [
+    'rekindle hook domain OS-SRV-1A                                     will the domain trust it, and has it come back?',
+    'rekindle hook domain OS-SRV-1A --rejoin blob                       what the station needs to rejoin, once',
+    'rekindle hook domain OS-SRV-1A --rejoin blob --as meier            with your own account of the domain',
+  ],
+  'hook dc': [
+    'rekindle hook dc DC-1                                              may its image be restored?',
+    'rekindle hook dc DC-1 --proof                                      after the restore',
+  ],
   'image capture': [
     'rekindle image capture --station OS-SRV-1A --disk /dev/sdb                 a disk that was taken out of its station',
     'rekindle image capture --station OS-SRV-1A --disk sda.raw,S1 --disk sdb.raw,S2 --passport passport.json',
@@ -86,6 +111,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
   'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
+  'hook show': ['rekindle hook show OS-SRV-1A'],
   'hook sql': [
     "rekindle hook sql --server 'OS-SRV-1A\\WINCC' --user sa --pcs7 V8.1    the plan; nothing is changed",
     'rekindle hook sql --server 10.77.0.21,1433 --user sa --pcs7 V8.1 --apply',
@@ -96,6 +122,11 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --volumes all    data volumes too',
   ],
   'report show': ['rekindle report show report.json'],
+  'report tick': [
+    'rekindle report tick report.json download',
+    'rekindle report tick report.json synchronise --note "not redundant"',
+  ],
+  'report close': ['rekindle report close report.json --reason "reported by telephone"'],
   'report verify': [
     'rekindle report verify report.json',
     'rekindle report verify report.json --public-key image-signing.pub    on a computer without the site folder',

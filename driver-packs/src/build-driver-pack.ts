@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { type CpioEntry, formatCpio } from './cpio.ts';
 import { findFirmware, type MissingFirmware } from './firmware-files.ts';
@@ -11,7 +11,9 @@ import { packManifestSchema } from './pack-manifest.ts';
 import { type DriverPackPlan, planDriverPack } from './plan-driver-pack.ts';
 import type { RequiredDevice } from './required-devices.ts';
 import { planSharePack, type ShareKind } from './share-pack.ts';
+import { manifestBytes } from './sign-pack.ts';
 import { planUniversalPack } from './universal-pack.ts';
+import { type RefusedModule, readVendorFolder, withVendorModules } from './vendor-folder.ts';
 
 /** Where the runtime finds its packs: the station's, and the site's for the share that holds the images. */
 export const packDirectory = 'rekindle/pack';
@@ -24,6 +26,8 @@ export interface BuiltDriverPack {
   readonly uncovered: readonly RequiredDevice[];
   /** Firmware that modules may ask for and that no firmware directory has. */
   readonly missingFirmware: readonly MissingFirmware[];
+  /** Files of the vendor folders that are not used, and why. */
+  readonly refusedModules: readonly RefusedModule[];
 }
 
 interface BuildOptions {
@@ -39,15 +43,26 @@ export async function buildDriverPack({
   passport,
   station,
   also = [],
+  vendorFolders = [],
   ...options
 }: BuildOptions & {
   readonly passport: HardwarePassport;
   readonly station: string;
+  /** Folders with prebuilt modules; those of a preferred one win over the kernel's own. */
+  readonly vendorFolders?: readonly { readonly path: string; readonly preferred: boolean }[];
   /** Modules that no device of the station asks for, by name: those of the medium that it boots from. */
   readonly also?: readonly string[];
 }): Promise<BuiltDriverPack> {
-  const index = await readModuleIndex(options.kernel);
-  return await writePack(planDriverPack(passport, index, also), index, { station, load: 'all' }, options);
+  let index = await readModuleIndex(options.kernel);
+  const refused: RefusedModule[] = [];
+  for (const { path, preferred } of vendorFolders) {
+    const folder = await readVendorFolder(path, options.kernel, index, preferred);
+    refused.push(...folder.refused);
+    index = withVendorModules(index, folder.modules);
+  }
+  const plan = planDriverPack(passport, index, also);
+  const pack = await writePack(plan, index, { station, load: 'all' }, options);
+  return { ...pack, refusedModules: refused };
 }
 
 /** Builds the pack of the enrolment window: drivers for what an unknown machine may have. */
@@ -78,7 +93,7 @@ async function writePack(
   const pack = await packEntries(packDirectory, plan, index, kind, kernel, firmwareDirectories);
   const file = await writeWhole(output, await compressInitrd(formatCpio(pack.entries), 19));
   const { manifest, missingFirmware } = pack;
-  return { manifest, file, uncovered: plan.uncovered, missingFirmware };
+  return { manifest, file, uncovered: plan.uncovered, missingFirmware, refusedModules: [] };
 }
 
 async function packEntries(
@@ -98,7 +113,7 @@ async function packEntries(
   const modules: PackModule[] = [];
   for (const module of plan.modules) {
     // As it is: stripping would take the signature off, and Secure Boot would refuse the module.
-    const bytes = await readFile(join(kernel.modulesDirectory, module.path));
+    const bytes = await readFile(resolve(kernel.modulesDirectory, module.path));
     const file = `modules/${module.path.slice(module.path.lastIndexOf('/') + 1)}`;
     entries.push({ kind: 'file', path: `${directory}/${file}`, mode: 0o644, bytes });
     modules.push({
@@ -108,9 +123,13 @@ async function packEntries(
       bytes: bytes.length,
       aliases: [...module.aliases].sort(),
       needs: neededBy(index, module).filter((name) => inPack.has(name)),
+      origin: module.origin === undefined ? 'kernel' : 'vendor',
+      signature: module.signature ?? 'kernel',
+      firmware: [],
     });
   }
   const firmware = await findFirmware(absolutePaths(plan.modules, kernel), firmwareDirectories);
+  for (const module of modules) module.firmware = firmware.wanted.get(module.name) ?? [];
   for (const { name, bytes } of firmware.found) {
     entries.push({ kind: 'file', path: `${directory}/firmware/${name}`, mode: 0o644, bytes });
   }
@@ -130,11 +149,11 @@ async function packEntries(
     kind: 'file',
     path: `${directory}/pack.json`,
     mode: 0o644,
-    bytes: Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`),
+    bytes: manifestBytes(manifest),
   });
   return { entries, manifest, missingFirmware: firmware.missing };
 }
 
 function absolutePaths(modules: readonly IndexedModule[], kernel: UnpackedKernel): string[] {
-  return modules.map(({ path }) => join(kernel.modulesDirectory, path));
+  return modules.map(({ path }) => resolve(kernel.modulesDirectory, path));
 }

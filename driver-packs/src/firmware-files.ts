@@ -15,6 +15,8 @@ export interface MissingFirmware {
 export interface FirmwareFiles {
   readonly found: readonly { readonly name: string; readonly bytes: Buffer }[];
   readonly missing: readonly MissingFirmware[];
+  /** By module name, whether they are there or not. */
+  readonly wanted: ReadonlyMap<string, string[]>;
 }
 
 /** Looks up what `modinfo` says that the modules may ask for; the first directory that has a file wins. */
@@ -22,7 +24,7 @@ export async function findFirmware(
   modulePaths: readonly string[],
   directories: readonly string[],
 ): Promise<FirmwareFiles> {
-  if (modulePaths.length === 0) return { found: [], missing: [] };
+  if (modulePaths.length === 0) return { found: [], missing: [], wanted: new Map() };
   const description = await runTool('reading which firmware the modules need', modinfo, modulePaths);
   const wanted = parseFirmware(description);
   const found = new Map<string, Buffer>();
@@ -36,6 +38,12 @@ export async function findFirmware(
   return {
     found: [...found].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => (a.name < b.name ? -1 : 1)),
     missing,
+    wanted: new Map(
+      wanted.map(({ module }) => [
+        module,
+        wanted.filter((each) => each.module === module).map(({ file }) => file),
+      ]),
+    ),
   };
 }
 

@@ -1,7 +1,8 @@
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
+import { type DebianPackage, downloadPackage, findPackage, updateLists } from './debian-package.ts';
 import { writeWhole } from './initrd-file.ts';
 
 /** Debian's signed kernel, unpacked below the cache and not installed. */
@@ -16,15 +17,9 @@ export interface UnpackedKernel {
   readonly modulesDirectory: string;
 }
 
-interface KernelPackage {
-  readonly name: string;
-  readonly packageVersion: string;
-}
-
 const metaPackage = 'linux-image-amd64';
 
 const aptCache = { command: 'apt-cache', debianPackage: 'apt' };
-const aptGet = { command: 'apt-get', debianPackage: 'apt' };
 const dpkgDeb = { command: 'dpkg-deb', debianPackage: 'dpkg' };
 const depmod = { command: 'depmod', debianPackage: 'kmod' };
 const xz = { command: 'xz', debianPackage: 'xz-utils' };
@@ -38,20 +33,35 @@ const zstd = { command: 'zstd', debianPackage: 'zstd' };
 export async function unpackKernel({
   cacheDirectory,
   refresh = false,
+  wanted: chosen,
 }: {
   readonly cacheDirectory: string;
   readonly refresh?: boolean;
+  /** A kernel instead of the newest one: `6.1.0-50-amd64`, or `6.1.0-50-amd64=6.1.176-1` for a package version. */
+  readonly wanted?: string;
 }): Promise<UnpackedKernel> {
   const directory = resolve(cacheDirectory, 'kernel');
   await mkdir(directory, { recursive: true });
+  if (chosen !== undefined) return unpackChosen(directory, chosen);
   const current = join(directory, 'current.json');
   const cached = await readCurrent(current);
   if (cached !== undefined && !refresh) return cached;
 
-  const wanted = await newestKernelPackage();
+  const wanted = await newestDebianPackage();
   if (cached?.packageVersion === wanted.packageVersion) return cached;
   const kernel = await unpack(directory, wanted);
   await writeWhole(current, Buffer.from(JSON.stringify(kernel, null, 2)));
+  return kernel;
+}
+
+async function unpackChosen(directory: string, chosen: string): Promise<UnpackedKernel> {
+  const [version = '', packageVersion] = chosen.split('=');
+  const wanted = await findPackage(`linux-image-${version}`, packageVersion);
+  const record = join(directory, `${version}_${wanted.packageVersion}.json`);
+  const cached = await readCurrent(record);
+  if (cached !== undefined) return cached;
+  const kernel = await unpack(directory, wanted);
+  await writeWhole(record, Buffer.from(JSON.stringify(kernel, null, 2)));
   return kernel;
 }
 
@@ -78,7 +88,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The package that the meta package depends on; one `apt-get update` when apt has no lists yet. */
-async function newestKernelPackage(): Promise<KernelPackage> {
+async function newestDebianPackage(): Promise<DebianPackage> {
   for (const attempt of ['with the lists that are there', 'after apt-get update']) {
     const question = ['show', '--no-all-versions', metaPackage];
     const { status, stdout } = await callTool('finding the newest kernel', aptCache, question);
@@ -92,16 +102,16 @@ async function newestKernelPackage(): Promise<KernelPackage> {
 }
 
 /** Reads `Depends: linux-image-6.1.0-56-amd64 (= 6.1.192-2)` out of `apt-cache show`. */
-export function parseKernelDependency(description: string): KernelPackage | undefined {
+export function parseKernelDependency(description: string): DebianPackage | undefined {
   const match = /^Depends:.*?\b(linux-image-\S+-amd64) \(= ([^)]+)\)/m.exec(description);
   const [, name, packageVersion] = match ?? [];
   return name === undefined || packageVersion === undefined ? undefined : { name, packageVersion };
 }
 
-async function unpack(directory: string, wanted: KernelPackage): Promise<UnpackedKernel> {
+async function unpack(directory: string, wanted: DebianPackage): Promise<UnpackedKernel> {
   const partial = await mkdtemp(join(directory, 'unpacking-'));
   try {
-    const archive = await download(partial, wanted);
+    const archive = await downloadPackage(partial, wanted);
     const tree = join(partial, 'tree');
     await runTool(`unpacking ${archive}`, dpkgDeb, ['-x', archive, tree]);
     const image = (await readdir(join(tree, 'boot'))).find((name) => name.startsWith('vmlinuz-'));
@@ -128,31 +138,6 @@ async function unpack(directory: string, wanted: KernelPackage): Promise<Unpacke
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
-}
-
-async function download(directory: string, { name, packageVersion }: KernelPackage): Promise<string> {
-  // apt's download user may not write here; the archive's hash is checked by apt all the same.
-  const parameters = ['-qq', '-o', 'APT::Sandbox::User=root', 'download', `${name}=${packageVersion}`];
-  const doing = `downloading ${name} ${packageVersion}`;
-  let result = await callTool(doing, aptGet, parameters, { cwd: directory });
-  if (result.status !== 0) {
-    // Lists that are older than the mirror name a file that is gone.
-    await updateLists();
-    result = await callTool(doing, aptGet, parameters, { cwd: directory });
-  }
-  const archive = (await readdir(directory)).find((file) => file.endsWith('.deb'));
-  if (result.status !== 0 || archive === undefined) {
-    throw new RekindleError('usage', `apt-get could not download ${name} ${packageVersion}`, {
-      cause: new Error(result.stderr.trim() || 'no file arrived'),
-      next: 'check that the mirrors in /etc/apt/sources.list answer, run apt-get update as root, try again',
-    });
-  }
-  return join(directory, basename(archive));
-}
-
-/** Without lists from today apt may still find what it needs in those that are there. */
-async function updateLists(): Promise<void> {
-  await callTool('updating apt’s lists', aptGet, ['-qq', 'update']);
 }
 
 /** Debian 13 ships modules below /usr/lib; depmod looks below /lib. */

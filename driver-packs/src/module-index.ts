@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { UnpackedKernel } from './kernel-package.ts';
 import { matchesModalias, normaliseAlias } from './modalias.ts';
+import type { ModuleSignature } from './module-signature.ts';
 
 /** depmod's tables of one kernel, ready for planning. Module names are written with underscores. */
 export interface ModuleIndex {
@@ -14,7 +15,7 @@ export interface ModuleIndex {
 
 export interface IndexedModule {
   readonly name: string;
-  /** Below the modules directory, e.g. kernel/drivers/ata/ahci.ko */
+  /** Below the modules directory, e.g. kernel/drivers/ata/ahci.ko; absolute for a vendor's */
   readonly path: string;
   /** Every module it depends on, in load order. */
   readonly dependencies: readonly string[];
@@ -22,6 +23,10 @@ export interface IndexedModule {
   readonly softDependencies: readonly string[];
   /** Patterns of the devices it binds. */
   readonly aliases: readonly string[];
+  /** Absent: the kernel's own. A preferred one wins over it, the other one only fills gaps. */
+  readonly origin?: 'vendor' | 'vendor-preferred';
+  /** Of a vendor's module; the kernel's own are signed by the kernel's key. */
+  readonly signature?: ModuleSignature;
 }
 
 export interface ModuleAlias {
@@ -82,14 +87,23 @@ export function parseModuleIndex(kernel: string, tables: DepmodTables): ModuleIn
   return { kernel, modules, aliases };
 }
 
-/** Modules that bind a device, those that name its vendor before those that take a whole class. */
+/**
+ * Modules that bind a device, those that name its vendor before those that take a whole class. A vendor's module
+ * stands beside no other: it is the station's own choice, or it fills a gap of the kernel.
+ */
 export function modulesForModalias(index: ModuleIndex, modalias: string): string[] {
   const wanted = normaliseAlias(modalias);
   const matching = (index.aliases.get(busOf(wanted)) ?? []).filter(({ pattern }) =>
     matchesModalias(pattern, wanted),
   );
   const specific = matching.filter(({ pattern }) => !/^\w+:v\*/.test(pattern));
-  return [...new Set([...specific, ...matching].map(({ module }) => module))];
+  const names = [...new Set([...specific, ...matching].map(({ module }) => module))];
+  const from = (origin: IndexedModule['origin']) =>
+    names.filter((name) => index.modules.get(name)?.origin === origin);
+  const preferred = from('vendor-preferred');
+  if (preferred.length > 0) return preferred;
+  const own = from(undefined);
+  return own.length > 0 ? own : names;
 }
 
 /**

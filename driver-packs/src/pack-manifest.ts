@@ -14,6 +14,12 @@ export const packModuleSchema = z.strictObject({
   aliases: z.array(z.string()),
   /** Modules of this pack that must be loaded first: dependencies and soft dependencies (pre). */
   needs: z.array(z.string()),
+  /** Debian's kernel package, or a vendor's folder. */
+  origin: z.enum(['kernel', 'vendor']),
+  /** By a key built into the kernel, by another one, or not at all: Secure Boot takes only the first. */
+  signature: z.enum(['kernel', 'foreign', 'none']),
+  /** Firmware files that it may ask for, whether this pack has them or not. */
+  firmware: z.array(z.string()),
 });
 export type PackModule = z.infer<typeof packModuleSchema>;
 

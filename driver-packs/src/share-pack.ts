@@ -21,3 +21,13 @@ export function planSharePack(kinds: readonly ShareKind[], index: ModuleIndex): 
   );
   return { kernel: index.kernel, modules, covers: [], uncovered: [] };
 }
+
+/**
+ * What each kind asks the kernel for, by name. SMB 3.1.1 seals with AES-GCM (or CCM), signs with AES-CMAC, derives its
+ * keys with HMAC-SHA-256, protects the negotiation with SHA-512, and logs on with HMAC-MD5 (MS-SMB2 3.1.4, MS-NLMP).
+ */
+export function shareNeeds(kind: ShareKind): readonly string[] {
+  return kind === 'nfs'
+    ? ['nfsv4', 'nfs', 'sunrpc']
+    : ['cifs', 'gcm', 'ctr', 'ghash', 'ccm', 'cmac', 'aes', 'sha256', 'sha512', 'hmac', 'md5'];
+}

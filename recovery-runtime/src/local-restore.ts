@@ -13,14 +13,17 @@ import { recoverDisks } from './recover-disks.ts';
 import { byRule, parseScope } from './restore/restore-scope.ts';
 import { announceRestore } from './steps/announce-restore.ts';
 import { assertIdentity } from './steps/check-identity.ts';
-import type { SignedImage } from './steps/open-job.ts';
+import { assertNoDomainController, type SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { takePassport } from './steps/start-machine.ts';
 import type { Machine } from './workflow-machine.ts';
 
 /** A restore on the machine itself, without the service: the same rules, steps and words. */
 export interface LocalRestoreInput {
-  readonly machine: Pick<Machine, 'now' | 'uptimeSeconds' | 'takeInventory' | 'bootEntries'>;
+  readonly machine: Pick<
+    Machine,
+    'now' | 'uptimeSeconds' | 'takeInventory' | 'bootEntries' | 'openRestoredSystem' | 'readFirstBootFile'
+  >;
   readonly terminal: Terminal;
   readonly readImage: () => Promise<SignedImage>;
   /** As typed; the rule when not said. */
@@ -63,6 +66,7 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
     });
     findings.differences = identity.differences;
     const onUnverified = (sentence: string) => findings.unverified.push(sentence);
+    onUnverified('Whether the station needs hooks: none runs without the recovery service.');
     const name = imageNameOf(manifest);
     // A dry run changes nothing, the store included.
     if (!dryRun) announcement = await run.step(announceRestore, { image, name, onUnverified });
@@ -101,6 +105,7 @@ const readLocalImage = readingStep<{ readonly readImage: () => Promise<SignedIma
   title: titles['check-image'],
   async run({ readImage }) {
     const image = await readImage();
+    assertNoDomainController(image.manifest);
     return { value: image, sentence: texts.imageSigned(image.manifest.station, image.manifest.capturedAt) };
   },
 });

@@ -1,3 +1,4 @@
+import type { HookRecord } from '#contract/hook-result.ts';
 import type { Terminal } from './console/terminal.ts';
 import type { Confirmed } from './engine/confirmed.ts';
 import type { Run } from './engine/run.ts';
@@ -20,6 +21,7 @@ export interface PlanningInput {
   readonly scope: RestoreScope;
   readonly dryRun: boolean;
   readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
+  readonly hooks: readonly HookRecord[];
 }
 
 export type Planning =
@@ -28,7 +30,7 @@ export type Planning =
 
 /** Plan, pre-flight and confirmation, again from the plan when the person chooses other volumes. Writes nothing. */
 export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
-  const { run, terminal, image, identity, disks, dryRun, by } = input;
+  const { run, terminal, image, identity, disks, dryRun, by, hooks } = input;
   const { station, disks: imageDisks, capturedAt } = image.manifest;
   const decideLostData =
     by.how === 'typed'
@@ -38,7 +40,7 @@ export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
   for (;;) {
     const planned = await run.step(planRestoreOfDisks, { image, disks, scope, decideLostData });
     await run.step(preFlight, { source: image.source, planned });
-    const shown = { terminal, station, identity, planned, capturedAt };
+    const shown = { terminal, station, identity, planned, capturedAt, hooks };
     if (dryRun) {
       showPlan(shown);
       return { kind: 'dry-run', planned };

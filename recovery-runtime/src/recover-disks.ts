@@ -6,17 +6,24 @@ import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
+import { lockOtherDisks } from './steps/lock-disks.ts';
 import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { recheckDisks } from './steps/recheck-disks.ts';
 import { repairBootEntries } from './steps/repair-boot-entries.ts';
 import { restoreDisks } from './steps/restore-disks.ts';
+import { applyHooks, type StationHooks } from './steps/station-hooks.ts';
 import type { Machine } from './workflow-machine.ts';
+
+type RecoveringMachine = Pick<
+  Machine,
+  'takeInventory' | 'bootEntries' | 'openRestoredSystem' | 'readFirstBootFile' | 'now'
+>;
 
 export interface RecoverInput {
   readonly run: Run;
   readonly terminal: Terminal;
-  readonly machine: Pick<Machine, 'takeInventory' | 'bootEntries'>;
+  readonly machine: RecoveringMachine;
   readonly findings: Findings;
   readonly inventory: Inventory;
   readonly image: SignedImage;
@@ -28,6 +35,8 @@ export interface RecoverInput {
   /** Device path of the only disk that is to be restored. */
   readonly onlyDisk?: string;
   readonly signal?: AbortSignal;
+  /** What follows the restore; absent without a service to ask. */
+  readonly hooks?: StationHooks;
 }
 
 /**
@@ -37,24 +46,35 @@ export interface RecoverInput {
 export async function recoverDisks(
   input: RecoverInput,
 ): Promise<{ readonly kind: 'dry-run' | 'restored'; readonly planned: readonly PlannedDisk[] }> {
-  const { run, terminal, machine, findings, inventory, image, identity, scope, dryRun, by } = input;
+  const { run, terminal, machine, findings, inventory, image, identity, scope, dryRun, by, hooks } = input;
   const chosen = await run.step(chooseTargetDisks, {
     identity,
     imageDisks: image.manifest.disks,
     present: inventory.disks,
   });
   const disks = input.onlyDisk === undefined ? chosen : keepOnlyDisk(chosen, input.onlyDisk);
-  const planning = await planAndConfirm({ run, terminal, image, identity, disks, scope, dryRun, by });
+  const planning = await planAndConfirm({
+    run,
+    terminal,
+    image,
+    identity,
+    disks,
+    scope,
+    dryRun,
+    by,
+    hooks: hooks?.preflight ?? [],
+  });
   const { planned } = planning;
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
-  await run.step(recheckDisks, {
-    disks,
-    planned,
-    source: image.source,
-    look: async () => (await machine.takeInventory()).disks,
-  });
+  let present = inventory.disks;
+  const look = async () => {
+    present = (await machine.takeInventory()).disks;
+    return present;
+  };
+  await run.step(recheckDisks, { disks, planned, source: image.source, look });
+  await using _lock = await run.step(lockOtherDisks, { present, planned });
 
   // ------------------------------------------------------------------------------------------------
 
@@ -68,5 +88,9 @@ export async function recoverDisks(
     ...(input.signal === undefined ? {} : { signal: input.signal }),
   });
   await run.step(repairBootEntries, { confirmed, manifest: image.manifest, firmware: machine.bootEntries });
+  if (hooks !== undefined) {
+    const { manifest, ref } = image;
+    findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, machine });
+  }
   return { kind: 'restored', planned };
 }

@@ -2,8 +2,11 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
+import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
 import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
+import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
+import { openRestoredSystem } from './hooks/open-restored-system.ts';
 import { takeInventory } from './inventory/inventory.ts';
 import { openMedium } from './medium/open-medium.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
@@ -15,6 +18,11 @@ import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
 const siteFolder = '/rekindle/site';
 const efivarsFolder = '/sys/firmware/efi/efivars';
+/** Where the runtime's builder puts what restored systems get. */
+const firstBootFiles: Readonly<Record<FirstBootFile, string>> = {
+  'linux/agent.sh': '/rekindle/first-boot/linux/agent.sh',
+  'linux/busybox': '/bin/busybox',
+};
 /** Read by init (recovery-runtime/src/init/init) when this program ended well. */
 const nextFile = '/run/rekindle/next';
 
@@ -26,10 +34,12 @@ export const linuxMachine: Machine = {
   },
   readTicket: () => readSignedTicket(),
   openMedium,
-  loadDrivers: () => loadDriverPack(),
+  loadDrivers: ({ imageSigner }) => loadDriverPack({ signer: parsePublicKey(imageSigner) }),
   bringUpBootCard,
   takeInventory: () => takeInventory(),
   mountShare,
+  openRestoredSystem,
+  readFirstBootFile: (file) => readFile(firstBootFiles[file]),
   get bootEntries() {
     return existsSync('/sys/firmware/efi') ? firmwareBootEntries : undefined;
   },

@@ -4,6 +4,8 @@ import type { BootEntry } from '#images/format/image-manifest.ts';
 import type { PackLoad } from './drivers/load-driver-pack.ts';
 import type { RunClock } from './engine/run.ts';
 import type { BootVariables } from './firmware/boot-entries.ts';
+import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
+import type { OpenSystem, RestoredDisk } from './hooks/open-restored-system.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { OpenMedium } from './medium/open-medium.ts';
 import type { SignedTicket } from './medium/station-ticket.ts';
@@ -32,11 +34,15 @@ export interface Machine extends RunClock {
   /** Only when the machine booted from a recovery medium. */
   readTicket(): Promise<SignedTicket | undefined>;
   openMedium(ticket: StationTicket): Promise<OpenMedium | undefined>;
-  loadDrivers(): Promise<PackLoad>;
+  /** The pack has to be signed with the site's key. */
+  loadDrivers(site: SiteKeys): Promise<PackLoad>;
   bringUpBootCard(options: BringUpOptions): Promise<NetworkUp>;
   takeInventory(): Promise<Inventory>;
   mountShare(share: Share, access: ShareAccess): Promise<MountedShare>;
   readonly bootEntries: FirmwareBootEntries | undefined;
+  /** Mounts what was restored, for the hooks. */
+  openRestoredSystem(disks: readonly RestoredDisk[]): Promise<OpenSystem>;
+  readFirstBootFile(file: FirstBootFile): Promise<Uint8Array>;
   /** A shell on the console of that name; comes back when it ends. */
   runShell(console: string): Promise<void>;
   /** What the machine does when this program has ended. */

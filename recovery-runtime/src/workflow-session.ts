@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { exitCodeOf } from '#base/errors.ts';
 import { createRunView } from './console/run-view.ts';
-import { doneScreen, failureScreen, menuScreen, reportScreen } from './console/screens.ts';
+import { doneScreen, failureScreen, hookEndingLines, menuScreen, reportScreen } from './console/screens.ts';
 import type { Terminal } from './console/terminal.ts';
 import { prompts, texts, titles } from './console/texts.ts';
 import { createEventPost } from './engine/event-post.ts';
-import { type Ending, formatMachineReport, newFindings } from './engine/findings.ts';
+import { type Ending, exitCodeOfEnding, formatMachineReport, newFindings } from './engine/findings.ts';
 import { formatLocalReport } from './engine/local-report.ts';
 import { startRun } from './engine/run.ts';
 import { readingStep } from './engine/step.ts';
@@ -35,18 +34,22 @@ export interface SessionResult {
 export async function runSession(input: SessionInput): Promise<SessionResult> {
   const { terminal } = input;
   for (;;) {
-    const ending = await runOnce(input);
-    if (ending.kind === 'restored' || ending.kind === 'captured') {
+    const { ending, exitCode } = await runOnce(input);
+    if ((ending.kind === 'restored' || ending.kind === 'captured') && exitCode === 0) {
       terminal.print([texts.rebooting]);
       return { end: 'restart', exitCode: 0 };
     }
-    const exitCode = ending.kind === 'failed' ? exitCodeOf(ending.error) : 0;
     const choice = await askMenu(input);
     if (choice !== 'try-again') return { end: choice, exitCode };
   }
 }
 
-async function runOnce({ boot, machine, terminal, firstLineUptimeSeconds }: SessionInput): Promise<Ending> {
+async function runOnce({
+  boot,
+  machine,
+  terminal,
+  firstLineUptimeSeconds,
+}: SessionInput): Promise<{ readonly ending: Ending; readonly exitCode: number }> {
   const events = createEventPost();
   const shop: Workshop = {
     boot,
@@ -70,13 +73,13 @@ async function runOnce({ boot, machine, terminal, firstLineUptimeSeconds }: Sess
   await closeMedium(shop);
   events.stop();
   shop.server?.close();
-  return ending;
+  return { ending, exitCode: exitCodeOfEnding(ending, shop.findings.hooks) };
 }
 
 function endingScreen(ending: Ending, { findings }: Workshop): string[] {
   switch (ending.kind) {
     case 'restored':
-      return doneScreen(texts.restoreDone(ending.station));
+      return [...doneScreen(texts.restoreDone(ending.station)), ...hookEndingLines(findings.hooks)];
     case 'captured':
       return doneScreen(texts.captureDone(ending.image));
     case 'dry-run':

@@ -38,6 +38,7 @@ import { askIfArmed, logOnTechnician } from './steps/log-on.ts';
 import { mountStore } from './steps/mount-store.ts';
 import { checkImage, openJob, type SignedImage } from './steps/open-job.ts';
 import { bringUpNetwork, findServer, loadDrivers, readSite, takePassport } from './steps/start-machine.ts';
+import { preflightHooks } from './steps/station-hooks.ts';
 import type { Machine, SiteKeys } from './workflow-machine.ts';
 
 /** What a run works with. */
@@ -102,9 +103,10 @@ interface Looked extends Pick<Started, 'site' | 'inventory'> {
 async function lookAtMachine(shop: Workshop): Promise<Looked> {
   const { run, machine, findings } = shop;
   const site = await run.step(readSite, { machine });
-  const drivers = await run.step(loadDrivers, { machine });
+  const drivers = await run.step(loadDrivers, { machine, site });
   const inventory = await run.step(takePassport, { machine });
   findings.passport = inventory.passport;
+  findings.bootTrust = inventory.bootTrust;
   const signedTicket = await machine.readTicket();
   if (signedTicket === undefined) return { site, inventory, drivers };
   const ticket = await run.step(checkTicket, { signedTicket, site, passport: inventory.passport });
@@ -154,9 +156,10 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
     order.armedBy === undefined
       ? { how: 'typed' as const, name: order.technician }
       : { how: 'armed' as const, name: order.armedBy };
+  const hooks = await run.step(preflightHooks, { server, job, manifest: signed.manifest });
   const shared = { run, terminal, machine, findings, inventory };
   const { dryRun } = boot;
-  const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by });
+  const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by, hooks });
   return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station };
 }
 
@@ -177,11 +180,13 @@ async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inv
     return { token, image, station: armed.station.name, technician: by, armedBy: by };
   }
   const session = await run.step(logOnTechnician, { server, passport, terminal });
+  const oddities = session.oddities.join(' ');
   if (session.station === null) {
     throw new RekindleError(
       'not-found',
       'looking for this machine among the known stations: it is none of them',
       {
+        ...(oddities === '' ? {} : { cause: new Error(oddities) }),
         next: 'Enrol it while it is healthy (rekindle enrol open), or find out which part of it was replaced.',
       },
     );

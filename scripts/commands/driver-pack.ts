@@ -1,13 +1,18 @@
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
-import { checkCoverage } from '#driver-packs/check-coverage.ts';
+import { unpackFirmware } from '#driver-packs/firmware-package.ts';
+import { buildWinpePack, checkWinpePack } from '#driver-packs/winpe/winpe-pack.ts';
+import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
+import type { Station } from '#pxe-server/stations/station.ts';
 import {
   buildSiteUniversalPack,
   buildStationPack,
+  firmwarePackages,
   readPackManifest,
   universalPack,
 } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
+import { formatCoverageTable, formatWinpeRows } from '../driver-pack-table.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
 
 type Options = SiteOption & { readonly json?: boolean };
@@ -19,12 +24,20 @@ export function driverPackCommand(): Command {
   withSite(command.command('build'))
     .description(`build the pack of a station, or \`${universalPack}\` for the enrolment window`)
     .argument('<station>')
+    .option('--winpe <boot.wim>', 'put Windows drivers into a copy of this Windows PE instead')
+    .option('--drivers <folder>', "with --winpe: the vendors' drivers, unpacked (INF files)")
+    .option('--output <file>', 'with --winpe: the new boot.wim')
     .action(build);
   withSite(command.command('check'))
     .description('prove that the pack drives every network card and disk controller of the station')
     .argument('<station>')
+    .option('--winpe <boot.wim>', 'prove it of this Windows PE instead')
     .option('--json', 'as JSON')
     .action(check);
+  withSite(command.command('add-firmware'))
+    .description('fetch firmware packages of Debian for this site; nothing is installed')
+    .argument('<package...>', 'firmware-realtek, or firmware-realtek=VERSION')
+    .action(addFirmware);
   withSite(command.command('show'))
     .description('print what is in a pack')
     .argument('<station>')
@@ -33,32 +46,81 @@ export function driverPackCommand(): Command {
   return command;
 }
 
-async function build(name: string, options: Options): Promise<void> {
-  const { state, paths } = await openSite(options);
+interface WinpeOptions extends Options {
+  readonly winpe?: string;
+  readonly drivers?: string;
+  readonly output?: string;
+}
+
+async function build(name: string, options: WinpeOptions): Promise<void> {
+  const { state, paths, configuration } = await openSite(options);
+  if (options.winpe !== undefined) return buildWinpe(getStation(state, name), options.winpe, options);
   const pack =
     name === universalPack
       ? await buildSiteUniversalPack(paths)
       : await buildStationPack(paths, getStation(state, name).name, getStation(state, name).passport);
   console.log(
-    `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes.`,
+    `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes, signed.`,
   );
-  for (const { module, file } of pack.missingFirmware) console.log(`  no firmware ${file} for ${module}`);
-  const missing = pack.uncovered.map(({ className, id, slot }) => `${className} ${id} (${slot})`);
-  if (missing.length > 0) throw notCovering(name, missing);
+  for (const { sentence } of pack.refusedModules) console.log(`  ${sentence}`);
+  if (name === universalPack) return;
+  const judged = await judgeStationPack(paths, getStation(state, name), configuration.share);
+  for (const note of judged.notes) console.log(`  ${note}`);
+  if (judged.state === 'red') throw notCovering(name, judged.reasons);
 }
 
-async function check(name: string, options: Options): Promise<void> {
-  const { state, paths } = await openSite(options);
-  const station = getStation(state, name);
-  const coverage = checkCoverage(station.passport, await readPackManifest(paths, station.name));
-  if (options.json === true) console.log(JSON.stringify(coverage));
-  else {
-    for (const row of coverage.rows) {
-      console.log(`  ${row.slot}  ${row.id}  ${row.className}: ${row.module ?? 'NO DRIVER'}`);
-    }
+async function buildWinpe(station: Station, bootWim: string, options: WinpeOptions): Promise<void> {
+  const { drivers: driverFolder, output } = options;
+  if (driverFolder === undefined || output === undefined) {
+    throw new RekindleError('usage', 'Building a WinPE pack takes --drivers FOLDER and --output FILE too');
   }
-  if (coverage.missing.length > 0) throw notCovering(station.name, coverage.missing);
-  console.log(`The pack covers ${station.name}.`);
+  const { name, passport } = station;
+  const built = await buildWinpePack({ station: name, passport, bootWim, driverFolder, output });
+  for (const line of formatWinpeRows(built.rows)) console.log(line);
+  console.log(`${built.output}: drivers of ${name}, ${built.files} files.`);
+  if (built.missing.length > 0) throw winpeNotCovering(name, built.missing);
+}
+
+async function checkWinpe({ name, passport }: Station, wim: string, json: boolean): Promise<void> {
+  const checked = await checkWinpePack(wim, passport);
+  if (json) console.log(JSON.stringify(checked));
+  else for (const line of formatWinpeRows(checked.rows)) console.log(line);
+  if (checked.missing.length > 0) throw winpeNotCovering(name, checked.missing);
+  if (!json) console.log(`${wim} covers ${name}.`);
+}
+
+function winpeNotCovering(name: string, missing: readonly string[]): RekindleError {
+  return new RekindleError(
+    'verification-failed',
+    `The drivers in this Windows PE do not cover ${name}: ${missing.join('; ')}`,
+    { next: "Put the vendors' drivers for Windows (x64, unpacked) into the folder, and build it again." },
+  );
+}
+
+async function check(name: string, options: WinpeOptions): Promise<void> {
+  const { state, paths, configuration } = await openSite(options);
+  const station = getStation(state, name);
+  if (options.winpe !== undefined) return checkWinpe(station, options.winpe, options.json === true);
+  const judged = await judgeStationPack(paths, station, configuration.share);
+  const rows = judged.coverage?.rows ?? [];
+  if (options.json === true) {
+    const { state: verdict, reasons, notes, store } = judged;
+    console.log(JSON.stringify({ state: verdict, reasons, notes, rows, store }));
+  } else {
+    for (const line of formatCoverageTable(rows, judged.store)) console.log(line);
+    for (const note of judged.notes) console.log(`Note: ${note}.`);
+  }
+  if (judged.state === 'red') throw notCovering(station.name, judged.reasons);
+  if (options.json !== true) console.log(`The pack covers ${station.name}.`);
+}
+
+async function addFirmware(packages: readonly string[], options: SiteOption): Promise<void> {
+  const { paths } = await openSite(options);
+  for (const chosen of packages) {
+    const { name, packageVersion, directory } = await unpackFirmware(firmwarePackages(paths), chosen);
+    console.log(`${name} ${packageVersion} is in ${directory}.`);
+  }
+  console.log('Next: rekindle driver-pack build STATION, and universal');
 }
 
 async function show(name: string, options: Options): Promise<void> {
@@ -78,7 +140,7 @@ function notCovering(name: string, missing: readonly string[]): RekindleError {
     'verification-failed',
     `The driver pack does not cover ${name}: ${missing.join('; ')}`,
     {
-      next: 'Put missing firmware into the folder `firmware` of the site, or look for a newer kernel package.',
+      next: 'Firmware: rekindle driver-pack add-firmware PACKAGE. Drivers of a vendor: into `drivers/` of the site. Another kernel: rekindle runtime build --kernel VERSION.',
     },
   );
 }

@@ -7,15 +7,22 @@ import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { rehearsalFolder } from '#pxe-server/stations/last-rehearsal.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
+import { bootCellNames, labNetworkModes } from '../rehearsal/boot-matrix.ts';
 import type { FirmwareKind } from '../rehearsal/machine-hardware.ts';
 import { formatRehearsalReport } from '../rehearsal/rehearsal-report.ts';
 import { rehearseDemo } from '../rehearsal/rehearse-demo.ts';
 import { formatRecord } from '../rehearsal/stand-in/format-record.ts';
 import { rehearseStation } from '../rehearsal/stand-in/rehearse-station.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
+import { compareWithBare } from './rehearse/boot-ratio.ts';
+import { bootCell, rehearseBoots } from './rehearse/boots.ts';
+import { evidenceDirectory, stateDirectory } from './rehearse/evidence.ts';
 
 interface RehearseOptions extends SiteOption {
   readonly demo?: boolean;
+  readonly boot?: string;
+  readonly network: string;
+  readonly compare?: number;
   readonly firmware: FirmwareKind;
   readonly report?: string;
   readonly json?: boolean;
@@ -24,8 +31,6 @@ interface RehearseOptions extends SiteOption {
   readonly marker?: RegExp;
   readonly startSeconds: number;
 }
-
-const stateDirectory = path.join(import.meta.dirname, '..', '..', '.rekindle');
 
 export function rehearseCommand(): Command {
   return withSite(new Command('rehearse'))
@@ -36,6 +41,16 @@ export function rehearseCommand(): Command {
     .option('--demo', 'rehearse with the demo station, a small Debian system')
     .addOption(
       new Option('--firmware <kind>', 'firmware of the machine').choices(['bios', 'uefi']).default('bios'),
+    )
+    .option(
+      '--boot <loaders>',
+      `only boots, to the runtime's first line: ${bootCellNames.join(', ')}, or all`,
+    )
+    .option('--network <modes>', `with --boot: ${labNetworkModes.join(', ')}, or all`, 'reservation')
+    .option(
+      '--compare <rounds>',
+      'with --boot of one loader: against a bare busybox initrd, in turns',
+      Number,
     )
     .option(
       '--report <folder>',
@@ -59,22 +74,34 @@ Examples:
   rekindle rehearse OS-SRV-1A
   rekindle rehearse OS-SRV-1A --marker 'login: ' --start-seconds 300
   rekindle rehearse --demo
-  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal`,
+  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal
+  rekindle rehearse --boot uefi-secure-boot --network proxy,relay
+  rekindle rehearse --boot all --network all
+  rekindle rehearse --boot bios-rom --compare 3`,
     )
     .action(rehearse);
 }
 
 async function rehearse(station: string | undefined, options: RehearseOptions): Promise<void> {
-  if ((station !== undefined) === (options.demo === true)) {
-    throw new RekindleError('usage', 'What is to be rehearsed is not clear: one station, or the demo', {
-      next: 'rekindle rehearse STATION, or rekindle rehearse --demo',
-    });
+  const { boot, compare } = options;
+  if ([station !== undefined, options.demo === true, boot !== undefined].filter(Boolean).length !== 1) {
+    throw new RekindleError(
+      'usage',
+      'What is to be rehearsed is not clear: one station, the demo, or a boot',
+      {
+        next: 'rekindle rehearse STATION, rekindle rehearse --demo, or rekindle rehearse --boot all',
+      },
+    );
   }
   if (process.getuid?.() !== 0) {
     throw new RekindleError('usage', 'a rehearsal needs root: it makes a network namespace of its own', {
       next: 'Run this as root.',
     });
   }
+  if (boot !== undefined)
+    return compare === undefined
+      ? rehearseBoots(boot, options)
+      : compareWithBare(bootCell(boot), compare, options);
   return station === undefined ? demo(options) : stationRehearsal(station, options);
 }
 
@@ -119,7 +146,7 @@ function parseSeconds(text: string): number {
 
 async function demo(options: RehearseOptions): Promise<void> {
   const { firmware, json = false } = options;
-  const evidence = path.resolve(options.report ?? defaultEvidence(firmware));
+  const evidence = path.resolve(options.report ?? evidenceDirectory(firmware));
   const report = await rehearseDemo({
     firmware,
     stateDirectory,
@@ -133,9 +160,4 @@ async function demo(options: RehearseOptions): Promise<void> {
       next: `Read the consoles in ${evidence}.`,
     });
   }
-}
-
-function defaultEvidence(firmware: FirmwareKind): string {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  return path.join(stateDirectory, 'evidence', `${time}-${firmware}`);
 }

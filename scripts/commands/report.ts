@@ -6,6 +6,7 @@ import { parsePublicKey, verifySignature } from '#images/format/minisign.ts';
 import { formatRunReport } from '#pxe-server/jobs/format-run-report.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { type SiteOption, withSite } from '../site-option.ts';
+import { close, tick } from './report/amend.ts';
 
 interface VerifyOptions extends SiteOption {
   readonly publicKey?: string;
@@ -36,6 +37,25 @@ export function reportCommand(): Command {
       const comment = verifySignature(bytes, signature.toString('utf8'), publicKey, `report ${file}`);
       const { station, machine } = parseReport(bytes, file);
       console.log(`The signature is right: ${comment}\n${station}: ${machine.outcome}`);
+    });
+
+  withSite(command.command('tick'))
+    .description('note that something on the checklist of a report was done; the report is signed anew')
+    .argument('<file>', 'report.json in the site folder')
+    .argument('<item>', 'e.g. download; `report show` lists them')
+    .option('--note <text>', 'e.g. why it was not needed')
+    .option('--by <name>', 'who did it; default: who is logged on here')
+    .action(async (file: string, item: string, options: SiteOption & { note?: string; by?: string }) => {
+      console.log(await tick(file, item, options));
+    });
+
+  withSite(command.command('close'))
+    .description('stop waiting for the first boot of a restored station; the report is signed anew')
+    .argument('<file>', 'report.json in the site folder')
+    .requiredOption('--reason <text>', 'why nobody waits any more')
+    .option('--by <name>', 'who closes it; default: who is logged on here')
+    .action(async (file: string, options: SiteOption & { reason: string; by?: string }) => {
+      console.log(await close(file, options));
     });
   return command;
 }

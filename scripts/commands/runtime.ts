@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { RekindleError } from '#base/errors.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { shareKind } from '#pxe-server/config/configuration.ts';
 import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
 import { writeServedShare } from '#pxe-server/site/served-share.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
 import { buildStationPack } from '#pxe-server/stations/station-pack.ts';
 import { listStations } from '#pxe-server/stations/station-registry.ts';
 import { buildRuntime } from '../runtime/build-runtime.ts';
@@ -21,6 +23,7 @@ const cacheDirectory = join(projectRoot, '.rekindle', 'cache');
 
 interface BuildOptions extends SiteOption {
   readonly fast?: boolean;
+  readonly kernel?: string;
 }
 
 export function runtimeCommand(): Command {
@@ -30,6 +33,10 @@ export function runtimeCommand(): Command {
   withSite(command.command('build'))
     .description("build the runtime with this site's CA and key, and every driver pack for its kernel")
     .option('--fast', 'compress in a second instead of a minute, into a larger file')
+    .option(
+      '--kernel <release>',
+      'a kernel of Debian that is not the newest: 6.1.0-50-amd64[=PACKAGE VERSION]',
+    )
     .action(build);
   return command;
 }
@@ -40,6 +47,7 @@ async function build(options: BuildOptions): Promise<void> {
   const { kernel, initrd } = await buildRuntime({
     cacheDirectory,
     fast: options.fast ?? false,
+    ...(options.kernel === undefined ? {} : { wantedKernel: options.kernel }),
     onProgress: (sentence) => console.error(sentence),
   });
   const [caPem, publicKey] = await Promise.all([
@@ -60,11 +68,24 @@ async function build(options: BuildOptions): Promise<void> {
   console.error('building the universal driver pack (about half a minute, once)');
   const universal = await provideUniversalPack(paths, kernel, cacheDirectory);
   console.log(`Universal driver pack: ${universal.modules.length} modules.`);
-  for (const { name, passport } of listStations(state)) {
+  const red: string[] = [];
+  for (const station of listStations(state)) {
+    const { name, passport } = station;
     const pack = await buildStationPack(paths, name, passport);
-    const red = pack.uncovered.length === 0 ? '' : `, ${pack.uncovered.length} DEVICES WITHOUT A DRIVER`;
-    console.log(`Driver pack of ${name}: ${pack.manifest.modules.length} modules${red}.`);
+    for (const { sentence } of pack.refusedModules) console.log(`  ${sentence}`);
+    const judged = await judgeStationPack(paths, station, configuration.share);
+    const verdict = judged.state === 'green' ? 'covers it' : `RED: ${judged.reasons.join('; ')}`;
+    console.log(`Driver pack of ${name}: ${pack.manifest.modules.length} modules, ${verdict}.`);
+    if (judged.state === 'red') red.push(name);
   }
+  if (red.length === 0) return;
+  throw new RekindleError(
+    'verification-failed',
+    `With kernel ${kernel.version} the driver packs do not cover ${red.join(', ')}`,
+    {
+      next: `rekindle driver-pack check ${red[0]}, or keep the other kernel: rekindle runtime build --kernel VERSION`,
+    },
+  );
 }
 
 function megabytes(bytes: number): string {

@@ -10,20 +10,22 @@ import { createJournal } from '#pxe-server/journal/journal.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
 import { enrolStation } from '#pxe-server/stations/enrol-station.ts';
+import { findFittingImages } from '#pxe-server/stations/fitting-images.ts';
+import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
 import {
   describeRehearsal,
   type RehearsalState,
   readLastRehearsal,
 } from '#pxe-server/stations/last-rehearsal.ts';
-import { loaderDriverSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
-import { hasPack } from '#pxe-server/stations/station-pack.ts';
+import { readSighting } from '#pxe-server/stations/sightings.ts';
+import { loaderOf, loaderSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
 import {
   getStation,
   listStations,
   removeStation,
   setAddress,
   setComputerName,
-  setLoaderDriver,
+  setLoader,
   setNetwork,
   setRole,
   setTerminalBus,
@@ -32,6 +34,7 @@ import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
+import { formatHardware, formatPackState } from '../station-lines.ts';
 import { readPassportFile } from './passport.ts';
 
 interface JsonOption {
@@ -58,12 +61,8 @@ export function stationCommand(): Command {
   withSite(command.command('set'))
     .description('change how a station boots, and what its next image says it is')
     .argument('<name>')
-    .option('--address <ip>', 'reservation mode: its address', parseAddress)
-    .addOption(
-      new Option('--loader-driver <driver>', 'network driver of its loader').choices(
-        loaderDriverSchema.options,
-      ),
-    )
+    .option('--address <ip>', 'its address: reservation mode, and Secure Boot in proxy mode', parseAddress)
+    .addOption(new Option('--loader <loader>', 'what its firmware loads').choices(loaderSchema.options))
     .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
     .addOption(
       new Option('--terminal-bus <on|off>', "whether the plant's terminal bus is its way to us").choices([
@@ -109,7 +108,7 @@ async function list(options: SiteOption & JsonOption): Promise<void> {
   const site = await openSite(options);
   const stations = await Promise.all(
     listStations(site.state).map(async (station) => ({
-      ...summaryOf(site, station),
+      ...(await summaryOf(site, station)),
       rehearsal: await rehearsalOf(site, station.name),
     })),
   );
@@ -118,13 +117,15 @@ async function list(options: SiteOption & JsonOption): Promise<void> {
     return console.log('There is no station yet. Next: rekindle enrol open --for 15m');
   for (const each of stations) {
     const state = [
-      each.driverPack ? 'driver pack ready' : 'NO DRIVER PACK',
+      each.driverPack.state === 'green' ? 'driver pack green' : 'driver pack RED',
+      each.drift === null || each.drift.length === 0 ? '' : 'hardware differs',
       each.armed === null ? '' : 'armed',
       describeRehearsal(each.rehearsal),
     ].filter((text) => text !== '');
     console.log(
       `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(', ')}`.trimEnd(),
     );
+    for (const reason of each.driverPack.reasons) console.log(`  ${reason}`);
   }
 }
 
@@ -137,11 +138,14 @@ async function show(
   const journal = createJournal(site.state, { keptBoots: site.configuration.journal.boots });
   const readBoots = () => station.passport.networkCards.flatMap(({ mac }) => journal.boots(mac));
   const boots = readBoots();
-  const summary = summaryOf(site, station);
+  const summary = await summaryOf(site, station);
+  const { sighting, images } = await hardwareOf(site, station);
   const jobs = listJobs(site.state, station.name);
   const rehearsal = await rehearsalOf(site, station.name);
   if (options.json === true) {
-    return console.log(JSON.stringify({ ...summary, passport: station.passport, jobs, boots, rehearsal }));
+    return console.log(
+      JSON.stringify({ ...summary, passport: station.passport, images, jobs, boots, rehearsal }),
+    );
   }
   const { passport } = station;
   console.log(
@@ -154,7 +158,9 @@ async function show(
         ? []
         : [`  runtime     ${describeStationNetwork(station.network)}`]),
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
-      `  driver pack ${summary.driverPack ? 'ready' : `missing. Next: rekindle driver-pack build ${station.name}`}`,
+      `  loader      ${summary.loader}${station.loader === undefined ? '' : ', set by hand'}`,
+      ...formatPackState(summary.driverPack, station.name),
+      ...formatHardware(sighting, images),
       `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
       `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
@@ -194,7 +200,7 @@ async function set(
   name: string,
   options: SiteOption & {
     readonly address?: string;
-    readonly loaderDriver?: string;
+    readonly loader?: string;
     readonly role?: string;
     readonly computerName?: string;
     readonly terminalBus?: string;
@@ -204,8 +210,8 @@ async function set(
   const { name: station, network } = getStation(state, name);
   setNetwork(state, station, changeNetwork(network, options));
   if (options.address !== undefined) setAddress(state, station, options.address);
-  if (options.loaderDriver !== undefined) {
-    setLoaderDriver(state, station, loaderDriverSchema.parse(options.loaderDriver));
+  if (options.loader !== undefined) {
+    setLoader(state, station, loaderSchema.parse(options.loader));
   }
   if (options.role !== undefined) setRole(state, station, stationRoleSchema.parse(options.role));
   if (options.terminalBus !== undefined) setTerminalBus(state, station, options.terminalBus === 'on');
@@ -236,18 +242,30 @@ async function rehearsalOf({ paths, configuration }: OpenSite, station: string):
   return readLastRehearsal(paths, station, await readSigningPublicKey(paths), { validDays, now: new Date() });
 }
 
-function summaryOf({ state, paths }: OpenSite, station: Station) {
+async function summaryOf({ state, paths, configuration }: OpenSite, station: Station) {
   const { system, board } = station.passport;
+  const pack = await judgeStationPack(paths, station, configuration.share);
   return {
     name: station.name,
     address: station.address ?? null,
     system: [system.vendor, system.product].filter(Boolean).join(' ') || board.product,
-    driverPack: hasPack(paths, station.name),
+    driverPack: { state: pack.state, reasons: pack.reasons },
     armed: findArmed(state, station.name) ?? null,
-    loaderDriver: station.loaderDriver ?? 'firmware',
+    loader: loaderOf(station, configuration.boot.loader),
     terminalBus: station.onTerminalBus,
     network: station.network,
+    /** Null: not seen since it was registered. */
+    drift: readSighting(state, station)?.drift ?? null,
   };
+}
+
+/** How the machine looked last, and which images it could still get. */
+async function hardwareOf({ state, paths, configuration }: OpenSite, station: Station) {
+  const sighting = readSighting(state, station);
+  const machine = sighting?.passport ?? station.passport;
+  const store = storeFolder(configuration, paths.folder);
+  const key = await readSigningPublicKey(paths);
+  return { sighting, images: await findFittingImages(store, station, machine, key) };
 }
 
 interface NetworkOptions {

@@ -25,6 +25,8 @@ export interface LabSiteRequest {
   /** Where the service's log goes. */
   readonly evidence: string;
   readonly configuration?: LabSiteConfiguration;
+  /** The runtime as a plant builds it; otherwise it is compressed in a second instead of a minute. */
+  readonly asShipped?: boolean;
 }
 
 /** Text of the site's `rekindle.yaml`. */
@@ -50,6 +52,7 @@ export async function openLabSite({
   network,
   evidence,
   configuration = reservationConfiguration,
+  asShipped = false,
 }: LabSiteRequest): Promise<LabSite> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
@@ -63,13 +66,14 @@ export async function openLabSite({
     ...['--interface', network.interfaceName, '--address', network.serverAddress, '--mode', 'reservation'],
     ...['--user', credentials.technician, '--password-file', passwordFile],
   );
+  const yaml = configuration(network.serverAddress, network.interfaceName);
   await writeFile(
     path.join(directory, 'rekindle.yaml'),
-    // In the lab nobody presses a key in the boot menu: switching on with the F12 key says what is wanted.
-    `${configuration(network.serverAddress, network.interfaceName)}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
+    // Where the rehearsal is not about the boot menu nobody presses a key in it: switching on says what is wanted.
+    /^boot:/m.test(yaml) ? yaml : `${yaml}boot: { withoutKey: recovery, menuSeconds: 1 }\n`,
   );
   // The only verb that needs the world outside of the lab: it may have to fetch Debian's kernel.
-  const build = ['runtime', 'build'];
+  const build = ['runtime', 'build', ...(asShipped ? [] : ['--fast'])];
   await runVerb(build, [process.execPath, command, ...build, '--site', directory]);
 
   const { stop } = await serveSite({ network, directory, log: path.join(evidence, 'service.log') });

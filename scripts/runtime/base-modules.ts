@@ -19,10 +19,19 @@ const loadedAtStart: readonly string[] = [
   'usbhid',
 ];
 /**
- * Loaded by the kernel through modprobe: when somebody mounts (the ESP, Windows volumes by ntfs-3g), and for a
- * switch port that is VLAN-tagged.
+ * Loaded by the kernel through modprobe: when somebody mounts (the ESP, a restored Linux, Windows volumes by
+ * ntfs-3g), and for a switch port that is VLAN-tagged.
  */
-const loadedOnDemand: readonly string[] = ['vfat', 'nls_ascii', 'nls_cp437', 'nls_utf8', 'fuse', '8021q'];
+const loadedOnDemand: readonly string[] = [
+  'vfat',
+  'nls_ascii',
+  'nls_cp437',
+  'nls_utf8',
+  'fuse',
+  'ext4',
+  'crc32c_generic',
+  '8021q',
+];
 
 /** Modules of the runtime itself, none of them for storage or network, with depmod's tables of them. */
 export async function baseModules(kernel: UnpackedKernel, workDirectory: string): Promise<CpioEntry[]> {

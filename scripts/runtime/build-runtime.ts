@@ -7,6 +7,7 @@ import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
 import { baseModules } from './base-modules.ts';
 import { bundle, projectRoot } from './bundle.ts';
+import { firstBootFiles } from './first-boot-files.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
 import { nativeFiles, toolFiles } from './tool-files.ts';
 
@@ -36,6 +37,8 @@ export interface BuildRuntimeOptions {
   readonly entry?: string;
   /** Worker threads by name, below the project's root. */
   readonly workers?: Readonly<Record<string, string>>;
+  /** A chosen kernel of Debian instead of the newest one (kernel-package.ts). */
+  readonly wantedKernel?: string;
 }
 
 /**
@@ -48,11 +51,15 @@ export async function buildRuntime({
   fast = false,
   entry = 'recovery-runtime/src/main.ts',
   workers = workerEntries,
+  wantedKernel,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
   await mkdir(directory, { recursive: true });
   onProgress("fetching and unpacking Debian's signed kernel");
-  const kernel = await unpackKernel({ cacheDirectory });
+  const kernel = await unpackKernel({
+    cacheDirectory,
+    ...(wantedKernel === undefined ? {} : { wanted: wantedKernel }),
+  });
 
   onProgress('bundling the recovery runtime');
   const main = await bundle(entry);
@@ -66,13 +73,17 @@ export async function buildRuntime({
       mode: 0o755,
       bytes: await readFile(join(projectRoot, 'recovery-runtime/src/init/init')),
     },
+    ...(await firstBootFiles()),
     ...(await toolFiles()),
     ...(await nativeFiles()),
     ...(await baseModules(kernel, directory)),
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash({ main, assets, level, node: sha256Hex(await readFile(nodeBinary)) }, around);
+  const key = inputHash(
+    { main, assets, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
+    around,
+  );
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };

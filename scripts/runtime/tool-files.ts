@@ -87,7 +87,7 @@ async function libraryEntries(libraries: readonly string[]): Promise<CpioEntry[]
 }
 
 /** Paths of the libraries and the dynamic loader, as the dynamic loader looks for them. */
-async function sharedLibraries(programs: readonly string[]): Promise<string[]> {
+export async function sharedLibraries(programs: readonly string[]): Promise<string[]> {
   const found = new Set<string>();
   for (const program of programs) {
     const listing = await runTool(`finding the libraries of ${program}`, ldd, [program]);

@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '#driver-packs/initrd-file.ts';
 import type { UnpackedKernel } from '#driver-packs/kernel-package.ts';
-import type { PackManifest } from '#driver-packs/pack-manifest.ts';
+import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
+import { manifestBytes } from '#driver-packs/sign-pack.ts';
 import type { SitePaths } from '#pxe-server/site/site-paths.ts';
 import {
-  buildSiteUniversalPack,
+  buildUnsignedUniversalPack,
   firmwareDirectories,
-  packFile,
-  readPackManifest,
+  signUniversalPack,
   universalPack,
 } from '#pxe-server/stations/station-pack.ts';
 import { projectRoot } from './bundle.ts';
@@ -27,22 +28,24 @@ export async function provideUniversalPack(
   const cached = join(folder, `${universalPack}-${await inputHash(paths, kernel)}.img`);
   await mkdir(folder, { recursive: true });
   // The manifest is written last: with it the pack is whole.
-  if (!existsSync(`${cached}.json`)) await buildSiteUniversalPack(paths, cached);
-  for (const ending of ['', '.json']) {
-    const target = `${packFile(paths, universalPack)}${ending}`;
-    await copyFile(`${cached}${ending}`, `${target}.partial`);
-    await rename(`${target}.partial`, target);
+  if (!existsSync(`${cached}.json`)) {
+    const { manifest } = await buildUnsignedUniversalPack(paths, cached);
+    await writeWhole(`${cached}.json`, manifestBytes(manifest));
   }
-  return readPackManifest(paths, universalPack);
+  const manifest = packManifestSchema.parse(JSON.parse(await readFile(`${cached}.json`, 'utf8')));
+  await signUniversalPack(paths, cached, manifest);
+  return manifest;
 }
 
 /** Kernel, the code that plans and builds packs, and every firmware file by name, size and time. */
 async function inputHash(paths: SitePaths, kernel: UnpackedKernel): Promise<string> {
   const hash = createHash('sha256').update(`${kernel.version} ${kernel.packageVersion}\n`);
   const source = join(projectRoot, 'driver-packs', 'src');
-  for (const name of (await readdir(source)).sort())
+  for (const name of (await readdir(source, { recursive: true }))
+    .filter((file) => file.endsWith('.ts'))
+    .sort())
     hash.update(name).update(await readFile(join(source, name)));
-  for (const directory of firmwareDirectories(paths)) {
+  for (const directory of await firmwareDirectories(paths)) {
     const names = await readdir(directory, { recursive: true }).catch((): string[] => []);
     for (const name of names.sort()) {
       const { size, mtimeMs } = await stat(join(directory, name)).catch(() => ({ size: 0, mtimeMs: 0 }));

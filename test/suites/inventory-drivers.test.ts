@@ -38,7 +38,8 @@ async function putModule(name: string, aliases: string[] = [], needs: string[] =
   const content = `module ${name}`;
   await put(`rekindle/pack/modules/${name}.ko`, content);
   const sha256 = createHash('sha256').update(content).digest('hex');
-  return { name, file: `modules/${name}.ko`, sha256, bytes: content.length, aliases, needs };
+  const file = { name, file: `modules/${name}.ko`, sha256, bytes: content.length };
+  return { ...file, aliases, needs, origin: 'kernel', signature: 'kernel', firmware: [] };
 }
 
 async function putManifest(manifest: Partial<PackManifest>): Promise<void> {

@@ -132,6 +132,13 @@ test.each([
   expect((await takePassport({ root })).firmware).toMatchObject({ kind: 'uefi', secureBoot: expected });
 });
 
+test('the kernel says how far it is locked down', async () => {
+  expect((await takeInventory({ root })).bootTrust.kernelLockdown).toBe('unknown');
+  await mkdir(join(root, 'sys/kernel/security'), { recursive: true });
+  await writeFile(join(root, 'sys/kernel/security/lockdown'), 'none [integrity] confidentiality\n');
+  expect((await takeInventory({ root })).bootTrust.kernelLockdown).toBe('integrity');
+});
+
 test('a machine that says nothing of itself is an error with the fields, not a passport', async () => {
   await rm(join(root, 'proc/cpuinfo'));
   await expect(takePassport({ root })).rejects.toMatchObject({

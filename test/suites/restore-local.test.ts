@@ -217,6 +217,66 @@ describe('on a block device', () => {
   });
 });
 
+describe('what is not restored', () => {
+  const writable = (device: string) => run('blockdev', '--getro', device).trim() === '0';
+  const isWriteRefused = (device: string) =>
+    spawnSync('dd', ['if=/dev/zero', `of=${device}`, 'bs=4096', 'count=1', 'conv=notrunc,fsync']).status !==
+    0;
+
+  test('the kernel refuses to write other disks and kept volumes until the restore is over', async () => {
+    const { file, projects } = damagedDisk('locked.img');
+    const stick = inFolder('stick.img');
+    fs.writeFileSync(stick, noise('a stick', 4 * MiB));
+    const before = sha256OfFile(stick);
+    using loop = attachLoop(file);
+    using other = attachLoop(stick);
+    run('partx', '--update', loop.path);
+    const kept = `${loop.path}p3`;
+    const during: unknown[] = [];
+    const machine = fileMachine({
+      site: { ca: '', imageSigner: '' },
+      passport: healthy,
+      disks: [
+        { passportDisk, devicePath: loop.path },
+        {
+          passportDisk: {
+            ...passportDisk,
+            slot: '0000:00:14.0/usb-1',
+            serial: 'STICK',
+            wwn: '',
+            removable: true,
+          },
+          devicePath: other.path,
+        },
+      ],
+    });
+    const { port, result } = start(loop.path, {
+      machine: {
+        ...machine,
+        // Asked for when the disk is written and read back, with the lock still held.
+        get bootEntries() {
+          during.push(
+            [other.path, kept].map(isWriteRefused),
+            [other.path, kept, `${loop.path}p2`, loop.path].map(writable),
+          );
+          return undefined;
+        },
+      },
+    });
+    await port.waitFor('to start the restore: ');
+    port.type(`${station}\r`);
+    expect((await result).ending.kind).toBe('restored');
+    expect(during).toEqual([
+      [true, true],
+      [false, false, true, true],
+    ]);
+    expect([other.path, kept].map(writable)).toEqual([true, true]);
+    expect(sha256OfFile(stick)).toBe(before);
+    expect(sha256OfRange(file, demoDisk.projects)).toBe(projects);
+    run('partx', '--delete', loop.path);
+  });
+});
+
 test('the recovery medium, plugged in but not mounted, and a copy of it, are no targets', async () => {
   const uuid = '2026-11-27-04-36-00-00';
   const iso = inFolder('medium.iso');

@@ -29,6 +29,26 @@ test('the executable runs, has its assets, and is the same every time', async ()
   expect(execFileSync(path).toString()).toBe(`of a worker ${process.version}\n`);
 });
 
+test('English is left of the languages: numbers, dates, time zones, sorting and bytes of other codes', async () => {
+  const directory = await workDirectory();
+  const main = `
+    const date = new Intl.DateTimeFormat('en', { timeZone: 'Europe/Berlin', dateStyle: 'full', timeStyle: 'short' });
+    console.log(JSON.stringify([
+      date.format(0).replace(/\\s/g, ' '), (1234.5).toLocaleString(), 'b'.localeCompare('a'), '\u0041\u030a'.normalize('NFKC'),
+      new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from('gr\u00fcn')), new TextDecoder('latin1').decode(Uint8Array.of(252)),
+      new URL('http://b\u00fccher.example').host, Intl.DateTimeFormat.supportedLocalesOf(['en', 'de']),
+    ]));`;
+  const executable = await buildSingleExecutable({ main, assets: {}, workDirectory: directory });
+  const path = join(directory, 'app');
+  await writeFile(path, executable, { mode: 0o755 });
+  expect(JSON.parse(execFileSync(path).toString())).toEqual([
+    ...['Thursday, January 1, 1970 at 1:00 AM', '1,234.5', 1, '\u00c5', 'gr\u00fcn', '\u00fc'],
+    ...['xn--bcher-kva.example', expect.arrayContaining(['en'])],
+  ]);
+  // 33 MB of them were the ICU data; zeros are what is left of most.
+  expect(executable.indexOf(Buffer.alloc(29_000_000))).toBeGreaterThan(0);
+});
+
 test('an entry that cannot be bundled is named, with the reason', async () => {
   await expect(bundle('no/such/entry.ts')).rejects.toThrow('cannot bundle no/such/entry.ts');
 });

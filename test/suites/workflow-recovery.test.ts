@@ -180,13 +180,16 @@ describe('from the log-on to the report', () => {
       'open-job',
       'check-image',
       'check-identity',
+      'preflight-hooks',
       'choose-disks',
       'plan-restore',
       'pre-flight',
       'confirm',
       'recheck-disks',
+      'lock-disks',
       'restore-disks',
       'repair-boot-entries',
+      'apply-hooks',
     ]);
   });
 

@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { describeShare } from '#contract/share.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
 import type { BootVariables } from '#runtime/firmware/boot-entries.ts';
+import type { FirstBootFile } from '#runtime/first-boot/stage-first-boot.ts';
+import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
 import { uptimeSeconds } from '#runtime/workflow-linux-machine.ts';
 import type { Machine, SiteKeys } from '#runtime/workflow-machine.ts';
@@ -17,6 +20,11 @@ export interface FileMachineParts {
   /** What a share looks like when it is mounted. */
   readonly shareFolder?: string;
 }
+
+const firstBootFiles: Readonly<Record<FirstBootFile, string>> = {
+  'linux/agent.sh': 'recovery-runtime/src/first-boot/linux/agent.sh',
+  'linux/busybox': '/bin/busybox',
+};
 
 /** A machine whose disks are files, on a network that is up: everything else of the workflow is the real thing. */
 export function fileMachine({ site, passport, disks, firmware, shareFolder }: FileMachineParts): Machine {
@@ -41,6 +49,8 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
       prefixLength: 8,
       router: undefined,
     }),
+    openRestoredSystem,
+    readFirstBootFile: (file) => readFile(firstBootFiles[file]),
     // A mounted share is a folder; the mount itself is shares.test.ts's.
     async mountShare(share) {
       if (shareFolder === undefined) throw new Error('this machine mounts no share');
@@ -51,7 +61,12 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
         async [Symbol.asyncDispose]() {},
       };
     },
-    takeInventory: async () => ({ passport, disks, networkDevices: [] }),
+    takeInventory: async () => ({
+      passport,
+      disks,
+      networkDevices: [],
+      bootTrust: { secureBoot: 'not-supported', kernelLockdown: 'none' },
+    }),
     bootEntries:
       firmware === undefined
         ? undefined

@@ -1,42 +1,42 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bootFileFor } from '#pxe-server/boot/boot-file.ts';
 import { ipv4, isInSubnet, parseIpv4Address } from '#pxe-server/boot/ipv4-address.ts';
 import { loaderFiles } from '#pxe-server/boot/loader-files.ts';
+import { debianLoaders } from '#pxe-server/boot/loader-name.ts';
 import { formatMacAddress, type MacAddress, parseMacAddress } from '#pxe-server/boot/mac-address.ts';
 
 test.each([
   ['bios', undefined, 'undionly.kpxe'],
-  ['bios', 'native', 'ipxe.pxe'],
-  ['uefi-x64', 'firmware', 'snponly.efi'],
-  ['uefi-x64', 'native', 'ipxe.efi'],
+  ['bios', 'ipxe-native', 'ipxe.pxe'],
+  ['bios', 'lpxelinux', 'lpxelinux.0'],
+  ['bios', 'signed-grub', 'undionly.kpxe'],
+  ['uefi-x64', 'ipxe', 'snponly.efi'],
+  ['uefi-x64', 'ipxe-native', 'ipxe.efi'],
+  ['uefi-x64', 'signed-grub', 'shimx64.efi'],
+  ['uefi-x64', 'pxelinux', 'snponly.efi'],
+  ['ipxe-bios', 'pxelinux', 'pxelinux.0'],
+  ['ipxe-uefi', 'signed-grub', 'shimx64.efi'],
   ['uefi-http-x64', undefined, 'http://10.77.0.1:8080/boot/snponly.efi'],
-  ['ipxe-bios', 'native', 'http://10.77.0.1:8080/boot/script.ipxe?mac=52:54:00:00:00:01'],
+  ['ipxe-bios', 'ipxe-native', 'http://10.77.0.1:8080/boot/script.ipxe?mac=52:54:00:00:00:01'],
   ['ipxe-uefi', undefined, 'http://10.77.0.1:8080/boot/script.ipxe?mac=52:54:00:00:00:01'],
-] as const)('%s with the %s driver loads %s', (firmwareKind, loaderDriver, bootFile) => {
+] as const)('%s with the loader %s loads %s', (firmwareKind, loader, bootFile) => {
   const machine = { mac: '52:54:00:00:00:01' as MacAddress, firmwareKind };
-  const target = { kind: 'local-disk', ...(loaderDriver && { loaderDriver }) } as const;
+  const target = { kind: 'local-disk', ...(loader && { loader }) } as const;
   expect(bootFileFor(machine, target, 'http://10.77.0.1:8080')).toBe(bootFile);
 });
 
-test("the loaders of Debian's ipxe package are there", async () => {
+test("the loaders of Debian's packages are there", async () => {
   const files = await loaderFiles();
-  expect(Array.from(files.keys())).toEqual(['undionly.kpxe', 'ipxe.pxe', 'snponly.efi', 'ipxe.efi']);
+  expect(files.size).toBe(14);
   expect(Buffer.from(files.get('snponly.efi') ?? []).toString('latin1', 0, 2)).toBe('MZ');
 });
 
 test('a missing loader names the package', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'rekindle-loaders-'));
-  try {
-    await expect(loaderFiles(folder)).rejects.toMatchObject({
-      code: 'not-found',
-      next: 'Install the Debian package ipxe: apt-get install ipxe',
-    });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const files = { ...debianLoaders, 'shimx64.efi': ['/nowhere/shimx64.efi', 'shim-signed'] } as const;
+  await expect(loaderFiles(files)).rejects.toMatchObject({
+    code: 'not-found',
+    next: 'Install the Debian package shim-signed: apt-get install shim-signed',
+  });
 });
 
 test.each([

@@ -90,7 +90,6 @@ describe('configuration', () => {
     if (!('errors' in second)) throw new Error('expected errors');
     expect(second.errors.map(({ line, key }) => [line, key])).toEqual(
       [
-        [3, 'dhcp.stations'],
         [4, 'dhcp.router'],
         [1, 'https.port'],
       ].sort((a, b) => Number(a[0]) - Number(b[0])),

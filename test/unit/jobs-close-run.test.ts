@@ -65,6 +65,7 @@ it('ends a restore also when the passport cannot be kept: no station stays armed
     disks: [],
     unverified: [],
     steps: [],
+    hooks: [],
   };
   await closeRun(context, job, report);
   expect(findArmed(state, 'OS-SRV-1A')).toBeUndefined();

@@ -126,13 +126,14 @@ describe('boot decider over the registry', () => {
 
   it('answers stations, and nobody else without an open window', () => {
     const { state, decider } = registry();
-    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({ kind: 'menu' });
+    expect(decider.targetFor({ mac: knownMac, firmwareKind })).toEqual({ kind: 'menu', loader: 'ipxe' });
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toMatchObject({ kind: 'not-for-us' });
     expect(decider.addressFor(newMac)).toMatchObject({ kind: 'not-for-us' });
     openEnrolment(state, { milliseconds: 60_000, by: 'test' });
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual({
       kind: 'runtime',
       purpose: 'enrolment',
+      loader: 'ipxe',
     });
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     closeEnrolment(state);
@@ -153,6 +154,7 @@ describe('boot decider over the registry', () => {
     expect(decider.targetFor({ mac: newMac, firmwareKind })).toEqual({
       kind: 'runtime',
       purpose: 'enrolment',
+      loader: 'ipxe',
     });
     expect(decider.addressFor(newMac)).toEqual({ kind: 'enrolment-pool' });
     // An approval is for one window.
@@ -164,9 +166,9 @@ describe('boot decider over the registry', () => {
     const { state, decider } = registry();
     const target = () => decider.targetFor({ mac: knownMac, firmwareKind });
     arm(state, { station, image: `${station}@latest`, until: new Date(Date.now() + 60_000), by: 'root' });
-    expect(target()).toEqual({ kind: 'runtime', purpose: 'recovery' });
+    expect(target()).toEqual({ kind: 'runtime', purpose: 'recovery', loader: 'ipxe' });
     disarm(state, station);
-    expect(target()).toEqual({ kind: 'menu' });
+    expect(target()).toEqual({ kind: 'menu', loader: 'ipxe' });
   });
 
   it('gives a station behind a relay the mask, router and name servers of its network', () => {
@@ -174,14 +176,16 @@ describe('boot decider over the registry', () => {
     const networks = [{ network: '10.77.0.0/28', router: '10.77.0.14', dns: ['10.77.0.13'] }];
     const dhcp = { ...reservation.dhcp, networks };
     setAddress(state, station, '10.77.0.5');
-    expect(createRegistryDecider(state, { dhcp }).addressFor(knownMac)).toMatchObject({
+    expect(createRegistryDecider(state, { ...reservation, dhcp }).addressFor(knownMac)).toMatchObject({
       ip: '10.77.0.5',
       netmask: '255.255.255.240',
       router: '10.77.0.14',
       dns: ['10.77.0.13'],
     });
     setAddress(state, station, '10.77.0.20');
-    expect(createRegistryDecider(state, { dhcp }).addressFor(knownMac)).not.toHaveProperty('netmask');
+    expect(createRegistryDecider(state, { ...reservation, dhcp }).addressFor(knownMac)).not.toHaveProperty(
+      'netmask',
+    );
   });
 
   it('gives a station its address, router and name', () => {
@@ -241,9 +245,17 @@ describe('windows and arming end by themselves', () => {
 });
 
 describe('address of a new station', () => {
-  it('is the first free one of the range, none in proxy mode, and an error when all are taken', () => {
-    expect(chooseStationAddress(reservation, new Set(['10.77.0.20']))).toBe('10.77.0.21');
-    expect(chooseStationAddress(configurationOf('interface: eth1\n'), new Set())).toBeUndefined();
-    expect(() => chooseStationAddress(reservation, new Set(['10.77.0.20', '10.77.0.21']))).toThrow('taken');
+  it('is the first free one of the range, in proxy mode for Secure Boot only, and an error when all are taken', () => {
+    expect(chooseStationAddress(reservation, new Set(['10.77.0.20']), false)).toBe('10.77.0.21');
+    const proxy = configurationOf('interface: eth1\n');
+    expect(chooseStationAddress(proxy, new Set(), true)).toBeUndefined();
+    const beside = configurationOf(
+      'interface: eth1\ndhcp: { stations: { from: 10.77.0.30, to: 10.77.0.31 } }\n',
+    );
+    expect(chooseStationAddress(beside, new Set(), false)).toBeUndefined();
+    expect(chooseStationAddress(beside, new Set(), true)).toBe('10.77.0.30');
+    expect(() => chooseStationAddress(reservation, new Set(['10.77.0.20', '10.77.0.21']), false)).toThrow(
+      'taken',
+    );
   });
 });

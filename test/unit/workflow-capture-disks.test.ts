@@ -17,7 +17,17 @@ function choose(content: Buffer, facts: Partial<PassportDisk> = {}) {
   const passport = somePassport();
   const [disk] = passport.disks as [PassportDisk];
   const disks = [{ passportDisk: { ...disk, ...facts }, devicePath }];
-  return chooseCaptureDisks.run({ inventory: { passport, disks, networkDevices: [] } }, reporter);
+  return chooseCaptureDisks.run(
+    {
+      inventory: {
+        passport,
+        disks,
+        networkDevices: [],
+        bootTrust: { secureBoot: 'not-supported', kernelLockdown: 'none' },
+      },
+    },
+    reporter,
+  );
 }
 
 test('a disk that is built in is captured, one that can be pulled out is not', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { HookRecord } from '#contract/hook-result.ts';
 import type { Volume } from '#images/format/image-manifest.ts';
 import type { Partition } from '#images/format/partition-table/partition-table.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
@@ -67,7 +68,7 @@ describe('partitions that a restore would lose', () => {
 describe('an armed station', () => {
   const passport: HardwarePassport = somePassport();
   const [disk] = passport.disks as [PassportDisk];
-  const shown = (lost: readonly Partition[]) => {
+  const shown = (lost: readonly Partition[], hooks: readonly HookRecord[] = []) => {
     const outcome = checkIdentity(passport, passport, passport);
     if (outcome.kind === 'refused') throw new Error('the same passport was refused');
     const planned = {
@@ -88,6 +89,7 @@ describe('an armed station', () => {
       planned: [planned],
       capturedAt: '2026-11-20T02:00:00Z',
       armedBy: 'schulz',
+      hooks,
     };
   };
   const reporter = { say: () => {}, progress: () => {} };
@@ -96,6 +98,16 @@ describe('an armed station', () => {
     await expect(confirmByArming.run(shown([gpt(4, 201, 'ARCHIVE')]), reporter)).rejects.toMatchObject({
       code: 'target-unfit',
       cause: new Error('the restore would overwrite partition 4 "ARCHIVE", of which the image knows nothing'),
+    });
+  });
+  test('stops where a hook leaves something to a person', async () => {
+    const sentence = 'This controller holds the RID master role.';
+    const result = { outcome: 'done', sentence: 'It may be restored.' };
+    const plan = [{ kind: 'needs-person', sentence }];
+    const record = { title: 'Domain controller', plan, result } as unknown as HookRecord;
+    await expect(confirmByArming.run(shown([], [record]), reporter)).rejects.toMatchObject({
+      code: 'target-unfit',
+      cause: new Error(sentence),
     });
   });
   test('goes on where nothing of that kind is on the disk', async () => {

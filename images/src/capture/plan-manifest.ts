@@ -12,6 +12,7 @@ export interface ManifestFacts
     | 'station'
     | 'computerName'
     | 'stationRole'
+    | 'domainController'
     | 'capturedAt'
     | 'consistency'
     | 'tools'
@@ -48,6 +49,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
     station,
     computerName: facts.computerName,
     stationRole: facts.stationRole,
+    ...(facts.domainController === undefined ? {} : { domainController: facts.domainController }),
     ...(facts.windows === undefined ? {} : { windows: facts.windows }),
     capturedAt: facts.capturedAt,
     consistency: facts.consistency,
@@ -77,7 +79,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
     })),
-  } satisfies Record<Exclude<keyof ImageManifest, 'windows'>, unknown>);
+  } satisfies Record<Exclude<keyof ImageManifest, 'windows' | 'domainController'>, unknown>);
   return { manifest, manifestBytes: formatJson(manifest), files };
 }
 

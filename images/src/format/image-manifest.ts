@@ -70,6 +70,20 @@ export const bootEntrySchema = z.strictObject({
 });
 export type BootEntry = z.infer<typeof bootEntrySchema>;
 
+/**
+ * Which life of its directory database a domain controller was in, read from the directory before the image was taken:
+ * the image is never older than this says.
+ */
+export const domainControllerMarkSchema = z.strictObject({
+  /** Of its nTDSDSA object. */
+  invocationId: guid,
+  /** Update sequence number, 64 bits. */
+  highestCommittedUsn: z.string().regex(/^\d{1,20}$/),
+  /** Computer names of the forest's other controllers at that time. */
+  otherControllers: z.array(z.string().min(1).max(63)),
+});
+export type DomainControllerMark = z.infer<typeof domainControllerMarkSchema>;
+
 /** What a Windows station said about itself when its image was taken, for the hooks after a restore. */
 export const imagedWindowsSchema = z.strictObject({
   /** `Windows Server 2019 Standard` */
@@ -90,6 +104,8 @@ export const imageManifestSchema = z.strictObject({
   station: stationNameSchema,
   computerName: z.string().max(63),
   stationRole: z.enum(['server', 'client', 'engineering-station', 'domain-controller']),
+  /** Absent: no domain controller, or nobody could be asked. */
+  domainController: domainControllerMarkSchema.optional(),
   /** Absent when no Windows was found, or it could not be read. */
   windows: imagedWindowsSchema.optional(),
   capturedAt: z.iso.datetime(),

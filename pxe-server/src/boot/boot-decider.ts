@@ -1,6 +1,6 @@
 import type { FirmwareKind } from './firmware-kind.ts';
 import type { Ipv4Address } from './ipv4-address.ts';
-import type { LoaderDriver } from './loader-name.ts';
+import type { Loader } from './loader-name.ts';
 import type { MacAddress } from './mac-address.ts';
 
 /** Whoever talks to us during boot, as its own packets describe it. Nothing here is proven. */
@@ -19,12 +19,12 @@ export type BootTarget =
   | {
       readonly kind: 'runtime';
       readonly purpose: 'recovery' | 'enrolment';
-      /** Which network driver the loader uses; `firmware` unless the station says otherwise. */
-      readonly loaderDriver?: LoaderDriver;
+      /** `ipxe` unless the station or the site says otherwise. */
+      readonly loader?: Loader;
     }
   /** Nobody asked for it yet: a menu, which starts the local disk unless somebody presses a key. */
-  | { readonly kind: 'menu'; readonly loaderDriver?: LoaderDriver }
-  | { readonly kind: 'local-disk'; readonly loaderDriver?: LoaderDriver };
+  | { readonly kind: 'menu'; readonly loader?: Loader }
+  | { readonly kind: 'local-disk'; readonly loader?: Loader };
 
 /** Reservation mode: the address that belongs to one station. */
 export interface StationAddress {

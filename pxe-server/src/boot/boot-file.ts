@@ -1,5 +1,4 @@
 import type { BootTarget, Machine } from './boot-decider.ts';
-import { isIpxe } from './firmware-kind.ts';
 import { loaderFor } from './loader-name.ts';
 
 /** Path of the boot script under the HTTP base URL; the MAC address says which station asks. */
@@ -23,7 +22,7 @@ export function loaderPath(name: string): string {
  */
 export function bootFileFor(machine: Machine, target: BootTarget, httpBaseUrl: string): string {
   const { firmwareKind, mac } = machine;
-  if (isIpxe(firmwareKind)) return `${httpBaseUrl}${bootScriptPath(mac)}`;
-  const loader = loaderFor(firmwareKind, target.loaderDriver);
+  const loader = loaderFor(firmwareKind, target.loader);
+  if (loader === undefined) return `${httpBaseUrl}${bootScriptPath(mac)}`;
   return firmwareKind === 'uefi-http-x64' ? `${httpBaseUrl}${loaderPath(loader)}` : loader;
 }

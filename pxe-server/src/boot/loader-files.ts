@@ -1,24 +1,22 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
-import { type LoaderName, loaderNames } from './loader-name.ts';
-
-/** Where Debian's `ipxe` package puts its loaders. */
-export const debianLoaderFolder = '/usr/lib/ipxe';
+import { debianLoaders, type LoaderName, loaderNames } from './loader-name.ts';
 
 /**
- * Reads every loader into memory (under 2 MB together), so that what is served is what was there at start.
+ * Reads every loader into memory (8 MB together), so that what is served is what was there at start.
  * Throws `not-found` naming the Debian package when one is missing.
  */
-export async function loaderFiles(folder = debianLoaderFolder): Promise<ReadonlyMap<LoaderName, Uint8Array>> {
+export async function loaderFiles(
+  files: Readonly<Record<LoaderName, readonly [path: string, debianPackage: string]>> = debianLoaders,
+): Promise<ReadonlyMap<LoaderName, Uint8Array>> {
   const read = async (name: LoaderName): Promise<[LoaderName, Uint8Array]> => {
-    const path = join(folder, name);
+    const [path, debianPackage] = files[name];
     try {
       return [name, await readFile(path)];
     } catch (cause) {
       throw new RekindleError('not-found', `The boot loader ${path} cannot be read`, {
         cause,
-        next: 'Install the Debian package ipxe: apt-get install ipxe',
+        next: `Install the Debian package ${debianPackage}: apt-get install ${debianPackage}`,
         details: { path },
       });
     }

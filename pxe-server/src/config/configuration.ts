@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
+import { loaders } from '../boot/loader-name.ts';
 import { parseNfsLocation, parseSmbLocation } from './share-location.ts';
 
 /**
@@ -35,10 +36,14 @@ const dhcpSchema = z.strictObject({
     .describe('`proxy`: another DHCP server gives addresses. `reservation`: we do, to known stations only.'),
   stations: addressRangeSchema
     .optional()
-    .describe('Reservation mode: a station enrolled without an address gets a free one from here.'),
+    .describe(
+      'A station enrolled without an address gets a free one from here; in proxy mode only one with Secure Boot, which needs it.',
+    ),
   enrolmentPool: addressRangeSchema
     .optional()
-    .describe('Reservation mode: short leases for unknown machines while an enrolment window is open.'),
+    .describe(
+      'Short leases for unknown machines while an enrolment window is open; in proxy mode for `boot.loader: signed-grub` only.',
+    ),
   router: ipv4Address.optional().describe('Reservation mode: default router that stations are told.'),
   dns: z.array(ipv4Address).max(4).default([]).describe('Reservation mode: name servers for stations.'),
   networks: z
@@ -102,6 +107,12 @@ const bootSchema = z.strictObject({
     .enum(['local-disk', 'recovery'])
     .default('local-disk')
     .describe('What it starts when nobody presses a key; `recovery` waits at the log-on.'),
+  loader: z
+    .enum(loaders)
+    .default('ipxe')
+    .describe(
+      'What firmware loads when the station has no setting of its own; `signed-grub` lets machines with Secure Boot be enrolled.',
+    ),
   systems: z
     .array(otherSystemSchema)
     .max(20)
@@ -294,8 +305,8 @@ export const configurationSchema = z
   .superRefine((configuration, context) => {
     const { mode, ...dhcp } = configuration.dhcp;
     if (mode === 'proxy') {
-      for (const key of ['stations', 'enrolmentPool', 'router'] as const) {
-        if (dhcp[key] === undefined) continue;
+      if (dhcp.router !== undefined) {
+        const key = 'router';
         context.addIssue({
           code: 'custom',
           path: ['dhcp', key],

@@ -13,8 +13,24 @@ export type ParsedConfiguration =
   | { readonly configuration: Configuration }
   | { readonly errors: readonly ConfigurationError[] };
 
-/** Reports every error at once: a person should not have to start the service once per mistake. */
 export function parseConfiguration(text: string): ParsedConfiguration {
+  const parsed = parseYaml(text, configurationSchema);
+  return 'errors' in parsed ? parsed : { configuration: parsed.value };
+}
+
+export type ParsedYaml<Value> =
+  | { readonly value: Value }
+  | { readonly errors: readonly ConfigurationError[] };
+
+/**
+ * Reports every error at once: a person should not have to start the service once per mistake.
+ * @param added keys that are not the file's to say
+ */
+export function parseYaml<Schema extends z.ZodType>(
+  text: string,
+  schema: Schema,
+  added: Readonly<Record<string, unknown>> = {},
+): ParsedYaml<z.output<Schema>> {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false, uniqueKeys: true });
   if (document.errors.length > 0) {
@@ -26,10 +42,16 @@ export function parseConfiguration(text: string): ParsedConfiguration {
       })),
     };
   }
-  const parsed = configurationSchema.safeParse(document.toJS({ maxAliasCount: 10 }) ?? {});
-  if (parsed.success) return { configuration: parsed.data };
+  const written: unknown = document.toJS({ maxAliasCount: 10 }) ?? {};
+  const whole = isPlainObject(written) ? { ...written, ...added } : written;
+  const parsed = schema.safeParse(whole);
+  if (parsed.success) return { value: parsed.data };
   const errors = parsed.error.issues.flatMap((issue) => errorsOf(issue, document, lineCounter));
   return { errors: errors.sort((a, b) => a.line - b.line) };
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function errorsOf(

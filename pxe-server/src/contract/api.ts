@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { domainControllerMarkSchema, stationNameSchema } from '#images/format/image-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { stepEventSchema } from './run-report.ts';
 import { shareSchema } from './share.ts';
@@ -43,6 +43,8 @@ export const logOnReplySchema = z.strictObject({
   token,
   technician: z.string(),
   station: stationSummarySchema.nullable(),
+  /** What the machine shares with stations that it is not: a moved card, a cloned UUID. Sentences. */
+  oddities: z.array(z.string()),
   /** The enrolment window is open until then. */
   enrolmentOpenUntil: z.iso.datetime().nullable(),
 });
@@ -133,6 +135,8 @@ export const captureJobSchema = z.strictObject({
   share: shareSchema.nullable(),
   computerName: z.string(),
   stationRole: z.enum(['server', 'client', 'engineering-station', 'domain-controller']),
+  /** Of a domain controller, where its directory could be asked: goes into the manifest as it is. */
+  domainController: domainControllerMarkSchema.optional(),
   sequence: z.int().positive(),
   previousManifestSha256: z.string().nullable(),
   /** Labels or partition names of data volumes (policy `volumes.data`). */

@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { exitCodes } from '#base/errors.ts';
 import { differenceSchema } from '#images/passport/difference.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+import { type HookPhase, type HookRecord, hookRecordSchema } from './hook-result.ts';
 import { onStandIn } from './rehearsal-record.ts';
 
 /** What the runtime tells the service while it works, and the report of the whole run. */
@@ -46,6 +48,13 @@ export const diskResultSchema = z.strictObject({
 });
 export type DiskResult = z.infer<typeof diskResultSchema>;
 
+/** Secure Boot of the firmware, and what Linux made of it (`/sys/kernel/security/lockdown`). */
+export const bootTrustSchema = z.strictObject({
+  secureBoot: z.enum(['enabled', 'disabled', 'not-supported']),
+  kernelLockdown: z.enum(['none', 'integrity', 'confidentiality', 'unknown']),
+});
+export type BootTrust = z.infer<typeof bootTrustSchema>;
+
 /** The part of the report that the machine writes. */
 export const machineReportSchema = z.strictObject({
   formatVersion: z.literal(1),
@@ -57,6 +66,8 @@ export const machineReportSchema = z.strictObject({
   /** For refused, failed and aborted: the chain of sentences, outermost first. */
   reasons: z.array(z.string()),
   passport: hardwarePassportSchema.optional(),
+  /** How far the chain of signatures reached in this boot; absent: the runtime ended before it looked. */
+  bootTrust: bootTrustSchema.optional(),
   differences: z.array(differenceSchema),
   /** Names of replaced parts that the technician confirmed by typing the station's name. */
   confirmed: z.array(z.string()),
@@ -64,8 +75,18 @@ export const machineReportSchema = z.strictObject({
   /** Unverified claims, each a sentence. */
   unverified: z.array(z.string()),
   steps: z.array(stepRecordSchema),
+  /** Of the offline phase; `staged` ones answer at the first boot. */
+  hooks: z.array(hookRecordSchema).default([]),
 });
 export type MachineReport = z.infer<typeof machineReportSchema>;
+
+export const checklistItemSchema = z.strictObject({
+  /** `download`, `updates`, …: what `rekindle report tick` is told. */
+  id: z.string(),
+  what: z.string(),
+  ticked: z.strictObject({ at: z.iso.datetime(), by: z.string(), note: z.string() }).nullable(),
+});
+export type ChecklistItem = z.infer<typeof checklistItemSchema>;
 
 /** What the service signs and keeps: the machine's part and what the service itself saw. */
 const runReportFields = z.strictObject({
@@ -85,6 +106,14 @@ const runReportFields = z.strictObject({
   /** Boot conversation as the service saw it: DHCP, TFTP, HTTP, in order. */
   boot: z.array(z.strictObject({ at: z.iso.datetime(), sentence: z.string() })),
   machine: machineReportSchema,
+  /** `awaiting-first-boot` until every staged hook has answered, or a person closes the report. */
+  state: z.enum(['awaiting-first-boot', 'closed']).default('closed'),
+  /** Of the phases that the service saw: preflight before, first boot after the machine's report. */
+  hooks: z.array(hookRecordSchema).default([]),
+  /** What a person still has to do; open until ticked. */
+  checklist: z.array(checklistItemSchema).default([]),
+  /** What was added to this report after the machine's part, in order. It is signed anew each time. */
+  amendments: z.array(z.strictObject({ at: z.iso.datetime(), by: z.string(), what: z.string() })).default([]),
 });
 /** No run on a stand-in without its mark, and no mark on a run on hardware. */
 export const runReportSchema = runReportFields.refine(
@@ -92,3 +121,18 @@ export const runReportSchema = runReportFields.refine(
   { error: 'the mark of a rehearsal and the passport of the machine contradict each other', path: ['kind'] },
 );
 export type RunReport = z.infer<typeof runReportSchema>;
+
+/** Hook records of all phases, in the order of the phases. */
+export function hookRecordsOf({ hooks, machine }: Pick<RunReport, 'hooks' | 'machine'>): HookRecord[] {
+  const of = (phase: HookPhase) => hooks.filter((record) => record.phase === phase);
+  return [...of('preflight'), ...machine.hooks, ...of('first-boot')];
+}
+
+/** 3 when any hook failed, in whichever phase; else what the machine ended with. */
+export function exitCodeOfReport(report: Pick<RunReport, 'hooks' | 'machine'>): number {
+  const { exitCode } = report.machine;
+  if (exitCode !== 0) return exitCode;
+  return hookRecordsOf(report).some(({ result }) => result.outcome === 'failed')
+    ? exitCodes['failed-hooks']
+    : 0;
+}

@@ -1,5 +1,6 @@
 import type { BootDecider } from '../boot/boot-decider.ts';
 import { unspecifiedAddress } from '../boot/ipv4-address.ts';
+import { needsWholeAnswer } from './beside-other-server.ts';
 import { classify, type NetbootClient, type PlainClient } from './client.ts';
 import { bootServerPort, type Endpoint } from './destination.ts';
 import type { DhcpEvent } from './dhcp-event.ts';
@@ -79,6 +80,8 @@ function handle(
   { settings, decider, pool }: DhcpContext,
 ) {
   if (port === bootServerPort) return handleBootServer(request, client, decider, settings, from);
-  if (settings.mode === 'proxy') return handleProxy(request, client, decider, settings);
+  if (settings.mode === 'proxy' && !needsWholeAnswer(client, decider)) {
+    return handleProxy(request, client, decider, settings);
+  }
   return handleReservation(request, client, { decider, settings, pool, now });
 }

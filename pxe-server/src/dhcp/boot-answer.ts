@@ -1,7 +1,8 @@
 import type { BootDecider, BootTarget, Machine } from '../boot/boot-decider.ts';
 import { bootFileFor } from '../boot/boot-file.ts';
+import { isSignedGrub } from '../boot/loader-name.ts';
 import type { NetbootClient } from './client.ts';
-import { answerShape } from './firmware-quirks.ts';
+import { type AnswerMode, answerShape } from './firmware-quirks.ts';
 import { type Ignored, ignore } from './ignored.ts';
 import { optionCode } from './option-code.ts';
 import { text } from './option-values.ts';
@@ -20,17 +21,20 @@ export function machineOf(client: NetbootClient): Machine {
   return uuid === undefined ? { mac, firmwareKind } : { mac, firmwareKind, uuid };
 }
 
-/** Asks the decider; `shape` is the mode whose quirks apply (port 4011 always answers like a proxy). */
+/** Asks the decider; `shape` says whose quirks apply (port 4011 always answers like a proxy). */
 export function bootAnswer(
   request: DhcpPacket,
   client: NetbootClient,
   decider: BootDecider,
   settings: DhcpSettings,
-  shape: DhcpSettings['mode'],
+  shape: AnswerMode,
 ): BootAnswer | Ignored {
   const machine = machineOf(client);
   const target = decider.targetFor(machine);
   if (target.kind === 'not-for-us') return ignore(target.reason);
+  if (machine.firmwareKind === 'uefi-http-x64' && isSignedGrub(machine.firmwareKind, target.loader)) {
+    return ignore('signed GRUB loads by TFTP only: set this firmware to PXE boot instead of HTTP boot');
+  }
   return formatBootAnswer(request, machine, target, settings, shape);
 }
 
@@ -39,7 +43,7 @@ function formatBootAnswer(
   machine: Machine,
   target: BootTarget,
   settings: DhcpSettings,
-  shape: DhcpSettings['mode'],
+  shape: AnswerMode,
 ): BootAnswer {
   const { vendorClass, vendorSpecific, ipxe } = answerShape(shape, machine.firmwareKind);
   const options: [number, Uint8Array][] = [];

@@ -42,6 +42,9 @@ const bypassDiscovery = Uint8Array.of(6, 1, 8, 255);
 /** iPXE sub-option 176 = 1, no-pxedhcp: do not wait 3 s for a proxyDHCP server that does not exist. */
 const noProxyDhcp = Uint8Array.of(176, 1, 1);
 
+/** Which of our answers: the only one there is, one without an address, or a whole one that has to win. */
+export type AnswerMode = 'reservation' | 'proxy' | 'beside';
+
 /** One firmware: how it is recognised, what is odd about it, and where that was seen. */
 interface FirmwareQuirk {
   readonly recognisedBy: string;
@@ -49,6 +52,8 @@ interface FirmwareQuirk {
   readonly reservation: AnswerShape;
   /** Boot information without an address, beside another server's offer; every answer of port 4011 too. */
   readonly proxy: AnswerShape;
+  /** A whole answer beside another server's offer (beside-other-server.ts); absent: as in reservation mode. */
+  readonly beside?: AnswerShape;
   readonly why: string;
   /** ROMs with which a machine was seen booting like this. */
   readonly seen: readonly string[];
@@ -69,8 +74,9 @@ export const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
     reservation: {},
     // Without option 43: some firmware ignores an offer that bypasses discovery; all of it asks port 4011 then.
     proxy: { vendorClass: 'PXEClient' },
+    beside: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery },
     why: 'With option 60 and no option 43 it asks port 4011 and stalls for a minute when nobody answers there: 4011 is always open. In reservation mode option 60 would only send it there once more.',
-    seen: ['OVMF 2022.11 (EDK II), snponly.efi and ipxe.efi'],
+    seen: ['OVMF 2022.11 (EDK II): snponly.efi, ipxe.efi, shimx64.efi with signed GRUB'],
   },
   'uefi-http-x64': {
     recognisedBy: 'option 93 is 16, option 60 begins with `HTTPClient`',
@@ -95,6 +101,7 @@ export const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
   },
 };
 
-export function answerShape(mode: 'reservation' | 'proxy', kind: FirmwareKind): AnswerShape {
-  return firmwareQuirks[kind][mode];
+export function answerShape(mode: AnswerMode, kind: FirmwareKind): AnswerShape {
+  const quirk = firmwareQuirks[kind];
+  return quirk[mode] ?? quirk.reservation;
 }

@@ -2,6 +2,7 @@ import type { BootDecider, StationAddress } from '../boot/boot-decider.ts';
 import { type Ipv4Address, isInSubnet, unspecifiedAddress } from '../boot/ipv4-address.ts';
 import type { MacAddress } from '../boot/mac-address.ts';
 import { addressOptions, leaseOptions } from './address-options.ts';
+import { noWholeAnswer } from './beside-other-server.ts';
 import { type BootAnswer, bootAnswer } from './boot-answer.ts';
 import type { NetbootClient, PlainClient } from './client.ts';
 import { destinationOf } from './destination.ts';
@@ -35,7 +36,8 @@ const enrolmentLeaseSeconds = 600;
 /**
  * Reservation mode on port 67: a DHCP server (RFC 2131 section 4.3) for the machines that the decider knows and
  * for nobody else. Netboot clients get their boot file in the same answer; plain clients (the runtime, the
- * restored system) get the address alone.
+ * restored system) get the address alone. In proxy mode, for machines that need a whole answer
+ * (beside-other-server.ts).
  */
 export function handleReservation(
   request: DhcpPacket,
@@ -61,7 +63,9 @@ export function handleReservation(
 function handleDiscover(request: DhcpPacket, client: Client, context: ReservationContext): Reply | Ignored {
   const wish = readAddress(request.options, optionCode.requestedAddress);
   const address = addressOf(client.mac, wish, context);
-  if (address.kind === 'ignored') return address;
+  if (address.kind === 'ignored') {
+    return context.settings.mode === 'proxy' ? noWholeAnswer(address) : address;
+  }
   const elsewhere = checkNetwork(request, address, context);
   if (elsewhere !== undefined) return elsewhere;
   const boot = bootOf(request, client, context);
@@ -183,7 +187,7 @@ function bootOf(
   { decider, settings }: ReservationContext,
 ): BootAnswer | Ignored | undefined {
   return client.kind === 'netboot'
-    ? bootAnswer(request, client, decider, settings, 'reservation')
+    ? bootAnswer(request, client, decider, settings, settings.mode === 'proxy' ? 'beside' : 'reservation')
     : undefined;
 }
 

@@ -1,5 +1,6 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { debianLoaders } from '../boot/loader-name.ts';
 import type { ServedInterface } from '../site/served-interface.ts';
 import { type Finding, problem, warning, well } from './finding.ts';
 
@@ -75,7 +76,6 @@ const tools = [
   ['arp-scan', 'arp-scan', 'warning'],
   ['tcpdump', 'tcpdump', 'warning'],
 ] as const;
-const loaders = '/usr/lib/ipxe/snponly.efi';
 
 export function checkTools(path: string = process.env['PATH'] ?? ''): Finding[] {
   // Not everybody's PATH has them.
@@ -91,11 +91,14 @@ export function checkTools(path: string = process.env['PATH'] ?? ''): Finding[] 
         next: `apt-get install ${debianPackage}`,
       };
     });
-  if (!isReadable(loaders)) {
-    findings.push(problem('packages', `The loader ${loaders} is missing.`, 'apt-get install ipxe'));
+  for (const [path, debianPackage] of Object.values(debianLoaders)) {
+    if (isReadable(path)) continue;
+    findings.push(problem('packages', `The loader ${path} is missing.`, `apt-get install ${debianPackage}`));
   }
   if (findings.length > 0) return findings;
-  return [well('packages', `Everything is installed: ${tools.map(([name]) => name).join(', ')}, iPXE.`)];
+  return [
+    well('packages', `Everything is installed: ${tools.map(([name]) => name).join(', ')}, all loaders.`),
+  ];
 }
 
 function isReadable(file: string): boolean {

@@ -5,6 +5,7 @@ import { createChunksOfImages } from '../jobs/chunks-of-images.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addCaptureEndpoints } from './capture-endpoints.ts';
 import { refuse, sendProblem } from './endpoint.ts';
+import { addHookEndpoints } from './hook-endpoints.ts';
 import { addJobEndpoints } from './job-endpoints.ts';
 import { addLogOnEndpoints } from './log-on-endpoints.ts';
 import { addStationEndpoints } from './station-endpoints.ts';
@@ -19,6 +20,7 @@ export function createApiApp(context: ServiceContext): Express {
   addLogOnEndpoints(router, context);
   addStationEndpoints(router, context);
   addJobEndpoints(router, context);
+  addHookEndpoints(router, context);
   addCaptureEndpoints(router, context);
   addStoreRoutes(router, context, createChunksOfImages(context.store, context.signingKey));
 

@@ -1,6 +1,7 @@
 import express, { type Express, type Request, type Response } from 'express';
 import { bootScriptPath, loaderPath } from '../boot/boot-file.ts';
 import { formatRefusalScript } from '../boot/boot-script.ts';
+import { formatIpxeScript } from '../boot/ipxe-script.ts';
 import { type LoaderName, loaderNames } from '../boot/loader-name.ts';
 import { parseMacAddress } from '../boot/mac-address.ts';
 import { offeredSystems } from '../boot/other-systems.ts';
@@ -9,16 +10,18 @@ import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
 import { machineAt, rememberMachine } from '../journal/neighbour-table.ts';
 import type { Metrics } from '../serve/metrics.ts';
+import { type BootChoiceContext, chooseBoot } from '../stations/choose-boot.ts';
 import { packFile } from '../stations/station-pack.ts';
-import { type BootScriptContext, chooseBootScript } from './choose-boot-script.ts';
 import { withLargeReads } from './large-reads.ts';
 import { sendFailureStatus } from './send-failure.ts';
 
-export interface BootAppOptions extends BootScriptContext {
+export interface BootAppOptions extends BootChoiceContext {
   readonly journal: Journal;
   readonly metrics: Metrics;
   readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
   readonly onError: (doing: string, error: unknown) => void;
+  /** More that is spoken in plain HTTP. */
+  readonly addRoutes?: (app: Express) => void;
 }
 
 /**
@@ -63,14 +66,12 @@ export function createBootApp(options: BootAppOptions): Express {
       return void response.status(400).send(formatRefusalScript('this request names no network card'));
     }
     rememberMachine(request.socket.remoteAddress ?? '', mac);
-    const { script, sentence } = chooseBootScript(options, {
-      mac,
-      ...(isUuid(uuid) ? { uuid } : {}),
-      ...(typeof choice === 'string' ? { choice } : {}),
-      ...addressesOf(request, configuration),
-    });
+    const { httpBaseUrl, apiUrl } = addressesOf(request, configuration);
+    const machine = { mac, ...(isUuid(uuid) ? { uuid } : {}) };
+    const chosen = typeof choice === 'string' ? { choice } : {};
+    const { boot, sentence } = chooseBoot(options, { ...machine, ...chosen, apiUrl });
     journal.record({ machine: mac, stage: 'boot-files', sentence });
-    response.send(script);
+    response.send(formatIpxeScript(boot, { ...machine, httpBaseUrl }));
   });
 
   // Range, HEAD, ETag, Content-Length and back-pressure are those of Express's `send`.
@@ -107,6 +108,8 @@ export function createBootApp(options: BootAppOptions): Express {
       response.type('application/efi').send(Buffer.from(loaders.get(name) ?? []));
     });
   }
+
+  options.addRoutes?.(app);
 
   app.use((_request, response) => notFound(response, 'no such boot file'));
   const onError: express.ErrorRequestHandler = (error, request, response, _next) => {

@@ -3,8 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Router } from 'express';
+import { errorChain, RekindleError } from '#base/errors.ts';
 import { captureJobSchema, captureRequestSchema, commitReplySchema } from '#contract/api.ts';
-import { type ImageManifest, imageManifestSchema } from '#images/format/image-manifest.ts';
+import {
+  type DomainControllerMark,
+  type ImageManifest,
+  imageManifestSchema,
+} from '#images/format/image-manifest.ts';
 import {
   formatImageName,
   formatImageRef,
@@ -17,6 +22,7 @@ import { makeFolderDurably } from '#images/stores/durable-write.ts';
 import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
 import { continueChain, nameNextImage } from '#images/stores/next-image.ts';
 import { publishImage } from '#images/stores/publish-image.ts';
+import { markOfStation } from '../hooks/mark-of-station.ts';
 import { captureFolder, readCaptureFiles, removeCapture } from '../jobs/capture-folder.ts';
 import { checkCapture } from '../jobs/check-capture.ts';
 import { abandonCaptures, findJob, type Job, listJobs, markCommitted, openJob } from '../jobs/job-store.ts';
@@ -25,7 +31,8 @@ import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { captureLimits } from '../stations/capture-policy.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
-import { recogniseMachine } from '../stations/recognise-machine.ts';
+import { meetMachine } from '../stations/recognise-machine.ts';
+import type { Station } from '../stations/station.ts';
 import { getStation } from '../stations/station-registry.ts';
 import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
 import { findShare, storePath } from './job-endpoints.ts';
@@ -46,12 +53,14 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       const permission = currentEnrolment(state) === undefined ? 'capture' : 'capture-while-enrolling';
       const refused = refuseStation(grant, name) ?? refusePermission(state, grant, permission);
       if (refused !== undefined) return refused;
-      if (recogniseMachine(state, passport)?.name !== name) {
+      if (meetMachine(state, passport).station?.name !== name) {
         return notAllowed(`This machine is not recognised as station ${name} any more.`);
       }
       const share = await findShare(context);
       if (share !== null && share.kind === 'refused') return share;
       const station = getStation(state, name);
+      // Before the image's time: it is never older than its mark.
+      const mark = await markController(context, station);
       const image = await nameNextImage(store, name, new Date());
       const { chain, unreadable } = await continueChain(store, name, context.signingKey);
       if (unreadable.length > 0)
@@ -97,6 +106,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
         share,
         computerName: station.computerName,
         stationRole: station.role,
+        ...(mark === undefined ? {} : { domainController: mark }),
         ...chain,
         dataVolumes: configuration.volumes.data,
         limits: captureLimits(station, configuration.captures),
@@ -137,6 +147,23 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       return reply;
     },
   });
+}
+
+/** An image of a controller without a mark is still an image; its preflight knows less then. */
+async function markController(
+  { paths, log }: ServiceContext,
+  station: Station,
+): Promise<DomainControllerMark | undefined> {
+  if (station.role !== 'domain-controller') return undefined;
+  try {
+    const mark = await markOfStation(paths, station);
+    if (!('unknown' in mark)) return mark;
+    log.warn({ station: station.name, reason: mark.unknown }, 'domain controller without mark');
+  } catch (error) {
+    if (!(error instanceof RekindleError)) throw error;
+    log.warn({ station: station.name, reasons: errorChain(error) }, 'domain controller without mark');
+  }
+  return undefined;
 }
 
 const isRunningCapture = ({ kind, closedAt, manifestSha256 }: Job): boolean =>

@@ -25,6 +25,8 @@ export interface Asked<Body> {
   readonly parameters: Readonly<Record<string, string>>;
   /** MAC address of who asks, or its IP address where the kernel knows no MAC. */
   readonly machine: string;
+  /** Address of ours that it has just used. */
+  readonly serviceAddress: string;
 }
 
 interface EndpointBase<Body extends z.ZodType, Value extends z.ZodType> {
@@ -112,6 +114,7 @@ function askedOf<Body>(request: Request, body: Body): Asked<Body> {
     body,
     parameters: request.params as Readonly<Record<string, string>>,
     machine: machineAt(request.socket.remoteAddress ?? ''),
+    serviceAddress: (request.socket.localAddress ?? '').replace(/^::ffff:/, ''),
   };
 }
 

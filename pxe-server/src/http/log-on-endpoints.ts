@@ -5,7 +5,7 @@ import { mintToken } from '../jobs/token.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { findArmed } from '../stations/arming.ts';
 import { currentEnrolment } from '../stations/enrolment-window.ts';
-import { recogniseMachine } from '../stations/recognise-machine.ts';
+import { meetMachine } from '../stations/recognise-machine.ts';
 import { logOn } from '../users/log-on.ts';
 import { addOpenEndpoint, ok, refuse } from './endpoint.ts';
 
@@ -43,7 +43,7 @@ export function addLogOnEndpoints(router: Router, context: ServiceContext): void
           triesLeft: result.triesLeft,
         });
       }
-      const station = recogniseMachine(state, passport);
+      const { station, oddities } = meetMachine(state, passport);
       record(
         machine,
         passport,
@@ -61,6 +61,7 @@ export function addLogOnEndpoints(router: Router, context: ServiceContext): void
         token,
         technician: result.user.name,
         station: station ?? null,
+        oddities: [...oddities],
         enrolmentOpenUntil: currentEnrolment(state)?.openUntil.toISOString() ?? null,
       });
     },
@@ -72,7 +73,7 @@ export function addLogOnEndpoints(router: Router, context: ServiceContext): void
     body: armedRequestSchema,
     reply: armedReplySchema,
     async handle({ body: { passport }, machine }) {
-      const station = recogniseMachine(state, passport);
+      const { station } = meetMachine(state, passport);
       const armed = station === undefined ? undefined : findArmed(state, station.name);
       if (station === undefined || armed === undefined) return ok({ armed: null });
       record(machine, passport, `${station.name} is armed by ${armed.by} to restore ${armed.image}`);

@@ -1,15 +1,19 @@
 import { join } from 'node:path';
 import { errorChain, RekindleError } from '#base/errors.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
 import { onStandIn } from '#contract/rehearsal-record.ts';
 import { type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { formatImageRef, formatUtc, parseImageName } from '#images/format/image-name.ts';
-import { signBytes } from '#images/format/minisign.ts';
 import { comparePassports } from '#images/passport/compare-passports.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import { makeFolderDurably, writeFileDurably } from '#images/stores/durable-write.ts';
+import { makeFolderDurably } from '#images/stores/durable-write.ts';
+import { findJobHooks, openFirstBoot } from '../hooks/hook-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
+import type { SitePaths } from '../site/site-paths.ts';
 import { disarm } from '../stations/arming.ts';
 import { findStation, updatePassport } from '../stations/station-registry.ts';
+import { writeSignedReport } from './amend-report.ts';
+import { checklistFor } from './checklist.ts';
 import { closeJob, type Job } from './job-store.ts';
 
 /**
@@ -26,14 +30,23 @@ export async function closeRun(context: ServiceContext, job: Job, machine: Machi
     stage: 'runtime',
     sentence: `reports: ${machine.outcome} (exit code ${machine.exitCode})`,
   });
-  // What the runtime did, the report says itself.
-  const boot = (journal.boots(job.machine).at(-1) ?? []).filter(({ stage }) => stage !== 'steps');
-  const report = assembleRunReport(job, machine, boot, closedAt);
-  const folder = join(context.paths.reports, job.station, `${formatUtc(job.openedAt)}_${job.id}`);
-  await writeReport(folder, report, context);
+  const station = findStation(state, job.station);
+  const hooks = findJobHooks(state, job.id);
+  const report = assembleRunReport({
+    job,
+    machine,
+    // What the runtime did, the report says itself.
+    boot: (journal.boots(job.machine).at(-1) ?? []).filter(({ stage }) => stage !== 'steps'),
+    closedAt,
+    hooks: hooks?.preflight ?? [],
+    checklist: machine.outcome === 'restored' && station !== undefined ? checklistFor(station.role) : [],
+  });
+  const folder = reportFolder(context.paths, job);
+  await makeFolderDurably(folder);
+  writeSignedReport(folder, report, context.signingKey);
+  if (report.state === 'awaiting-first-boot') openFirstBoot(state, job.id);
 
   if (machine.outcome === 'restored') disarm(state, job.station);
-  const station = findStation(state, job.station);
   if (done && station !== undefined && machine.passport !== undefined) {
     const confirmed = passportAfterRun(station.passport, machine.passport, machine.confirmed);
     try {
@@ -47,13 +60,24 @@ export async function closeRun(context: ServiceContext, job: Job, machine: Machi
   log.info({ job: job.id, station: job.station, outcome: machine.outcome, report: folder }, 'run closed');
 }
 
+export function reportFolder(
+  { reports }: Pick<SitePaths, 'reports'>,
+  job: Pick<Job, 'id' | 'station' | 'openedAt'>,
+): string {
+  return join(reports, job.station, `${formatUtc(job.openedAt)}_${job.id}`);
+}
+
+interface ReportParts {
+  readonly job: Job;
+  readonly machine: MachineReport;
+  readonly boot: readonly { readonly at: Date; readonly sentence: string }[];
+  readonly closedAt: Date;
+  readonly hooks: readonly HookRecord[];
+  readonly checklist: RunReport['checklist'];
+}
+
 /** Pure: what the machine says, and what the service itself saw. */
-function assembleRunReport(
-  job: Job,
-  machine: MachineReport,
-  boot: readonly { readonly at: Date; readonly sentence: string }[],
-  closedAt: Date,
-): RunReport {
+function assembleRunReport({ job, machine, boot, closedAt, hooks, checklist }: ReportParts): RunReport {
   const image = parseImageName(job.imageName);
   const published = job.kind === 'restore' || job.manifestSha256 !== null;
   return runReportSchema.parse({
@@ -68,6 +92,10 @@ function assembleRunReport(
     closedAt: closedAt.toISOString(),
     boot: boot.map(({ at, sentence }) => ({ at: at.toISOString(), sentence })),
     machine,
+    state: machine.hooks.some(({ result }) => result.outcome === 'staged') ? 'awaiting-first-boot' : 'closed',
+    hooks: [...hooks],
+    checklist: [...checklist],
+    amendments: [],
   } satisfies RunReport);
 }
 
@@ -83,17 +111,4 @@ function passportAfterRun(
       severity === 'note' || (severity === 'replaced-part' && confirmed.includes(field)),
   );
   return accepted ? machine : undefined;
-}
-
-/** `minisign -V -p image-signing.pub -m report.json` checks it too. */
-async function writeReport(folder: string, report: RunReport, { signingKey }: ServiceContext): Promise<void> {
-  const bytes = Buffer.from(`${JSON.stringify(report, null, 2)}\n`);
-  await makeFolderDurably(folder);
-  await writeFileDurably(join(folder, 'report.json'), bytes);
-  const what = report.kind === undefined ? 'run report' : `run report, ${report.kind},`;
-  const comment = `rekindle ${what} ${report.jobId} ${report.station}`;
-  await writeFileDurably(
-    join(folder, 'report.json.minisig'),
-    Buffer.from(signBytes(bytes, signingKey, comment)),
-  );
 }

@@ -1,18 +1,25 @@
 import { formatBytes } from '#base/bytes.ts';
-import type { RunReport } from '#contract/run-report.ts';
+import { type HookRecord, sentenceOf } from '#contract/hook-result.ts';
+import { exitCodeOfReport, hookRecordsOf, type RunReport } from '#contract/run-report.ts';
 
 /** A run report as a person reads it, for a terminal of 80 columns and for paper. */
 export function formatRunReport(report: RunReport): string {
-  const { machine, startedBy } = report;
+  const { machine, startedBy, checklist, amendments } = report;
   return [
     ...(report.kind === undefined
       ? []
       : [`*** ${report.kind.toUpperCase()}: this says nothing about the hardware of the station ***`, '']),
-    `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${machine.exitCode})`,
+    `Run report of station ${report.station}: ${machine.outcome.toUpperCase()} (exit code ${exitCodeOfReport(report)})`,
+    ...(report.state === 'closed' ? [] : ['  state       waits for the first boot of the station']),
     `  image       ${report.image ?? 'none'}`,
     `  manifest    ${report.manifestSha256 ?? 'none'}`,
     `  started by  ${startedBy.technician}${startedBy.how === 'armed' ? ', armed' : ''}`,
     `  from, to    ${report.openedAt} - ${report.closedAt}`,
+    ...(machine.bootTrust === undefined
+      ? []
+      : [
+          `  boot trust  Secure Boot ${machine.bootTrust.secureBoot}, kernel lockdown ${machine.bootTrust.kernelLockdown}`,
+        ]),
     ...section('Reasons', machine.reasons),
     ...section(
       'Boot',
@@ -40,8 +47,34 @@ export function formatRunReport(report: RunReport): string {
       `  chunks      ${disk.chunks.written} written, ${disk.chunks.alreadyRight} right already, ${disk.chunks.verified} verified`,
       `  bytes       ${formatBytes(disk.bytes.fetched)} fetched, ${formatBytes(disk.bytes.written)} written, ${formatBytes(disk.bytes.verified)} verified`,
     ]),
+    ...section('Hooks', hookRecordsOf(report).flatMap(hookText)),
     ...section('Not verified', machine.unverified),
+    ...section(
+      'To do by a person',
+      checklist.map(
+        ({ id, what, ticked }) =>
+          `[${ticked === null ? ' ' : 'x'}] ${id}: ${what}${
+            ticked === null
+              ? ''
+              : ` (${ticked.by}, ${ticked.at}${ticked.note === '' ? '' : `: ${ticked.note}`})`
+          }`,
+      ),
+    ),
+    ...section(
+      'Added afterwards',
+      amendments.map(({ at, by, what }) => `${at}  ${by}: ${what}`),
+    ),
   ].join('\n');
+}
+
+function hookText({ title, phase, result, evidence, plan }: HookRecord): string[] {
+  return [
+    `${result.outcome.padEnd(10)} ${phase.padEnd(10)} ${title}: ${sentenceOf(result)}`,
+    ...plan.map(({ kind, sentence }) => `             ${kind}: ${sentence}`),
+    ...evidence.map(
+      ({ name, value }) => `             ${name}: ${value.trim().replaceAll('\n', '\n             ')}`,
+    ),
+  ];
 }
 
 function section(title: string, lines: readonly string[]): string[] {

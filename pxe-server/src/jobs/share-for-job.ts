@@ -1,13 +1,9 @@
 import { lookup } from 'node:dns/promises';
-import { readFile, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import type { Share } from '#contract/share.ts';
 import type { ShareConfiguration } from '../config/configuration.ts';
 import { parseNfsLocation, parseSmbLocation } from '../config/share-location.ts';
-
-/** A password is a line; more is another file. */
-const passwordLimit = 256;
+import { readPasswordFile, siteFile } from '../site/password-file.ts';
 
 /**
  * The share that the configuration names, as an authorised job gets it: with the address of its server, and with
@@ -28,33 +24,9 @@ export async function shareForJob(configured: ShareConfiguration, siteFolder: st
     address: await addressOf(smbAt.server),
     user,
     ...(domain === undefined ? {} : { domain }),
-    password: await readPassword(passwordPath(passwordFile, siteFolder)),
+    password: await readPasswordFile('the share', siteFile(passwordFile, siteFolder)),
     seal,
   };
-}
-
-export function passwordPath(passwordFile: string, siteFolder: string): string {
-  return isAbsolute(passwordFile) ? passwordFile : join(siteFolder, passwordFile);
-}
-
-/** @throws RekindleError `usage`: not there, not private, or not one line */
-export async function readPassword(file: string): Promise<string> {
-  const refuse = (what: string, next: string, cause?: unknown): RekindleError =>
-    new RekindleError('usage', `Reading the password of the share: ${file} ${what}`, {
-      ...(cause === undefined ? {} : { cause }),
-      next,
-    });
-  const info = await stat(file).catch((cause: unknown) => {
-    throw refuse('cannot be read', 'Write the password into it, and chmod 600.', cause);
-  });
-  if ((info.mode & 0o077) !== 0) throw refuse('can be read by other users', `chmod 600 ${file}`);
-  const password = (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
-  const usable = password !== '' && password.length <= passwordLimit && !/\p{Cc}/u.test(password);
-  if (usable) return password;
-  throw refuse(
-    'does not hold one line of at most 256 characters',
-    'Write the password and nothing else into it.',
-  );
 }
 
 async function addressOf(server: string): Promise<string> {

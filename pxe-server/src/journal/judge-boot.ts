@@ -29,7 +29,7 @@ export function judgeBoot(
       if (said('went silent during')) {
         return 'the loader did not arrive whole: the network loses packets, or the machine was switched off.';
       }
-      return 'the loader was fetched, but did not start or found no network: Secure Boot refuses it, or its network driver fails. Try `rekindle station set NAME --loader-driver native`.';
+      return 'the loader was fetched, but did not start or found no network: Secure Boot refuses it, or its network driver fails. Try `rekindle station set NAME --loader ipxe-native`, with Secure Boot `--loader signed-grub`.';
     case 'ipxe':
       return 'the loader runs, but did not fetch its boot script: a firewall blocks HTTP, or the loader lost the link.';
     case 'boot-files':

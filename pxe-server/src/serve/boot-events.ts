@@ -95,7 +95,7 @@ export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent)
       log.info(event, 'tftp finished');
       journal.record({
         machine: machineOf(event.client),
-        stage: 'loader',
+        stage: stageOfFile(event.fileName),
         sentence: sentenceOf(event),
       });
   }
@@ -103,13 +103,14 @@ export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent)
 
 function sentenceOf({
   fileName,
+  what = fileName,
   outcome,
   bytes,
   milliseconds,
 }: Extract<TftpEvent, { event: 'finished' }>): string {
   switch (outcome.kind) {
     case 'done':
-      return `gets ${fileName} by TFTP: ${bytes} bytes in ${milliseconds} ms`;
+      return `gets ${what} by TFTP: ${bytes} bytes in ${milliseconds} ms`;
     case 'unconfirmed':
       return `gets ${fileName} by TFTP: all ${bytes} bytes sent, the last answer did not come`;
     case 'probed':
@@ -119,6 +120,11 @@ function sentenceOf({
     case 'timed-out':
       return `went silent during ${fileName} by TFTP, after ${outcome.acknowledged} of ${bytes} bytes`;
   }
+}
+
+/** GRUB and PXELINUX get by TFTP what iPXE gets by HTTP. */
+function stageOfFile(fileName: string): BootStage {
+  return /^\/*(boot|grub|pxelinux\.cfg)\//.test(fileName) ? 'boot-files' : 'loader';
 }
 
 function machineOf(client: string): string {

@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
 import { type ShareConfiguration, shareKind } from '../config/configuration.ts';
-import { passwordPath, readPassword } from '../jobs/share-for-job.ts';
+import { readPasswordFile, siteFile } from '../site/password-file.ts';
 import { readServedShare } from '../site/served-share.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { State } from '../site/state.ts';
@@ -103,7 +103,7 @@ async function checkPassword(
   share: ShareConfiguration | undefined,
 ): Promise<ReadinessProblem | undefined> {
   if (share?.passwordFile === undefined) return undefined;
-  return readPassword(passwordPath(share.passwordFile, paths.folder)).then(
+  return readPasswordFile('the share', siteFile(share.passwordFile, paths.folder)).then(
     () => undefined,
     (error: Error & { next?: string }) => ({
       problem: `${error.message}.`,

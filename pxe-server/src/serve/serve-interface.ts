@@ -29,7 +29,8 @@ export interface InterfaceServiceOptions {
   readonly tls: ServerTls;
   readonly bootApp: Express;
   readonly apiApp: Express;
-  readonly loaders: ServedFiles;
+  /** What TFTP serves to machines that reach us by these endpoints. */
+  readonly tftpFiles: (endpoints: ServedEndpoints) => ServedFiles;
   readonly decider: BootDecider;
   readonly leases: LeaseStore;
   readonly onDhcp: (event: DhcpEvent) => void;
@@ -46,7 +47,7 @@ const graceMs = 3000;
 
 /** HTTP, HTTPS, TFTP and DHCP on one interface; when one port cannot be had, those opened before are closed again. */
 export async function serveInterface(options: InterfaceServiceOptions): Promise<InterfaceService> {
-  const { served, configuration, loaders, decider, leases } = options;
+  const { served, configuration, tftpFiles, decider, leases } = options;
   const endpoints = endpointsOf(served, configuration);
   await using stack = new AsyncDisposableStack();
   const bootServer = http.createServer(options.bootApp);
@@ -66,7 +67,7 @@ export async function serveInterface(options: InterfaceServiceOptions): Promise<
     address: served.address,
     port: configuration.tftp.port,
     singlePort: configuration.tftp.singlePort,
-    files: loaders,
+    files: tftpFiles(endpoints),
     onEvent: options.onTftp,
   });
   stack.defer(() => tftp.close());

@@ -5,6 +5,7 @@ import { createLeaseStore } from '../dhcp/lease-store.ts';
 import { noteOtherServer } from '../dhcp/other-servers.ts';
 import { createApiApp } from '../http/api-app.ts';
 import { createBootApp } from '../http/boot-app.ts';
+import { addFirstBootRoute } from '../http/first-boot-route.ts';
 import { removeExpiredTokens } from '../jobs/token.ts';
 import { createJournal } from '../journal/journal.ts';
 import { findServedInterfaces } from '../site/served-interface.ts';
@@ -12,6 +13,7 @@ import { readServerTls, readSigningKey } from '../site/site-keys.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import { openState } from '../site/state.ts';
 import { createRegistryDecider } from '../stations/registry-decider.ts';
+import { createTftpFiles } from '../stations/tftp-files.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { recordDhcpEvent, recordTftpEvent } from './boot-events.ts';
 import { checkReadiness, type ReadinessProblem, readinessError } from './check-readiness.ts';
@@ -83,6 +85,7 @@ export async function startService(
     },
     loaders,
     onError: (doing, error) => log.error({ doing, err: error }, 'boot file failed'),
+    addRoutes: (app) => addFirstBootRoute(app, context),
   });
   const onDhcp = shielded(log, 'dhcp event', (event: DhcpEvent) => {
     countDhcpEvent(metrics, event);
@@ -96,7 +99,8 @@ export async function startService(
     tls: await readServerTls(paths),
     bootApp,
     apiApp: createApiApp(context),
-    loaders: new Map(Array.from(loaders, ([name, bytes]) => [name as string, { bytes }])),
+    tftpFiles: (endpoints: ServedEndpoints) =>
+      createTftpFiles({ state, paths, decider, configuration, loaders, ...endpoints }),
     decider,
     leases: createLeaseStore(state),
     onDhcp,

@@ -26,6 +26,8 @@ export interface SitePaths {
   readonly packs: string;
   /** Files of the other systems in the boot menu, named in `rekindle.yaml`. */
   readonly boot: string;
+  /** Hook plans, `<STATION>.yaml`, and the site's own hooks in `bin`. */
+  readonly hooks: string;
   /** Run reports, `<STATION>/<UTC time>_<job>/report.json`. */
   readonly reports: string;
 }
@@ -49,6 +51,7 @@ export function sitePaths(folder: string): SitePaths {
     shareRecord: join(folder, 'runtime', 'share.json'),
     packs: join(folder, 'packs'),
     boot: join(folder, 'boot'),
+    hooks: join(folder, 'hooks'),
     reports: join(folder, 'reports'),
   };
 }

@@ -113,6 +113,20 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE enrolment_window ADD COLUMN approved TEXT;',
+  `
+  ALTER TABLE stations RENAME COLUMN loader_driver TO loader;
+  UPDATE stations SET loader = CASE loader WHEN 'native' THEN 'ipxe-native' WHEN 'firmware' THEN 'ipxe' END;
+  `,
+  `
+  CREATE TABLE job_hooks (
+    job TEXT PRIMARY KEY REFERENCES jobs(id) ON DELETE CASCADE,
+    plan TEXT NOT NULL,
+    records TEXT NOT NULL,
+    material_given INTEGER NOT NULL DEFAULT 0,
+    first_boot_open INTEGER NOT NULL DEFAULT 0,
+    first_boot_sequence INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ];
 
 /**

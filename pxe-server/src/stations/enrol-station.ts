@@ -1,6 +1,6 @@
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
-import type { Station } from './station.ts';
+import { loaderOf, type Station } from './station.ts';
 import { chooseStationAddress } from './station-address.ts';
 import { buildStationPack } from './station-pack.ts';
 import { addStation, listStations, removeStation } from './station-registry.ts';
@@ -19,7 +19,8 @@ export async function enrolStation(
   { address: wished, ...enrolment }: Enrolment,
 ): Promise<Station> {
   const taken = new Set(listStations(state).flatMap(({ address }) => address ?? []));
-  const address = wished ?? chooseStationAddress(configuration, taken);
+  const needsOurs = loaderOf(enrolment, configuration.boot.loader) === 'signed-grub';
+  const address = wished ?? chooseStationAddress(configuration, taken, needsOurs);
   const station = addStation(state, { ...enrolment, ...(address === undefined ? {} : { address }) });
   try {
     await buildStationPack(paths, station.name, station.passport);

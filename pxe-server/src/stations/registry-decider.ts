@@ -6,7 +6,7 @@ import { hasCaptured } from '../jobs/job-store.ts';
 import type { State } from '../site/state.ts';
 import { findArmed } from './arming.ts';
 import { awaitsApproval, currentEnrolment, mayEnrol } from './enrolment-window.ts';
-import type { Station } from './station.ts';
+import { loaderOf, type Station } from './station.ts';
 import { findAddressByMac, findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
 
 const notKnown: NotForUs = {
@@ -36,7 +36,10 @@ export function stationOf(state: State, machine: Pick<Machine, 'mac' | 'uuid'>):
 const rememberedCards = 256;
 
 /** Policy over the registry and the configuration as they are at the moment of the question. */
-export function createRegistryDecider(state: State, configuration: Pick<Configuration, 'dhcp'>): BootDecider {
+export function createRegistryDecider(
+  state: State,
+  configuration: Pick<Configuration, 'dhcp' | 'boot'>,
+): BootDecider {
   // An address is asked for by MAC alone, and the runtime's own DHCP client sends no UUID.
   const replacedCards = new Map<string, string>();
   const remember = (mac: string, station: Station | undefined) => {
@@ -49,17 +52,20 @@ export function createRegistryDecider(state: State, configuration: Pick<Configur
 
   return {
     targetFor(machine): BootTarget | NotForUs {
-      const station = stationOf(state, machine);
-      if (machine.uuid !== undefined) remember(machine.mac, station);
+      const known = stationOf(state, machine);
+      if (machine.uuid !== undefined) remember(machine.mac, known);
+      // GRUB and PXELINUX ask by MAC address alone, after firmware that said the UUID too.
+      const station = known ?? findStation(state, replacedCards.get(machine.mac) ?? '');
       const window = currentEnrolment(state);
       if (station === undefined) {
-        return enrolling(window, machine.mac) ?? { kind: 'runtime', purpose: 'enrolment' };
+        const { loader } = configuration.boot;
+        return enrolling(window, machine.mac) ?? { kind: 'runtime', purpose: 'enrolment', loader };
       }
-      const loader = station.loaderDriver === undefined ? {} : { loaderDriver: station.loaderDriver };
-      if (isForEnrolment(state, station, window)) return { kind: 'runtime', purpose: 'enrolment', ...loader };
+      const loader = loaderOf(station, configuration.boot.loader);
+      if (isForEnrolment(state, station, window)) return { kind: 'runtime', purpose: 'enrolment', loader };
       // Whoever armed it asked for it; everybody else has to press a key, or a wrong boot order would never end.
-      if (findArmed(state, station.name) === undefined) return { kind: 'menu', ...loader };
-      return { kind: 'runtime', purpose: 'recovery', ...loader };
+      if (findArmed(state, station.name) === undefined) return { kind: 'menu', loader };
+      return { kind: 'runtime', purpose: 'recovery', loader };
     },
 
     addressFor(mac) {

@@ -3,16 +3,17 @@ import { ipv4, ipv4FromNumber, ipv4ToNumber } from '../boot/ipv4-address.ts';
 import type { Configuration } from '../config/configuration.ts';
 
 /**
- * The first address of `dhcp.stations` that no station has; undefined in proxy mode, where the other DHCP
- * server decides.
+ * The first address of `dhcp.stations` that no station has. In proxy mode the other DHCP server decides: undefined,
+ * but for a station whose loader needs an address of ours (dhcp/beside-other-server.ts), where there is a range.
  * @throws RekindleError `usage`: no range in the configuration, or none left in it
  */
 export function chooseStationAddress(
   configuration: Configuration,
   taken: ReadonlySet<string>,
+  needsOurs: boolean,
 ): string | undefined {
   const { mode, stations: range } = configuration.dhcp;
-  if (mode === 'proxy') return undefined;
+  if (mode === 'proxy' && (!needsOurs || range === undefined)) return undefined;
   if (range === undefined) {
     throw new RekindleError('usage', 'Choosing an address for the station: the configuration has no range', {
       next: 'Set dhcp.stations in rekindle.yaml, or name an address with --address.',

@@ -6,11 +6,16 @@ import {
   type BuiltDriverPack,
   buildDriverPack,
   buildUniversalPack,
+  packDirectory,
 } from '#driver-packs/build-driver-pack.ts';
+import { firmwarePackageFolders } from '#driver-packs/firmware-package.ts';
+import type { WrittenFile } from '#driver-packs/initrd-file.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
+import { manifestBytes, signPackFile } from '#driver-packs/sign-pack.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import { readServedKernel } from '../site/served-kernel.ts';
+import { readSigningKey } from '../site/site-keys.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { Station } from './station.ts';
 
@@ -25,9 +30,25 @@ export function hasPack(paths: SitePaths, name: string): boolean {
   return existsSync(packFile(paths, name));
 }
 
-/** Firmware files that a site keeps itself, then the machine's installed firmware packages. */
-export function firmwareDirectories(paths: SitePaths): string[] {
-  return [join(paths.folder, 'firmware'), '/lib/firmware'];
+/** Debian packages that were fetched for this site (`rekindle driver-pack add-firmware`). */
+export const firmwarePackages = (paths: SitePaths): string => join(paths.folder, 'firmware-packages');
+
+/** Firmware files that a site keeps itself, its firmware packages, then those installed on this computer. */
+export async function firmwareDirectories(paths: SitePaths): Promise<string[]> {
+  const packages = await firmwarePackageFolders(firmwarePackages(paths));
+  return [join(paths.folder, 'firmware'), ...packages, '/lib/firmware'];
+}
+
+/**
+ * Prebuilt modules of vendors: `drivers/` fills gaps of the kernel for every station, `drivers/<STATION>/` is that
+ * station's own choice and wins over the kernel's modules.
+ */
+export function vendorFolders(paths: SitePaths, station: string) {
+  const folder = join(paths.folder, 'drivers');
+  return [
+    { path: folder, preferred: false },
+    { path: join(folder, station), preferred: true },
+  ];
 }
 
 /** Drivers of the kernel that the site serves: those of another one would not load. */
@@ -38,16 +59,15 @@ export async function buildStationPack(
 ): Promise<BuiltDriverPack> {
   const kernel = await readServedKernel(paths);
   const output = packFile(paths, station);
-  return recorded(
+  const pack = await buildDriverPack({
+    kernel,
     output,
-    await buildDriverPack({
-      kernel,
-      output,
-      firmwareDirectories: firmwareDirectories(paths),
-      station,
-      passport,
-    }),
-  );
+    firmwareDirectories: await firmwareDirectories(paths),
+    vendorFolders: vendorFolders(paths, station),
+    station,
+    passport,
+  });
+  return recorded(paths, output, pack);
 }
 
 /** The station's pack and the modules that read the medium it boots from, in a file of its own. */
@@ -56,35 +76,63 @@ export async function buildMediumPack(
   { name, passport }: Station,
   output: string,
 ): Promise<BuiltDriverPack> {
-  return buildDriverPack({
+  const pack = await buildDriverPack({
     kernel: await readServedKernel(paths),
     output,
-    firmwareDirectories: firmwareDirectories(paths),
+    firmwareDirectories: await firmwareDirectories(paths),
+    vendorFolders: vendorFolders(paths, name),
     station: name,
     passport,
     also: mediumModules,
   });
+  return { ...pack, file: await signed(paths, output, output, pack.manifest) };
 }
 
 /** USB sticks (two protocols), CD drives, and the file system on both. */
 const mediumModules: readonly string[] = ['usb_storage', 'uas', 'sr_mod', 'isofs'];
 
-export async function buildSiteUniversalPack(
-  paths: SitePaths,
-  output = packFile(paths, universalPack),
-): Promise<BuiltDriverPack> {
-  const kernel = await readServedKernel(paths);
-  return recorded(
-    output,
-    await buildUniversalPack({ kernel, output, firmwareDirectories: firmwareDirectories(paths) }),
-  );
+export async function buildSiteUniversalPack(paths: SitePaths): Promise<BuiltDriverPack> {
+  const output = packFile(paths, universalPack);
+  const pack = await buildUnsignedUniversalPack(paths, output);
+  return recorded(paths, output, pack);
 }
 
-/** The pack's manifest beside it, so that what is inside can be asked without unpacking. */
-async function recorded(output: string, pack: BuiltDriverPack): Promise<BuiltDriverPack> {
-  await writeFileDurably(`${output}.json`, Buffer.from(`${JSON.stringify(pack.manifest, null, 1)}\n`));
-  return pack;
+/** The same for every site with this kernel and firmware; each signs its own copy. */
+export async function buildUnsignedUniversalPack(paths: SitePaths, output: string): Promise<BuiltDriverPack> {
+  const kernel = await readServedKernel(paths);
+  return buildUniversalPack({ kernel, output, firmwareDirectories: await firmwareDirectories(paths) });
 }
+
+/** Puts a universal pack that was built before into the site. */
+export async function signUniversalPack(
+  paths: SitePaths,
+  unsigned: string,
+  manifest: PackManifest,
+): Promise<void> {
+  const output = packFile(paths, universalPack);
+  await signed(paths, unsigned, output, manifest);
+  await writeManifest(output, manifest);
+}
+
+/** Signed, and the manifest beside it, so that what is inside can be asked without unpacking. */
+async function recorded(paths: SitePaths, output: string, pack: BuiltDriverPack): Promise<BuiltDriverPack> {
+  const file = await signed(paths, output, output, pack.manifest);
+  await writeManifest(output, pack.manifest);
+  return { ...pack, file };
+}
+
+async function signed(
+  paths: SitePaths,
+  unsigned: string,
+  output: string,
+  manifest: PackManifest,
+): Promise<WrittenFile> {
+  const key = await readSigningKey(paths);
+  return signPackFile({ unsigned, output, directory: packDirectory }, manifest, key);
+}
+
+const writeManifest = (output: string, manifest: PackManifest): Promise<void> =>
+  writeFileDurably(`${output}.json`, manifestBytes(manifest));
 
 /** @throws RekindleError `not-found` when there is no such pack */
 export async function readPackManifest(paths: SitePaths, name: string): Promise<PackManifest> {

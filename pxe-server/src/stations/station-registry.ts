@@ -3,6 +3,7 @@ import { RekindleError } from '#base/errors.ts';
 import { type StationNetwork, stationNetworkSchema } from '#contract/station-network.ts';
 import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
+import type { Loader } from '../boot/loader-name.ts';
 import { inTransaction, prepared, type State } from '../site/state.ts';
 import { parseStationRow, type Station, type StationRole } from './station.ts';
 
@@ -108,9 +109,9 @@ export function removeStation(state: State, name: string): void {
   state.prepare('DELETE FROM stations WHERE name = ?').run(getStation(state, name).name);
 }
 
-export function setLoaderDriver(state: State, name: string, driver: 'firmware' | 'native'): void {
+export function setLoader(state: State, name: string, loader: Loader): void {
   const { name: station } = getStation(state, name);
-  state.prepare('UPDATE stations SET loader_driver = ? WHERE name = ?').run(driver, station);
+  state.prepare('UPDATE stations SET loader = ? WHERE name = ?').run(loader, station);
 }
 
 export function setAddress(state: State, name: string, address: string): void {

@@ -2,11 +2,12 @@ import * as z from 'zod';
 import { type StationNetwork, stationNetworkSchema } from '#contract/station-network.ts';
 import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
+import { type Loader, loaders } from '../boot/loader-name.ts';
 
 export const stationRoleSchema = z.enum(['server', 'client', 'engineering-station', 'domain-controller']);
 export type StationRole = z.infer<typeof stationRoleSchema>;
 
-export const loaderDriverSchema = z.enum(['firmware', 'native']);
+export const loaderSchema = z.enum(loaders);
 
 /** A machine that we may have to recover, as the registry knows it. */
 export interface Station {
@@ -15,8 +16,8 @@ export interface Station {
   readonly passport: HardwarePassport;
   /** Reservation mode: its address. */
   readonly address?: string;
-  /** Which network driver its loader uses, where the firmware's own does not work. */
-  readonly loaderDriver?: z.infer<typeof loaderDriverSchema>;
+  /** What its firmware loads, where somebody has set it (`loaderOf` says what it is otherwise). */
+  readonly loader?: Loader;
   readonly computerName: string;
   readonly role: StationRole;
   /** Its only way to us is the plant's terminal bus, which a capture must not fill. */
@@ -31,7 +32,7 @@ const stationRowSchema = z.object({
   name: stationNameSchema,
   passport: z.string(),
   address: z.string().nullable(),
-  loader_driver: loaderDriverSchema.nullable(),
+  loader: loaderSchema.nullable(),
   computer_name: z.string(),
   station_role: stationRoleSchema,
   terminal_bus: z.int(),
@@ -62,7 +63,7 @@ export function parseStationRow(row: unknown): Station {
     name: parsed.name,
     passport: parsePassport(parsed.passport),
     ...(parsed.address === null ? {} : { address: parsed.address }),
-    ...(parsed.loader_driver === null ? {} : { loaderDriver: parsed.loader_driver }),
+    ...(parsed.loader === null ? {} : { loader: parsed.loader }),
     computerName: parsed.computer_name,
     role: parsed.station_role,
     onTerminalBus: parsed.terminal_bus !== 0,
@@ -70,4 +71,9 @@ export function parseStationRow(row: unknown): Station {
     enrolledAt: new Date(parsed.enrolled_at),
     enrolledBy: parsed.enrolled_by,
   };
+}
+
+/** A firmware that says Secure Boot in its passport starts nothing but signed GRUB. */
+export function loaderOf({ loader, passport }: Pick<Station, 'loader' | 'passport'>, site: Loader): Loader {
+  return loader ?? (passport.firmware.secureBoot === 'enabled' ? 'signed-grub' : site);
 }

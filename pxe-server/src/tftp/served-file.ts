@@ -1,10 +1,19 @@
 import { open } from 'node:fs/promises';
 import { toNetascii } from './netascii.ts';
 
-/** A file that TFTP serves: bytes in memory, or a path whose size was read when the map was made. */
-export type ServedFile = { readonly bytes: Uint8Array } | { readonly path: string; readonly size: number };
+/** A file that TFTP serves: bytes in memory, or a path and its size at that moment. */
+export type ServedFile = (
+  | { readonly bytes: Uint8Array }
+  | { readonly path: string; readonly size: number }
+) & {
+  /** For the journal, where the name does not say it: `the boot menu of OS-SRV-1A`. */
+  readonly what?: string;
+};
 
-export type ServedFiles = ReadonlyMap<string, ServedFile>;
+/** The only names there are: a map, or what makes some of the files when they are asked for. */
+export interface ServedFiles {
+  get(name: string): ServedFile | undefined;
+}
 
 /** Random access to one open file; `read` throws when the file has become shorter than its size. */
 export interface FileReader extends AsyncDisposable {
@@ -18,7 +27,7 @@ const readAhead = 1 << 18;
 const largestText = 1 << 24;
 
 /**
- * Firmware writes the same name as `x`, `/x` or `\\x`. Nothing else is done to a name: it is looked up in the map
+ * Firmware writes the same name as `x`, `/x` or `\\x`. Nothing else is done to a name: it is looked up there
  * and nowhere else, so that `..` is just an unknown name.
  */
 export function findServedFile(

@@ -7,6 +7,8 @@ export type TftpEvent =
       readonly event: 'finished';
       readonly client: string;
       readonly fileName: string;
+      /** What the file is, where its name does not say it. */
+      readonly what?: string;
       readonly outcome: Outcome;
       readonly bytes: number;
       readonly milliseconds: number;

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { availableParallelism, loadavg } from 'node:os';
 import { RekindleError } from '#base/errors.ts';
 import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.ts';
 import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
@@ -65,7 +66,8 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     singlePort = false,
   } = options;
   const transfers = new Map<string, RunningTransfer>();
-  const vigil = keepVigil(() => transfers.size === 1);
+  let isIdle = true;
+  const vigil = keepVigil(() => isIdle && transfers.size === 1);
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
@@ -104,7 +106,9 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     });
     const outcome = await run.outcome;
     const milliseconds = Math.round(performance.now() - startedAt);
-    onEvent({ event: 'finished', client: nameOf(peer), fileName, outcome, bytes: opened.size, milliseconds });
+    const what = file.what === undefined ? {} : { what: file.what };
+    const bytes = opened.size;
+    onEvent({ event: 'finished', client: nameOf(peer), fileName, ...what, outcome, bytes, milliseconds });
   };
 
   const begin = (peer: Peer, bytes: Uint8Array, request: Request, file: ServedFile) => {
@@ -117,6 +121,8 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       ended: Promise.resolve(),
     };
     transfers.set(client, running);
+    // Where other programs wait for a core, whoever stays awake gets his turn later.
+    isIdle = (loadavg()[0] ?? 0) < availableParallelism();
     running.ended = serve(peer, request, file, running)
       .catch((error: unknown) => {
         if (running.stopping.signal.aborted) return;

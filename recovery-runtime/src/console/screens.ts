@@ -1,6 +1,7 @@
 import { formatBytes } from '#base/bytes.ts';
 import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
 import type { ImageSummary } from '#contract/api.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
 import type { RunReport } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import { type DiskRange, diskBar } from './bars.ts';
@@ -76,6 +77,28 @@ function diskLines(disk: ScreenDisk): string[] {
     ...list(texts.loses, disk.lost),
     ...disk.warnings.flatMap((warning) => wrapBelow('  ', warning)),
   ].map((line) => clip(line));
+}
+
+/** What the station's hooks will do, as preflight found it. */
+export function hookLines(records: readonly HookRecord[]): string[] {
+  const lines = records.flatMap(({ title, plan, result }) => [
+    ...wrapBelow('  ', `${title}${result.outcome === 'skipped' ? `: ${result.reason}` : ''}`),
+    ...plan.flatMap(({ kind, sentence }) => wrapBelow('    ', `${texts.hookLine[kind]}${sentence}`)),
+  ]);
+  return lines.length === 0 ? [] : ['', texts.hooksHeading, ...lines];
+}
+
+/** How the hooks ended on the restored disks, and what is still to come. */
+export function hookEndingLines(records: readonly HookRecord[]): string[] {
+  const failed = records.flatMap(({ title, result }) =>
+    result.outcome === 'failed' ? wrapBelow('  ', texts.hookFailed(title, result.sentence)) : [],
+  );
+  const staged = records.filter(({ result }) => result.outcome === 'staged').map(({ title }) => title);
+  return [
+    ...failed,
+    ...(staged.length === 0 ? [] : wrap(texts.awaitingFirstBoot(staged))),
+    ...(failed.length === 0 ? [] : ['', ...wrap(texts.notStarted)]),
+  ];
 }
 
 /** Hardware comparison and what happens to each disk: what a person has to have seen before confirming. */

@@ -1,5 +1,6 @@
 import { formatBytes } from '#base/bytes.ts';
 import type { Problem } from '#contract/api.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import type { ImageChange } from '#images/capture/image-change.ts';
 import type { NetworkUp } from '../network/bring-up.ts';
 import { formatDuration } from './quantities.ts';
@@ -45,11 +46,14 @@ export const titles = {
   'choose-disks': 'Looking for the disks to restore',
   'plan-restore': 'Planning what is overwritten and what survives',
   'choose-volumes': 'Choosing the volumes to restore',
+  'preflight-hooks': 'Asking whether what follows the restore can work',
   'pre-flight': 'Checking that every chunk of the image is there',
   confirm: 'Asking for confirmation',
+  'lock-disks': 'Locking what is not restored against writing',
   'recheck-disks': 'Making sure that these are still the same disks',
   'restore-disks': 'Restoring, and reading back what was written',
   'repair-boot-entries': 'Putting the firmware boot entry right',
+  'apply-hooks': 'Doing what follows the restore',
   'name-station': 'Naming this station',
   'enrol-station': 'Enrolling this station',
   'open-capture': 'Opening the capture',
@@ -83,8 +87,11 @@ export const texts = {
     const how = settings.length === 0 ? '' : ` (${settings.join(', ')})`;
     return `${interfaceName} (${mac}) has the address ${address}${how}.`;
   },
-  machine: (what: string, cards: number, disks: number) =>
-    `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.`,
+  machine: (what: string, cards: number, disks: number, { secureBoot, kernelLockdown }: BootTrust) => {
+    const trust =
+      secureBoot === 'enabled' ? ` Secure Boot is on, the kernel locked down (${kernelLockdown}).` : '';
+    return `${what}; ${count(cards, 'network card')}, ${count(disks, 'disk')}.${trust}`;
+  },
   mediumOf: (station: string, builtAt: string) => `This medium is for ${station}, built ${builtAt}.`,
   mediumWhole: (files: number, bytes: number) =>
     `${count(files, 'file')} of the medium (${formatBytes(bytes)}) are as they were built.`,
@@ -100,6 +107,11 @@ export const texts = {
     `Report: ${station}, ${image ?? 'no image'}, started ${openedAt}.`,
   mediumGone: 'The medium is not there any more; its files were not checked.',
   serverReached: (url: string) => `${url} answers, and its certificate is this site's.`,
+  disksLocked: (locked: readonly string[], inUse: readonly string[]) =>
+    [
+      locked.length === 0 ? 'Nothing had to be locked.' : `Write-locked until the end: ${locked.join(', ')}.`,
+      ...(inUse.length === 0 ? [] : [`In use by this system, so not locked: ${inUse.join(', ')}.`]),
+    ].join(' '),
   serverRetry: (seconds: number) => `The recovery service does not answer yet; trying again in ${seconds} s.`,
 
   armed: (by: string, image: string) => `${by} armed this station for ${image}.`,
@@ -137,6 +149,27 @@ export const texts = {
   },
   preflightDone: (chunks: number) =>
     `All ${chunks} chunks are in the store; the first and the last were read.`,
+
+  preflightRefuses: (station: string) => `checking what follows the restore of ${station}`,
+  mendPlan: (station: string) => `Put it right, or change the hook plan of ${station}, then try again.`,
+  hooksReady: (hooks: readonly string[]) =>
+    hooks.length === 0
+      ? 'Nothing follows the restore: the station has no hooks.'
+      : `${count(hooks.length, 'hook')} can follow the restore: ${hooks.join(', ')}.`,
+  noHooks: (planned: number) =>
+    planned === 0 ? 'The station has no hooks.' : 'No system volume was restored, so no hook has to follow.',
+  hooksApplied: (outcomes: readonly string[]) =>
+    `${[...new Set(outcomes)]
+      .map((outcome) => `${outcomes.filter((each) => each === outcome).length} ${outcome}`)
+      .join(', ')}.`,
+  hooksHeading: 'After the restore',
+  hookLine: { change: '', warning: 'WARNING: ', 'needs-person': 'DECIDE: ' },
+  hookNeedsPerson: 'decides a person who sees it: ',
+  hookFailed: (hook: string, sentence: string) => `FAILED ${hook}: ${sentence}`,
+  awaitingFirstBoot: (hooks: readonly string[]) =>
+    `The first start goes on with ${hooks.join(', ')}, and reports to the service.`,
+  notStarted:
+    'This machine is not started again by itself: look at what failed first. The report says what is left to do.',
 
   compareHeading: 'Hardware',
   noDifferences: 'The same as when the image was taken.',

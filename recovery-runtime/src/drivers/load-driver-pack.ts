@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { matchesModalias, normaliseAlias } from '#driver-packs/modalias.ts';
 import type { PackManifest, PackModule } from '#driver-packs/pack-manifest.ts';
+import type { PublicKey } from '#images/format/minisign.ts';
 import { listDirectory, readAttribute, type Sysfs } from '../inventory/sysfs.ts';
 import {
   type DeviceWithoutDriver,
@@ -41,6 +42,8 @@ export type PackLoad =
 export interface LoadOptions {
   readonly root?: string;
   readonly insert?: InsertModules;
+  /** The site's key, which the manifest has to be signed with. */
+  readonly signer?: PublicKey;
   /** How long no device may come or go before loading counts as finished. */
   readonly quietMilliseconds?: number;
 }
@@ -54,9 +57,10 @@ export async function loadDriverPack({
   root = '/',
   insert = insertModules,
   quietMilliseconds = 1000,
+  signer,
 }: LoadOptions = {}): Promise<PackLoad> {
   const sysfs: Sysfs = { root };
-  const manifest = await readPackManifest(root);
+  const manifest = await readPackManifest(root, packDirectory, signer);
   if (manifest === undefined) return { kind: 'no-pack', withoutDriver: await devicesWithoutDriver(root) };
   const kernel = (await readAttribute(sysfs, 'proc/sys/kernel/osrelease')) ?? '';
   if (manifest.kernel !== kernel) {

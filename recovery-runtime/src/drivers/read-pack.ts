@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
+import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
 
 /** Where the second initrd puts the station's pack, below the root. */
 export const packDirectory = 'rekindle/pack';
@@ -12,24 +13,39 @@ export const sharePackDirectory = 'rekindle/share-pack';
 
 /**
  * Reads the manifest of a pack in this initrd; undefined when there is none.
- * @throws RekindleError `verification-failed` when it is damaged.
+ * @param signer the site's key; absent: the pack came with what vouches for it, in the site's part of the runtime
+ * @throws RekindleError `verification-failed` when it is damaged, or not signed with the site's key.
  */
 export async function readPackManifest(
   root: string,
   directory = packDirectory,
+  signer?: PublicKey,
 ): Promise<PackManifest | undefined> {
   const path = join(root, directory, 'pack.json');
-  let text: string;
+  let text: Buffer;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readFile(path);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new RekindleError('verification-failed', `cannot read the driver pack's manifest ${path}`, {
       cause,
     });
   }
+  if (signer !== undefined) {
+    const signature = await readFile(`${path}.minisig`, 'utf8').catch((cause: unknown) => {
+      throw new RekindleError(
+        'verification-failed',
+        'the driver pack is not signed; nothing of it was loaded',
+        {
+          cause,
+          next: 'build the pack again: rekindle driver-pack build STATION',
+        },
+      );
+    });
+    verifySignature(text, signature, signer, 'the driver pack');
+  }
   try {
-    return packManifestSchema.parse(JSON.parse(text));
+    return packManifestSchema.parse(JSON.parse(text.toString('utf8')));
   } catch (cause) {
     throw new RekindleError('verification-failed', `the driver pack's manifest ${path} is damaged`, {
       cause: cause instanceof z.ZodError ? new Error(z.prettifyError(cause)) : cause,

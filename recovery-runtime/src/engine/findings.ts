@@ -1,14 +1,18 @@
-import { errorChain, exitCodeOf, RekindleError } from '#base/errors.ts';
-import type { DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
+import { errorChain, exitCodeOf, exitCodes, RekindleError } from '#base/errors.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
+import type { BootTrust, DiskResult, MachineReport, StepRecord } from '#contract/run-report.ts';
 import type { Difference } from '#images/passport/difference.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 
 /** What a run has found out so far, for its report: kept apart from the steps, so that a failed run has it too. */
 export interface Findings {
   passport?: HardwarePassport;
+  bootTrust?: BootTrust;
   differences: readonly Difference[];
   confirmed: readonly string[];
   disks: DiskResult[];
+  /** Of the offline phase. */
+  hooks: readonly HookRecord[];
   unverified: string[];
   /** A step that writes has begun. */
   wrote: boolean;
@@ -17,7 +21,15 @@ export interface Findings {
 }
 
 export function newFindings(firstLineUptimeSeconds?: number): Findings {
-  return { differences: [], confirmed: [], disks: [], unverified: [], wrote: false, firstLineUptimeSeconds };
+  return {
+    differences: [],
+    confirmed: [],
+    disks: [],
+    hooks: [],
+    unverified: [],
+    wrote: false,
+    firstLineUptimeSeconds,
+  };
 }
 
 export type Ending =
@@ -37,21 +49,29 @@ export function formatMachineReport(
   steps: readonly StepRecord[],
   ending: Ending,
 ): MachineReport {
-  const { passport, differences, confirmed, disks, unverified } = findings;
+  const { passport, bootTrust, differences, confirmed, disks, hooks, unverified } = findings;
   return {
     formatVersion: 1,
     runId,
     purpose,
     outcome: outcomeOf(ending, findings.wrote),
-    exitCode: ending.kind === 'failed' ? exitCodeOf(ending.error) : 0,
+    exitCode: exitCodeOfEnding(ending, hooks),
     reasons: ending.kind === 'failed' ? errorChain(ending.error) : [],
     ...(passport === undefined ? {} : { passport }),
+    ...(bootTrust === undefined ? {} : { bootTrust }),
     differences: [...differences],
     confirmed: [...confirmed],
     disks,
     unverified: [...unverified, ...unverifiedOf(ending, disks)],
     steps: [...startRecord(findings.firstLineUptimeSeconds), ...steps],
+    hooks: [...hooks],
   };
+}
+
+/** 3: the disks are restored, and a hook failed. */
+export function exitCodeOfEnding(ending: Ending, hooks: readonly HookRecord[]): number {
+  if (ending.kind === 'failed') return exitCodeOf(ending.error);
+  return hooks.some(({ result }) => result.outcome === 'failed') ? exitCodes['failed-hooks'] : 0;
 }
 
 function startRecord(seconds: number | undefined): StepRecord[] {
@@ -89,7 +109,13 @@ function outcomeOf(ending: Ending, wrote: boolean): MachineReport['outcome'] {
     case 'failed': {
       const code = ending.error instanceof RekindleError ? ending.error.code : 'unexpected';
       if (code === 'interrupted') return 'aborted';
-      const refusals = ['hardware-not-identical', 'target-unfit', 'verification-failed', 'not-found'];
+      const refusals = [
+        'failed-hooks',
+        'hardware-not-identical',
+        'target-unfit',
+        'verification-failed',
+        'not-found',
+      ];
       return !wrote && refusals.includes(code) ? 'refused' : 'failed';
     }
   }

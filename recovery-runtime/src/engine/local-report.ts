@@ -33,5 +33,9 @@ export function formatLocalReport(facts: LocalRunFacts): RunReport {
     closedAt: facts.closedAt.toISOString(),
     boot: [],
     machine,
+    state: 'closed',
+    hooks: [],
+    checklist: [],
+    amendments: [],
   } satisfies RunReport);
 }

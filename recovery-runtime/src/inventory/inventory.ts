@@ -1,4 +1,5 @@
 import { RekindleError } from '#base/errors.ts';
+import type { BootTrust } from '#contract/run-report.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { type DiskDevice, readDisks } from './disks.ts';
 import { type NetworkDevice, readNetworkDevices } from './network-cards.ts';
@@ -11,6 +12,7 @@ import { listDirectory, readAttribute, readAttributeBytes, resolveLink, type Sys
 /** The passport of this machine, and what its parts are called in this boot. */
 export interface Inventory {
   readonly passport: HardwarePassport;
+  readonly bootTrust: BootTrust;
   readonly disks: readonly DiskDevice[];
   readonly networkDevices: readonly NetworkDevice[];
 }
@@ -66,7 +68,11 @@ export async function takeInventory({
       next: 'keep the output of this console: a field of the passport has to learn what this machine says',
     });
   }
-  return { passport: parsed.data, disks, networkDevices };
+  const bootTrust: BootTrust = {
+    secureBoot: parsed.data.firmware.secureBoot,
+    kernelLockdown: await readKernelLockdown(sysfs),
+  };
+  return { passport: parsed.data, bootTrust, disks, networkDevices };
 }
 
 export async function takePassport(options: InventoryOptions = {}): Promise<HardwarePassport> {
@@ -101,6 +107,13 @@ async function readMemoryBytes(sysfs: Sysfs): Promise<number> {
   if (installed !== undefined) return installed;
   const text = (await readAttribute(sysfs, 'proc/meminfo')) ?? '';
   return Number(/^MemTotal:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) * 1024;
+}
+
+/** Debian's kernel locks itself down when the firmware says Secure Boot: `none [integrity] confidentiality`. */
+async function readKernelLockdown(sysfs: Sysfs): Promise<BootTrust['kernelLockdown']> {
+  const text = (await readAttribute(sysfs, 'sys/kernel/security/lockdown')) ?? '';
+  const level = /\[(none|integrity|confidentiality)\]/.exec(text)?.[1];
+  return (level as BootTrust['kernelLockdown'] | undefined) ?? 'unknown';
 }
 
 /** GUID of the variables that the UEFI specification itself defines (EFI_GLOBAL_VARIABLE). */

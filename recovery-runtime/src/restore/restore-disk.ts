@@ -7,6 +7,7 @@ import { type DiskHandle, openDisk } from '#images/block-device/disk-handle.ts';
 import { chunkAt } from '#images/format/disk-index.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { openStore } from '#images/stores/open-store.ts';
+import { assertKeptUntouched } from './assert-kept-untouched.ts';
 import { clearFirstBlocks, flush, readBackFirstBlocks, writeFirstBlocks } from './first-blocks.ts';
 import { forgetCache } from './forget-cache.ts';
 import { type HeldBack, readHeldBack } from './held-back.ts';
@@ -87,6 +88,7 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
   });
   try {
     assertSameTarget(plan, disk);
+    assertKeptUntouched(plan);
     // Once before anything is written: a disk that cannot be verified is not begun.
     forgetCache(disk);
     const state = createRestoreState(plan.chunks.length);

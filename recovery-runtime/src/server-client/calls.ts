@@ -16,6 +16,12 @@ import {
   type RestoreJob,
   restoreJobSchema,
 } from '#contract/api.ts';
+import {
+  type HookMaterial,
+  hookMaterialSchema,
+  type PreflightReply,
+  preflightReplySchema,
+} from '#contract/first-boot.ts';
 import type { MachineReport, StepEvent } from '#contract/run-report.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
@@ -193,6 +199,30 @@ export async function commitCapture(
     if (reply.problem.code !== 'still-checking') throw refusalError(doing, reply);
     await sleep((reply.problem.retryAfterSeconds ?? 1) * 1000);
   }
+}
+
+/** Runs the station's preflight hooks on the server; again, when asked again. */
+export async function askPreflight(server: ServerClient, job: OpenJob): Promise<PreflightReply> {
+  return server.get({
+    doing: 'asking the service whether what follows the restore can work',
+    method: 'POST',
+    path: `${apiBase}/jobs/${encodeURIComponent(job.jobId)}/hooks/preflight`,
+    token: job.token,
+    reply: preflightReplySchema,
+    repeatable: true,
+  });
+}
+
+/** Given once a job, so it is not asked for twice. */
+export async function takeHookMaterial(server: ServerClient, job: OpenJob): Promise<HookMaterial> {
+  return server.get({
+    doing: 'fetching what the hooks of this station need',
+    method: 'POST',
+    path: `${apiBase}/jobs/${encodeURIComponent(job.jobId)}/hooks/material`,
+    token: job.token,
+    reply: hookMaterialSchema,
+    repeatable: false,
+  });
 }
 
 interface OpenJob {

@@ -1,7 +1,8 @@
 import { RekindleError } from '#base/errors.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { wrap } from '../console/layout.ts';
-import { planScreen, type ScreenDisk } from '../console/screens.ts';
+import { hookLines, planScreen, type ScreenDisk } from '../console/screens.ts';
 import type { Terminal } from '../console/terminal.ts';
 import { prompts, texts, titles } from '../console/texts.ts';
 import type { Confirmed } from '../engine/confirmed.ts';
@@ -22,6 +23,8 @@ export interface Shown {
   readonly planned: readonly PlannedDisk[];
   /** Of the image. */
   readonly capturedAt: string;
+  /** Of the hooks' preflight. */
+  readonly hooks: readonly HookRecord[];
 }
 
 export type ConfirmAnswer =
@@ -29,7 +32,8 @@ export type ConfirmAnswer =
   /** The person wants to restore something else of the image. */
   | { readonly kind: 'other-volumes' };
 
-export function showPlan({ terminal, identity, planned }: Shown): void {
+export function showPlan({ terminal, identity, planned, hooks }: Shown): void {
+  terminal.print(hookLines(hooks));
   terminal.print(planScreen(identity.differences, planned.map(toScreenDisk)));
 }
 
@@ -110,6 +114,13 @@ export const confirmByArming = readingStep<Shown & { readonly armedBy: string },
       throw new RekindleError('target-unfit', `restoring ${station} without a person in front of it`, {
         cause: new Error(`the restore would overwrite ${lost.join(', ')}, of which the image knows nothing`),
         next: `Disarm the station (rekindle station disarm ${station}), log on here and decide; or take the disk out.`,
+      });
+    }
+    const undecided = shown.hooks.flatMap(({ plan }) => plan.filter(({ kind }) => kind === 'needs-person'));
+    if (undecided.length > 0) {
+      throw new RekindleError('target-unfit', `restoring ${station} without a person in front of it`, {
+        cause: new Error(undecided.map(({ sentence }) => sentence).join(' ')),
+        next: `Disarm the station (rekindle station disarm ${station}), log on here and decide.`,
       });
     }
     const confirmed = { how: 'armed', by: armedBy, station, replacedParts: replacedPartsOf(identity) };

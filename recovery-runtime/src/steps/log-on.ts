@@ -31,7 +31,7 @@ const askAgainAfter: ReadonlySet<string> = new Set(['wrong-password', 'locked'])
 export const logOnTechnician = readingStep<WhoAsks & { readonly terminal: Terminal }, LogOnReply>({
   id: 'log-on',
   title: titles['log-on'],
-  async run({ server, passport, terminal }) {
+  async run({ server, passport, terminal }, { say }) {
     const doing = 'logging on';
     for (;;) {
       const technician = (await askLine(terminal, { prompt: prompts.technician }, doing)).trim();
@@ -44,6 +44,7 @@ export const logOnTechnician = readingStep<WhoAsks & { readonly terminal: Termin
       if (outcome.kind === 'logged-on') {
         const { session } = outcome;
         const { station } = session;
+        for (const oddity of session.oddities) say(oddity);
         const sentence =
           station === null ? texts.enrolmentUnknown : texts.recognised(station.name, station.recognisedBy);
         return { value: session, sentence: `${texts.loggedOn(session.technician)} ${sentence}` };

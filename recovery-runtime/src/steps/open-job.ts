@@ -37,6 +37,8 @@ export const openJob = readingStep<
 
 /** An image whose manifest carries the site's signature, and the files of it that a restore needs. */
 export interface SignedImage {
+  /** STATION@<UTC time> */
+  readonly ref: string;
   readonly manifest: ImageManifest;
   readonly manifestSha256: string;
   readonly passport: HardwarePassport;
@@ -85,11 +87,11 @@ export async function believeImage(image: ImageToBelieve): Promise<SignedImage> 
   const { ref, manifestBytes, signature, key, source } = image;
   const manifest = checkManifest(manifestBytes, signature, key, ref);
   assertManifestOf(manifest, ref);
-  assertNoDomainController(manifest);
   const read = async (name: string) => image.readListed(manifest, name);
   const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
   return {
+    ref,
     manifest,
     manifestSha256: sha256(manifestBytes),
     passport: parsePassport(await read('passport.json'), ref),
@@ -127,7 +129,14 @@ function assertManifestOf(manifest: ImageManifest, image: string): void {
 }
 
 /** USN rollback (DESIGN rule 6): until a system-state hook can follow, a domain controller is not restored. */
-function assertNoDomainController({ stationRole, station }: ImageManifest): void {
+/**
+ * For restores that no hook can follow: only a hook for the system state makes a restored controller safe.
+ * @throws RekindleError `verification-failed`
+ */
+export function assertNoDomainController({
+  stationRole,
+  station,
+}: Pick<ImageManifest, 'stationRole' | 'station'>): void {
   if (stationRole !== 'domain-controller') return;
   throw new RekindleError('verification-failed', `checking the role of ${station}: a domain controller`, {
     cause: new Error('started from an image alone it would damage the domain (USN rollback)'),

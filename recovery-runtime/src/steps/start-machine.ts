@@ -21,11 +21,11 @@ export const readSite = readingStep<{ readonly machine: Machine }, SiteKeys>({
   },
 });
 
-export const loadDrivers = readingStep<{ readonly machine: Machine }, PackLoad>({
+export const loadDrivers = readingStep<{ readonly machine: Machine; readonly site: SiteKeys }, PackLoad>({
   id: 'load-drivers',
   title: titles['load-drivers'],
-  async run({ machine }, { say }) {
-    const load = await machine.loadDrivers();
+  async run({ machine, site }, { say }) {
+    const load = await machine.loadDrivers(site);
     for (const line of formatPackLoad(load)) say(line);
     const modules =
       load.kind === 'loaded'
@@ -81,7 +81,7 @@ export const takePassport = readingStep<{ readonly machine: Pick<Machine, 'takeI
       .join(' ');
     return {
       value: inventory,
-      sentence: texts.machine(what, passport.networkCards.length, passport.disks.length),
+      sentence: texts.machine(what, passport.networkCards.length, passport.disks.length, inventory.bootTrust),
     };
   },
 });

@@ -63,10 +63,9 @@ boot: { withoutKey: recovery, menuSeconds: 1 }
   );
   // The station's own pack drives the station's hardware; a virtual machine needs the one for everything.
   const universal = packFile(real, universalPack);
-  for (const name of [station, universalPack]) {
-    if (existsSync(universal)) await symlink(path.resolve(universal), packFile(paths, name));
-    else await buildSiteUniversalPack(paths, packFile(paths, name));
-  }
+  if (existsSync(universal)) await symlink(path.resolve(universal), packFile(paths, universalPack));
+  else await buildSiteUniversalPack(paths);
+  await symlink(packFile(paths, universalPack), packFile(paths, station));
   const credentials = { technician: 'rehearsal', password: randomBytes(16).toString('hex') };
   const state = openState(paths.state, { create: true });
   try {

@@ -32,5 +32,12 @@ export const domainControllerSchema = z.strictObject({
   kind: z.literal('domain-controller'),
   directory: directorySchema,
   systemState: systemStateSchema,
+  testContainer: z
+    .string()
+    .regex(/^(CN|OU)=.+,DC=.+$/i, 'a distinguished name, e.g. OU=Rekindle,DC=plant,DC=example')
+    .optional()
+    .describe(
+      'Container in which the account may create and delete contacts: one is sent each way as the proof of replication.',
+    ),
 });
 export type DomainController = z.infer<typeof domainControllerSchema>;

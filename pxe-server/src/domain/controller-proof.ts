@@ -1,0 +1,118 @@
+/**
+ * Did the domain controller come back without a USN rollback? Evidence comes from the controller's own first boot
+ * (event log, registry) and from a partner over LDAP. One failure sign fails it; what nobody reported leaves it
+ * unverified. Pure.
+ */
+
+export interface ControllerProofEvidence {
+  /** InvocationId in the image, and the "DSA Previous Restore Count" (absent counts as 0) before its first boot. */
+  readonly before: { readonly invocationId?: string; readonly restoreCount?: number };
+  /** What its first boot reported; absent: nothing has arrived yet. */
+  readonly ownReport?: {
+    /** Directory Services log, event 1109: the invocationId was changed. */
+    readonly event1109: boolean;
+    /** Event 2095: a partner has seen this database's USNs before. */
+    readonly event2095: boolean;
+    /** NTDS\Parameters, "DSA Previous Restore Count". */
+    readonly restoreCount: number;
+    /** NTDS\Parameters, "Dsa Not Writable" is there. */
+    readonly notWritable: boolean;
+  };
+  /** What a partner has; absent: none could be asked. */
+  readonly partner?: {
+    readonly computerName: string;
+    /** Of the restored controller's nTDSDSA object, as the partner has it. */
+    readonly invocationId: string | undefined;
+    /** Directory Services log of the partner, event 1587; absent: its log was not read. */
+    readonly event1587?: boolean;
+  };
+  /** A test object was made on one side and looked for on the other, until it came or the time was over. */
+  readonly testObject: { readonly toPartner?: boolean; readonly fromPartner?: boolean };
+}
+
+export interface ControllerProof {
+  readonly outcome: 'done' | 'failed' | 'unverified';
+  readonly proved: readonly string[];
+  readonly failed: readonly string[];
+  /** Not known, a sentence each. */
+  readonly unverified: readonly string[];
+  readonly next?: string;
+}
+
+type Finding = readonly ['proved' | 'failed' | 'unverified', string];
+
+export function judgeControllerProof(evidence: ControllerProofEvidence): ControllerProof {
+  const findings = [...judgeOwnReport(evidence), ...judgePartner(evidence), ...judgeTestObject(evidence)];
+  const of = (kind: Finding[0]): string[] =>
+    findings.filter(([each]) => each === kind).map(([, sentence]) => sentence);
+  const [proved, failed, unverified] = [of('proved'), of('failed'), of('unverified')];
+  if (failed.length > 0) {
+    return {
+      outcome: 'failed',
+      proved,
+      failed,
+      unverified,
+      next: 'Take it off the network now, then demote it by force and remove its metadata, or restore a system state backup. Do not delete "Dsa Not Writable".',
+    };
+  }
+  return { outcome: unverified.length === 0 ? 'done' : 'unverified', proved, failed, unverified };
+}
+
+function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding[] {
+  if (ownReport === undefined)
+    return [['unverified', 'The controller has not reported from its first boot.']];
+  const { event1109, event2095, restoreCount, notWritable } = ownReport;
+  return [
+    event1109
+      ? ['proved', 'Event 1109: it has a new invocationId.']
+      : ['failed', 'There is no event 1109: it did not change its invocationId.'],
+    event2095
+      ? ['failed', 'Event 2095: a partner has found a USN rollback.']
+      : ['proved', 'There is no event 2095.'],
+    notWritable
+      ? ['failed', '"Dsa Not Writable" is set: it has stopped replication because of a USN rollback.']
+      : ['proved', '"Dsa Not Writable" is not set.'],
+    before.restoreCount === undefined
+      ? ['unverified', `DSA Previous Restore Count is ${restoreCount}; what it was before is not known.`]
+      : restoreCount === before.restoreCount + 1
+        ? ['proved', `DSA Previous Restore Count went from ${before.restoreCount} to ${restoreCount}.`]
+        : [
+            'failed',
+            `DSA Previous Restore Count is ${restoreCount}, not ${before.restoreCount + 1}: the restore was not noticed once.`,
+          ],
+  ];
+}
+
+function judgePartner({ before, partner, testObject }: ControllerProofEvidence): Finding[] {
+  if (partner === undefined) return [['unverified', 'No partner could be asked.']];
+  const { computerName, invocationId, event1587 } = partner;
+  const identity: Finding =
+    before.invocationId === undefined
+      ? ['unverified', 'The invocationId of the image is not known.']
+      : invocationId === undefined
+        ? ['failed', `${computerName} does not know it as a controller any more.`]
+        : invocationId === before.invocationId
+          ? [
+              // What came from it since then came under the old name.
+              testObject.toPartner === true ? 'failed' : 'unverified',
+              `${computerName} still has the invocationId of the image (${invocationId}): it was not changed, or has not replicated yet.`,
+            ]
+          : ['proved', `${computerName} sees the new invocationId ${invocationId}.`];
+  const event: Finding[] =
+    event1587 === undefined
+      ? [['unverified', `The event log of ${computerName} was not read (event 1587).`]]
+      : event1587
+        ? [['proved', `Event 1587 on ${computerName}: it accepts the restored database.`]]
+        : [['unverified', `There is no event 1587 on ${computerName} yet.`]];
+  return [identity, ...event];
+}
+
+function judgeTestObject({ testObject }: ControllerProofEvidence): Finding[] {
+  const way = (arrived: boolean | undefined, from: string): Finding =>
+    arrived === undefined
+      ? ['unverified', `No test object was made on ${from}.`]
+      : arrived
+        ? ['proved', `A test object of ${from} arrived on the other side.`]
+        : ['failed', `A test object of ${from} did not arrive on the other side.`];
+  return [way(testObject.toPartner, 'the restored controller'), way(testObject.fromPartner, 'the partner')];
+}

@@ -1,0 +1,205 @@
+import { errorChain, RekindleError } from '#base/errors.ts';
+import { soleController, verdictEvidence } from '#contract/domain-files.ts';
+import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
+import type { Evidence, HookRecord, HookResult, PlanLine } from '#contract/hook-result.ts';
+import type { Precondition, Verified, WorkPlan } from '#contract/hook-work.ts';
+import { type ControllerVerdict, judgeController } from '../domain/controller-preflight.ts';
+import { judgeControllerProof } from '../domain/controller-proof.ts';
+import { readDomainSettings } from '../domain/domain-settings.ts';
+import { gatherControllerProof, parseOwnReport } from '../domain/gather-controller-proof.ts';
+import { viewController } from '../domain/read-controllers.ts';
+import type { ServerHook, ServerHookContext } from './server-hook.ts';
+
+type Context = Pick<
+  ServerHookContext<'domain-controller'>,
+  'hook' | 'image' | 'siteFolder' | 'signal' | 'earlier'
+>;
+
+export const domainControllerHook = {
+  kind: 'domain-controller' as const,
+  title: ({ directory }: DomainController) => `State of a controller of ${directory.domain}`.slice(0, 72),
+  preflight: {
+    precondition: async (context: Context): Promise<Precondition> => {
+      const verdict = await judgeImage(context);
+      if (verdict.kind === 'refused')
+        return { kind: 'refuse', sentence: `${verdict.why}.`, next: verdict.next };
+      if (verdict.kind === 'no-controller') {
+        return {
+          kind: 'refuse',
+          sentence: `${context.image.ref} is not an image of a domain controller, but the station's plan has a hook for one.`,
+          next: 'Choose another image, or correct the role of the station and its hook plan.',
+        };
+      }
+      if (
+        verdict.kind === 'state-hook-required' &&
+        context.hook.systemState.from === 'only-controller-of-forest'
+      ) {
+        return {
+          kind: 'refuse',
+          sentence:
+            'The plan says that this is the only controller of its forest, and it is not: started from an image alone it would lose changes (USN rollback).',
+          next: 'Set systemState in the hook plan of this station to `backup`.',
+        };
+      }
+      return { kind: 'ready' };
+    },
+    plan: async (context: Context): Promise<WorkPlan<undefined>> => {
+      const verdict = await judgeImage(context);
+      return {
+        planned: undefined,
+        lines: planLines(verdict, context.hook.systemState),
+        evidence: evidenceOf(verdict),
+      };
+    },
+    verify: async (context: Context): Promise<Verified> => {
+      const verdict = await judgeImage(context);
+      return {
+        result: { outcome: 'done', sentence: sentences[verdict.kind] },
+        evidence: evidenceOf(verdict),
+      };
+    },
+  },
+  confirm,
+} satisfies ServerHook<'domain-controller'>;
+
+/** Only reads. */
+export async function judgeImage({
+  hook,
+  image,
+  siteFolder,
+}: Pick<Context, 'hook' | 'image' | 'siteFolder'>): Promise<ControllerVerdict> {
+  const settings = await readDomainSettings(hook.directory, siteFolder);
+  const { computerName, stationRole, capturedAt, domainController, windows } = image.manifest;
+  return judgeController({
+    computerName,
+    manifestSaysController: stationRole === 'domain-controller',
+    ...(windows === undefined || windows.role === 'unknown' ? {} : { registryRole: windows.role }),
+    imageTakenAt: new Date(capturedAt),
+    mark: domainController,
+    directory: await viewController(settings, computerName),
+    now: new Date(),
+  });
+}
+
+const sentences: Record<ControllerVerdict['kind'], string> = {
+  'no-controller': 'It is no domain controller.',
+  refused: 'It may not be restored.',
+  'sole-controller': 'It is the only controller of its forest: nothing can roll back.',
+  'state-hook-required': 'It has to get a new invocationId before it starts normally.',
+};
+
+const evidenceOf = (verdict: ControllerVerdict): Evidence[] => [
+  { name: verdictEvidence, value: verdict.kind },
+  ...verdict.findings.map((value) => ({ name: 'finding', value })),
+];
+
+/** Pure: what a person reads before the restore. */
+export function planLines(
+  verdict: ControllerVerdict,
+  systemState: DomainController['systemState'],
+): PlanLine[] {
+  const findings = verdict.findings.map((sentence) => ({ kind: 'warning', sentence }) as const);
+  const confirm =
+    'confirm' in verdict
+      ? verdict.confirm.map(
+          (sentence) => ({ kind: 'needs-person', sentence: `Confirm: ${sentence}` }) as const,
+        )
+      : [];
+  if (verdict.kind === 'sole-controller') {
+    return [...findings, ...confirm, { kind: 'change', sentence: 'Nothing is changed in its directory.' }];
+  }
+  return [
+    ...findings,
+    ...confirm,
+    ...systemStateLines(systemState),
+    {
+      kind: 'change',
+      sentence: 'SYSVOL is taken from a partner (non-authoritative restore).',
+    },
+    {
+      kind: 'needs-person',
+      sentence:
+        'Quarantine: pull its network cables when the restore has ended, and plug them in when it shows event 1109.',
+    },
+  ];
+}
+
+function systemStateLines(systemState: DomainController['systemState']): PlanLine[] {
+  switch (systemState.from) {
+    case 'backup':
+      return [
+        {
+          kind: 'change',
+          sentence: `It starts in directory services restore mode; wbadmin restores the system state of ${systemState.version} from ${systemState.target}; then it starts normally.`,
+        },
+      ];
+    case 'restored-from-backup-value':
+      return [
+        {
+          kind: 'change',
+          sentence: '"Database restored from backup" is set in its registry before its first start.',
+        },
+        {
+          kind: 'warning',
+          sentence:
+            'Microsoft does not support this. Once started normally, it cannot be tried again on the same disk.',
+        },
+      ];
+    case 'only-controller-of-forest':
+      return [];
+  }
+}
+
+/** The controller's own word, what a partner has of it, and an object that went both ways. */
+async function confirm(
+  context: Context,
+  reported: Pick<HookRecord, 'evidence'>,
+): Promise<{ readonly result: HookResult; readonly evidence: readonly Evidence[] }> {
+  const { hook, image, siteFolder, signal, earlier } = context;
+  const sole = earlier.some(
+    ({ hook: id, evidence }) =>
+      id === hook.id &&
+      evidence.some(({ name, value }) => name === verdictEvidence && value === soleController),
+  );
+  if (sole) {
+    return {
+      result: { outcome: 'done', sentence: sentences['sole-controller'] },
+      evidence: reported.evidence,
+    };
+  }
+  const settings = await readDomainSettings(hook.directory, siteFolder);
+  const { computerName, domainController } = image.manifest;
+  const gathered = await gatherControllerProof(settings, {
+    computerName,
+    container: hook.testContainer,
+    oldInvocationId: domainController?.invocationId,
+    signal,
+  }).catch((error: unknown) => {
+    if (!(error instanceof RekindleError)) throw error;
+    return { testObject: {}, why: errorChain(error).join(': ') };
+  });
+  const own = parseOwnReport(reported.evidence);
+  const proof = judgeControllerProof({
+    before: {
+      ...(domainController === undefined ? {} : { invocationId: domainController.invocationId }),
+      ...(own?.restoreCountBefore === undefined ? {} : { restoreCount: own.restoreCountBefore }),
+    },
+    ...(own === undefined ? {} : { ownReport: own.report }),
+    ...('partner' in gathered && gathered.partner !== undefined ? { partner: gathered.partner } : {}),
+    testObject: gathered.testObject,
+  });
+  const why = 'why' in gathered ? [gathered.why] : [];
+  const [first = 'Every proof is there.'] = [...proof.failed, ...proof.unverified];
+  return {
+    result:
+      proof.outcome === 'failed'
+        ? { outcome: 'failed', sentence: first, ...(proof.next === undefined ? {} : { next: proof.next }) }
+        : { outcome: proof.outcome, sentence: first },
+    evidence: [
+      ...reported.evidence,
+      ...proof.failed.map((value) => ({ name: 'failed', value })),
+      ...proof.proved.map((value) => ({ name: 'proved', value })),
+      ...[...proof.unverified, ...why].map((value) => ({ name: 'unverified', value })),
+    ],
+  };
+}

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RekindleError } from '#base/errors.ts';
+import { type HookPlan, hookPlanSchema } from '#contract/hook.ts';
+import { formatConfigurationErrors, parseYaml } from '../config/parse-configuration.ts';
+import type { SitePaths } from '../site/site-paths.ts';
+import type { Station } from '../stations/station.ts';
+
+/**
+ * The station's hook plan; no file is an empty one, which the schema refuses for a domain controller.
+ * @throws RekindleError `usage`: everything that is wrong with it, with line and key
+ */
+export async function readHookPlan(
+  paths: Pick<SitePaths, 'hooks'>,
+  { name, role }: Pick<Station, 'name' | 'role'>,
+): Promise<HookPlan> {
+  const file = hookPlanFile(paths, name);
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return '';
+    throw new RekindleError('usage', `The hook plan ${file} cannot be read`, { cause });
+  });
+  const parsed = parseYaml(text, hookPlanSchema, { station: name, stationRole: role });
+  if ('value' in parsed) return parsed.value;
+  throw new RekindleError(
+    'usage',
+    `The hook plan of ${name} has errors:\n${formatConfigurationErrors(file, parsed.errors)}`,
+    {
+      next: `Correct it; \`rekindle hook show ${name}\` checks it. Nothing is restored with a plan that is wrong.`,
+    },
+  );
+}
+
+export function hookPlanFile(paths: Pick<SitePaths, 'hooks'>, station: string): string {
+  return join(paths.hooks, `${station}.yaml`);
+}

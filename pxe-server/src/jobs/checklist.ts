@@ -1,0 +1,58 @@
+import type { ChecklistItem } from '#contract/run-report.ts';
+import type { StationRole } from '../stations/station.ts';
+
+interface Obligation {
+  readonly id: string;
+  readonly what: string;
+  readonly roles: readonly StationRole[];
+}
+
+const everyRole = ['server', 'client', 'engineering-station', 'domain-controller'] as const;
+
+/**
+ * What no program does after an image was restored, in the order in which it is done. Siemens FAQ 56897157,
+ * sections 5.2 and 5.3; MSXFAQ "Imagebackup als Sicherung" for domain controllers.
+ */
+const obligations: readonly Obligation[] = [
+  {
+    id: 'updates',
+    what: 'Run again the Windows updates that came after the image.',
+    roles: everyRole,
+  },
+  {
+    id: 'virus-signatures',
+    what: 'Bring the virus signatures up to date.',
+    roles: everyRole,
+  },
+  {
+    id: 'restore-project',
+    what: 'Bring back the (multi)project from its SIMATIC Manager archive where the data volume did not survive, and compare it with the last compiled state.',
+    roles: ['engineering-station'],
+  },
+  {
+    id: 'delete-project',
+    what: 'Redundant OS: delete the project on this OS before it is downloaded. Not redundant: tick with that note.',
+    roles: ['server'],
+  },
+  {
+    id: 'download',
+    what: 'Download the project data from the ES: what is on this station may be older than the project.',
+    roles: ['server', 'client'],
+  },
+  {
+    id: 'synchronise',
+    what: 'Redundant OS: start it and wait until it has synchronised its archives with its partner. Not redundant: tick with that note.',
+    roles: ['server'],
+  },
+  {
+    id: 'replication',
+    what: 'See event 1587 (NTDS Replication) on the other domain controllers, and that changes replicate both ways.',
+    roles: ['domain-controller'],
+  },
+];
+
+export function checklistFor(role: StationRole): ChecklistItem[] {
+  return obligations
+    .filter(({ roles }) => roles.includes(role))
+    .map(({ id, what }) => ({ id, what, ticked: null }));
+}

@@ -1,0 +1,34 @@
+import type { ImageDisk } from '#images/format/image-manifest.ts';
+import { linuxCandidates, mountLinuxRoot, reasonOf } from './linux/mount-root.ts';
+import type { RestoredSystem } from './restored-system.ts';
+
+export interface RestoredDisk {
+  readonly image: ImageDisk;
+  readonly path: string;
+  readonly isBlockDevice: boolean;
+}
+
+export interface OpenSystem extends AsyncDisposable {
+  readonly system: RestoredSystem;
+}
+
+/** Finds the operating system on the restored disks and mounts it; what cannot be mounted is said, not thrown. */
+export async function openRestoredSystem(disks: readonly RestoredDisk[]): Promise<OpenSystem> {
+  const reasons: string[] = [];
+  for (const { image, ...disk } of disks) {
+    for (const volume of linuxCandidates(image.volumes)) {
+      try {
+        const mounted = await mountLinuxRoot(disk, volume);
+        if (mounted === undefined) continue;
+        return {
+          system: { kind: 'linux', root: mounted.root },
+          [Symbol.asyncDispose]: () => mounted[Symbol.asyncDispose](),
+        };
+      } catch (error) {
+        reasons.push(reasonOf(error));
+      }
+    }
+  }
+  const reason = reasons.length === 0 ? 'no volume holds a system that hooks know' : reasons.join('; ');
+  return { system: { kind: 'unknown', reason }, async [Symbol.asyncDispose]() {} };
+}

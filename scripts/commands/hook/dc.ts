@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+import { RekindleError } from '#base/errors.ts';
+import { sentenceOf } from '#contract/hook-result.ts';
+import { domainControllerHook, judgeImage, planLines } from '#pxe-server/hooks/domain-controller.ts';
+import { openStationHook } from '../../hooks/station-hook.ts';
+import { type SiteOption, withSite } from '../../site-option.ts';
+
+interface Options extends SiteOption {
+  readonly image: string;
+  readonly proof?: boolean;
+  readonly json?: boolean;
+}
+
+export function dcCommand(): Command {
+  return withSite(new Command('dc'))
+    .description(
+      'look whether the image of a domain controller may be restored, and whether one came back well',
+    )
+    .argument('<station>', 'its hook plan has a hook of kind domain-controller')
+    .option('--image <time>', 'the image: latest, or its UTC time', 'latest')
+    .option('--proof', 'after the restore: ask a partner, and send a test object both ways')
+    .option('--json', 'as JSON')
+    .action(dc);
+}
+
+async function dc(name: string, options: Options): Promise<void> {
+  const { hook, ref, manifest, paths } = await openStationHook(name, 'domain-controller', options);
+  const context = { hook, image: { ref, manifest }, siteFolder: paths.folder };
+  if (options.proof === true) {
+    const signal = AbortSignal.timeout(hook.timeoutSeconds * 1000);
+    const { result, evidence } = await domainControllerHook.confirm(
+      { ...context, signal, earlier: [] },
+      { evidence: [] },
+    );
+    if (options.json === true) console.log(JSON.stringify({ result, evidence }));
+    else {
+      for (const { name: kind, value } of evidence) console.log(`${kind.padEnd(10)} ${value}`);
+      console.log(`${result.outcome}: ${sentenceOf(result)}`);
+    }
+    if (result.outcome === 'failed') {
+      throw new RekindleError('failed-hooks', `${manifest.computerName} did not come back well`, {
+        ...(result.next === undefined ? {} : { next: result.next }),
+      });
+    }
+    return;
+  }
+  const verdict = await judgeImage(context);
+  if (options.json === true) console.log(JSON.stringify({ ref, ...verdict }));
+  else if (verdict.kind !== 'refused') {
+    for (const { kind, sentence } of planLines(verdict, hook.systemState))
+      console.log(`${marks[kind]} ${sentence}`);
+  } else for (const finding of verdict.findings) console.log(`! ${finding}`);
+  if (verdict.kind === 'refused')
+    throw new RekindleError('failed-hooks', verdict.why, { next: verdict.next });
+}
+
+const marks = { change: ' ', warning: '!', 'needs-person': '?' } as const;

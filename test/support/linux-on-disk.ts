@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { run } from './restore-demo-disk.ts';
+
+/** Mounts one range of a disk file for as long as `use` runs. */
+export async function withMounted<T>(
+  disk: string,
+  range: { startByte: number; sizeBytes: number },
+  use: (root: string) => T | Promise<T>,
+): Promise<T> {
+  const root = fs.mkdtempSync(path.join(path.dirname(disk), 'mnt-'));
+  const options = `loop,offset=${range.startByte},sizelimit=${range.sizeBytes}`;
+  run('mount', '-t', 'ext4', '-o', options, disk, root);
+  try {
+    return await use(root);
+  } finally {
+    run('umount', root);
+    fs.rmdirSync(root);
+  }
+}
+
+/** What Rekindle takes for a Linux with systemd, with a shell that can be used in a chroot. */
+export function makeLinuxRoot(root: string): void {
+  const write = (name: string, content: string | Uint8Array, mode = 0o644) => {
+    const file = path.join(root, name);
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, content, { mode });
+  };
+  write('etc/os-release', 'ID=debian\n');
+  write('usr/lib/systemd/systemd', '');
+  write('bin/busybox', fs.readFileSync('/bin/busybox'), 0o755);
+  fs.symlinkSync('busybox', path.join(root, 'bin/sh'));
+  write('usr/bin/systemctl', '#!/bin/sh\necho "$@" >>/systemctl-calls\n', 0o755);
+  for (const folder of ['proc', 'dev', 'run', 'tmp', 'var', 'usr/sbin'])
+    fs.mkdirSync(path.join(root, folder), { recursive: true });
+}
+
+/** Starts what systemd would start, in a process namespace of its own: nothing in it can reach this machine's init. */
+export function startUnit(root: string, unit: string) {
+  const text = fs.readFileSync(path.join(root, unit), 'utf8');
+  const command = /^ExecStart=(.*)$/m.exec(text)?.[1] ?? '';
+  const script = `mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" ${command}`;
+  const child = spawn(
+    'unshare',
+    ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', script, 'sh', root],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal: AbortSignal.timeout(100_000),
+    },
+  );
+  return {
+    child,
+    ended: new Promise<{ status: number | null; said: string }>((resolve, reject) => {
+      let said = '';
+      child.stdout.on('data', (part) => (said += String(part)));
+      child.stderr.on('data', (part) => (said += String(part)));
+      child.once('error', reject);
+      child.once('close', (status) => resolve({ status, said }));
+    }),
+  };
+}

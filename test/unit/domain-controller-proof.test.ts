@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { type ControllerProofEvidence, judgeControllerProof } from '#pxe-server/domain/controller-proof.ts';
+
+const [old, fresh] = ['1FE5E509-F073-4334-B0E3-F43ED96D70E7', '33221100-5544-7766-8899-AABBCCDDEEFF'];
+const ownReport = { event1109: true, event2095: false, restoreCount: 1, notWritable: false };
+const partner = { computerName: 'DC2', invocationId: fresh, event1587: true };
+const whole: ControllerProofEvidence = {
+  before: { invocationId: old, restoreCount: 0 },
+  ownReport,
+  partner,
+  testObject: { toPartner: true, fromPartner: true },
+};
+
+test('With every sign it is done, and each sign is named', () => {
+  const proof = judgeControllerProof(whole);
+  expect(proof.outcome).toBe('done');
+  expect(proof.proved).toHaveLength(8);
+});
+
+test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
+  ['no event 1109', { ownReport: { ...ownReport, event1109: false } }, /no event 1109/],
+  ['event 2095', { ownReport: { ...ownReport, event2095: true } }, /2095/],
+  ['Dsa Not Writable', { ownReport: { ...ownReport, notWritable: true } }, /Dsa Not Writable/],
+  ['a restore count that stayed', { ownReport: { ...ownReport, restoreCount: 0 } }, /is 0, not 1/],
+  ['a restore count that went twice', { ownReport: { ...ownReport, restoreCount: 2 } }, /is 2, not 1/],
+  [
+    'replication under the old invocationId',
+    { partner: { ...partner, invocationId: old } },
+    /still has the invocationId/,
+  ],
+  [
+    'a partner that forgot it',
+    { partner: { computerName: 'DC2', invocationId: undefined } },
+    /does not know it/,
+  ],
+  [
+    'changes that do not leave it',
+    { testObject: { toPartner: false, fromPartner: true } },
+    /restored controller did not arrive/,
+  ],
+  [
+    'changes that do not reach it',
+    { testObject: { toPartner: true, fromPartner: false } },
+    /partner did not arrive/,
+  ],
+])('Failed by %s, whatever else was proved', (_what, change, why) => {
+  const proof = judgeControllerProof({ ...whole, ...change });
+  expect(proof.outcome).toBe('failed');
+  expect(proof.failed.join('\n')).toMatch(why);
+  expect(proof.next).toMatch(/off the network now/);
+});
+
+test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
+  ['no report yet', { ownReport: undefined as never }, /has not reported/],
+  ['an unknown count of before', { before: { invocationId: old } }, /before is not known/],
+  ['no partner', { partner: undefined as never }, /No partner/],
+  ['no event 1587 yet', { partner: { ...partner, event1587: false } }, /no event 1587/],
+  ['a partner whose log was not read', { partner: { computerName: 'DC2', invocationId: fresh } }, /not read/],
+  ['no invocationId in the image', { before: { restoreCount: 0 } }, /of the image is not known/],
+  [
+    'nothing made on the partner',
+    { testObject: { toPartner: true } },
+    /No test object was made on the partner/,
+  ],
+  [
+    'an old invocationId before anything replicated',
+    { partner: { ...partner, invocationId: old }, testObject: { fromPartner: true } },
+    /has not replicated yet/,
+  ],
+])('Unverified with %s', (_what, change, why) => {
+  const evidence = Object.fromEntries(
+    Object.entries({ ...whole, ...change }).filter(([, value]) => value !== undefined),
+  ) as unknown as ControllerProofEvidence;
+  const proof = judgeControllerProof(evidence);
+  expect(proof.outcome).toBe('unverified');
+  expect(proof.unverified.join('\n')).toMatch(why);
+});
