@@ -189,8 +189,8 @@ describe('from the log-on to the report', () => {
       'lock-disks',
       'restore-disks',
       'repair-boot-entries',
-      'inspect-windows',
       'apply-hooks',
+      'inspect-windows',
     ]);
   });
 

@@ -137,7 +137,7 @@ function assertManifestOf(manifest: ImageManifest, image: string): void {
  * For restores that no hook can follow: only a hook for the system state makes a restored controller safe.
  * @throws RekindleError `verification-failed`
  */
-export function assertNoDomainController({
+function assertNoDomainController({
   stationRole,
   station,
 }: Pick<ImageManifest, 'stationRole' | 'station'>): void {
