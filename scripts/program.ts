@@ -5,6 +5,7 @@ import { enrolCommand } from './commands/enrol.ts';
 import { hookCommand } from './commands/hook.ts';
 import { imageCommand } from './commands/image.ts';
 import { initCommand } from './commands/init.ts';
+import { inspectCommand } from './commands/inspect.ts';
 import { mediaCommand } from './commands/media.ts';
 import { passportCommand } from './commands/passport.ts';
 import { rehearseCommand } from './commands/rehearse.ts';
@@ -52,6 +53,7 @@ export function program(): Command {
     driverPackCommand(),
     imageCommand(),
     restoreCommand(),
+    inspectCommand(),
     mediaCommand(),
     hookCommand(),
     reportCommand(),

@@ -90,6 +90,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle image gc                                  after prune; captures may run meanwhile',
   ],
   'image list': ['rekindle image list', 'rekindle image list OS-SRV-1A --json'],
+  inspect: [
+    'rekindle inspect /dev/sda --manifest manifest.json    a restored disk, on any Linux, before it starts',
+    'rekindle inspect OS-SRV-1A.raw --json',
+  ],
   'image mount': [
     'rekindle image mount OS-SRV-1A@latest --disk 0 --volume 3 --at /mnt/projects',
     'rekindle image mount OS-SRV-1A@latest --disk 0 --at /mnt/image                     every volume in a folder of its own',

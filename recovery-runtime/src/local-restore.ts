@@ -13,7 +13,7 @@ import { recoverDisks } from './recover-disks.ts';
 import { byRule, parseScope } from './restore/restore-scope.ts';
 import { announceRestore } from './steps/announce-restore.ts';
 import { assertIdentity } from './steps/check-identity.ts';
-import { assertNoDomainController, type SignedImage } from './steps/open-job.ts';
+import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { takePassport } from './steps/start-machine.ts';
 import type { Machine } from './workflow-machine.ts';
@@ -105,7 +105,6 @@ const readLocalImage = readingStep<{ readonly readImage: () => Promise<SignedIma
   title: titles['check-image'],
   async run({ readImage }) {
     const image = await readImage();
-    assertNoDomainController(image.manifest);
     return { value: image, sentence: texts.imageSigned(image.manifest.station, image.manifest.capturedAt) };
   },
 });

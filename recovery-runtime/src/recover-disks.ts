@@ -6,6 +6,7 @@ import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
+import { inspectRestoredWindows } from './steps/inspect-windows.ts';
 import { lockOtherDisks } from './steps/lock-disks.ts';
 import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
@@ -92,5 +93,8 @@ export async function recoverDisks(
     const { manifest, ref } = image;
     findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, machine });
   }
+  const { manifest } = image;
+  const inspection = await run.step(inspectRestoredWindows, { manifest, planned, now: () => machine.now() });
+  if (inspection !== null) findings.hooks = [...findings.hooks, inspection];
   return { kind: 'restored', planned };
 }

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import type { LabNetwork } from '#scripts/rehearsal/lab-network.ts';
+import { startForeignDhcp } from '#scripts/rehearsal/foreign-dhcp.ts';
 import type { FirmwareKind } from '#scripts/rehearsal/machine-hardware.ts';
 import { openRehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -61,29 +60,3 @@ test.each<FirmwareKind>(['uefi', 'bios'])(
     await rm(evidence, { recursive: true });
   },
 );
-
-/** dnsmasq as the plant's DHCP server: addresses and nothing about booting. */
-async function startForeignDhcp(
-  network: LabNetwork,
-  folder: string,
-): Promise<AsyncDisposable & { readonly leases: string }> {
-  const host = await network.addHost('10.77.0.2/24');
-  const leases = path.join(folder, 'foreign.leases');
-  const [program, ...rest] = host.inside([
-    ...['dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null', '--port=0', '--no-ping', '--user=root'],
-    ...[`--interface=${host.interfaceName}`, '--bind-interfaces', '--dhcp-authoritative'],
-    ...['--dhcp-range=10.77.0.150,10.77.0.159', `--dhcp-leasefile=${leases}`],
-  ]);
-  const server = spawn(program, rest, { stdio: 'ignore' });
-  const ended = new Promise<void>((resolve, reject) => {
-    server.once('exit', () => resolve());
-    server.once('error', reject);
-  });
-  return {
-    leases,
-    [Symbol.asyncDispose]: () => {
-      server.kill();
-      return ended;
-    },
-  };
-}

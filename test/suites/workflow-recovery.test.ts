@@ -190,6 +190,7 @@ describe('from the log-on to the report', () => {
       'restore-disks',
       'repair-boot-entries',
       'apply-hooks',
+      'inspect-windows',
     ]);
   });
 

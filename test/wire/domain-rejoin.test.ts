@@ -1,14 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { callTool } from '#base/run-tool.ts';
 import { offlineJoinFile, oneTimePasswordFile } from '#contract/domain-files.ts';
 import { stepExitCodes } from '#contract/first-boot.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { openState } from '#pxe-server/site/state.ts';
+import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { linuxRejoinFile, linuxRejoinScript } from '#runtime/hooks/domain/rejoin-script.ts';
 import { delegated } from '#scripts/rehearsal/domain/delegated-account.ts';
+import { administrator } from '#scripts/rehearsal/domain/lab-controller.ts';
 import {
   type LabDomain,
   rotateMachinePassword,
@@ -18,6 +23,10 @@ import { proveTrust } from '#scripts/rehearsal/domain/lab-member.ts';
 import { copyState, restoreState, type SambaHost } from '#scripts/rehearsal/domain/samba-host.ts';
 import { createLabNetwork } from '#scripts/rehearsal/lab-network.ts';
 import { askDomain } from '#test/support/ask-domain.ts';
+import { captureKey } from '#test/support/capture-image-of.ts';
+import { makeCliSite } from '#test/support/cli-site.ts';
+import { somePassport } from '#test/support/some-passport.ts';
+import { writeImage } from '#test/support/store-images.ts';
 
 /**
  * A member of a real Samba domain is put back to an image whose machine password the domain does not know any more,
@@ -235,6 +244,65 @@ test('Missing rights, accounts, controllers and a wrong domain are sentences', a
   );
   const pinned = JSON.stringify(await refusal({ directory: { ca: otherCa } }));
   expect(pinned).toMatch(/its certificate does not fit/);
+}, 600_000);
+
+test('The verb shows the trust and writes a blob, with the account of the site or of a technician', async () => {
+  const site = await makeCliSite(folder);
+  const paths = sitePaths(site);
+  const state = openState(paths.state);
+  addStation(state, { name: computerName, passport: somePassport(), by: 'test' });
+  state.close();
+  await writeImage(path.join(site, 'images'), captureKey, {
+    station: computerName,
+    utc: '20261001T020000Z',
+    blocks: [Buffer.alloc(4096, 1)],
+  });
+  await mkdir(paths.hooks, { recursive: true });
+  const plan = { hooks: [{ id: 'domain', kind: 'domain-rejoin', directory: lab.directory }] };
+  await writeFile(path.join(paths.hooks, `${computerName}.yaml`), JSON.stringify(plan));
+  const verb = (...args: string[]) =>
+    callTool(
+      'running the verb',
+      { command: 'ip', debianPackage: 'iproute2' },
+      lab.network
+        .inside([
+          process.execPath,
+          'scripts/rekindle.ts',
+          'hook',
+          'domain',
+          computerName,
+          '--site',
+          site,
+          ...args,
+        ])
+        .slice(1),
+    );
+
+  const shown = await verb();
+  expect(shown.stdout.toString(), shown.stderr).toMatch(
+    /^! The machine password of STATION1 was changed .*will not trust/m,
+  );
+  const blob = path.join(folder, 'blob');
+  const written = await verb('--rejoin', blob);
+  expect(written.stdout.toString(), written.stderr).toMatch(/djoin \/requestodj/);
+  expect((await stat(blob)).mode & 0o777).toBe(0o600);
+  const bytes = (await readFile(blob)).toString('base64');
+  await restoreState(station, image);
+  expect(await firstBoot({ name: offlineJoinFile, bytes })).toMatchObject({ status: 0, left: false });
+  expect((await verb('--rejoin', blob)).status).toBe(2);
+
+  const technician = path.join(folder, 'technician.password');
+  await writeFile(technician, `${administrator.password}\n`, { mode: 0o600 });
+  const own = [
+    '--rejoin',
+    path.join(folder, 'blob-2'),
+    '--as',
+    'LAB\\Administrator',
+    '--password-file',
+    technician,
+  ];
+  const again = await verb(...own);
+  expect(again.status, again.stderr).toBe(0);
 }, 600_000);
 
 async function preflightEvidence() {

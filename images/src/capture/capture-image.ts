@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
-import type { ImageManifest } from '../format/image-manifest.ts';
+import type { ImagedWindows, ImageManifest } from '../format/image-manifest.ts';
 import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.ts';
 import { type SecretKey, signBytes } from '../format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
@@ -58,6 +58,8 @@ export interface CaptureImageOptions
   readonly signingKey: SecretKey;
   readonly disks: readonly ImageSource[];
   readonly passport: HardwarePassport;
+  /** What the Windows on the disks says about itself. */
+  readonly windows?: ImagedWindows | undefined;
   readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
   readonly dataVolumes?: readonly string[];

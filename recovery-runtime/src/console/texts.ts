@@ -54,6 +54,7 @@ export const titles = {
   'restore-disks': 'Restoring, and reading back what was written',
   'repair-boot-entries': 'Putting the firmware boot entry right',
   'apply-hooks': 'Doing what follows the restore',
+  'inspect-windows': 'Inspecting the restored Windows before it starts',
   'name-station': 'Naming this station',
   'enrol-station': 'Enrolling this station',
   'open-capture': 'Opening the capture',
@@ -212,6 +213,10 @@ export const texts = {
   bootEntryWritten: (label: string, number: string) => `"${label}" written as Boot${number} and put first.`,
   noBootEntry: 'The image has no boot entry of its own; the firmware finds the disk by itself.',
   noUefi: 'Started by BIOS: there is no boot entry to put right.',
+  inspection: 'Whether the restored Windows can start',
+  noWindows: 'There is no Windows to inspect.',
+  notInspected: (why: string) => `The restored Windows could not be inspected: ${why}.`,
+  doNotStart: 'Clear this up before you start the station, or restore another image.',
   reportSent: 'The report is with the recovery service.',
 
   enrolmentUnknown: 'This machine is not known yet.',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
 import type { CaptureJob } from '#contract/api.ts';
@@ -15,6 +16,7 @@ import { captureScreen } from '../console/screens.ts';
 import type { Terminal } from '../console/terminal.ts';
 import { prompts, texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
+import { readStationWindows } from '../hooks/windows/station-windows.ts';
 import type { DiskDevice } from '../inventory/disks.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import { commitCapture, openCaptureJob, putImageFile } from '../server-client/calls.ts';
@@ -117,6 +119,14 @@ export const captureDisks = readingStep<
     const { bytesPerSecond, loadPercent } = job.limits;
     if (bytesPerSecond !== undefined) say(texts.captureHeldToRate(bytesPerSecond));
     if (loadPercent !== undefined) say(texts.captureHeldToLoad(loadPercent));
+    const { windows, warning } = await readStationWindows(
+      disks.map(({ devicePath, passportDisk }) => ({
+        path: devicePath,
+        isBlockDevice: statSync(devicePath).isBlockDevice(),
+        sectorBytes: passportDisk.logicalSectorBytes,
+      })),
+    );
+    if (warning !== undefined) say(`${warning}.`);
     let hibernatedElsewhere = false;
     for (const { devicePath, passportDisk } of disks)
       hibernatedElsewhere ||= await findHibernation(devicePath, passportDisk.logicalSectorBytes);
@@ -156,6 +166,7 @@ export const captureDisks = readingStep<
       bootEntries: [...entries],
       bootOrder: [...order],
       passport,
+      windows,
       disks: captured,
     });
     const readBytes = captured.reduce((total, disk) => total + disk.captured.stats.readBytes, 0);

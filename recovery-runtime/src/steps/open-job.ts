@@ -62,6 +62,7 @@ export const checkImage = readingStep<
       key: parsePublicKey(site.imageSigner),
       readListed: (manifest, name) => readImageFile(server, job, manifest, name),
       source: storeOverHttps(server, job),
+      hooksFollow: true,
     });
     const { station, capturedAt } = image.manifest;
     return { value: image, sentence: texts.imageSigned(station, capturedAt) };
@@ -77,6 +78,8 @@ export interface ImageToBelieve {
   /** A file of the image, size and hash as the manifest says. */
   readonly readListed: (manifest: ImageManifest, name: string) => Promise<Uint8Array> | Uint8Array;
   readonly source: StoreRef;
+  /** A hook plan follows, whose schema cares for domain controllers; without one such an image is refused. */
+  readonly hooksFollow?: boolean;
 }
 
 /**
@@ -87,6 +90,7 @@ export async function believeImage(image: ImageToBelieve): Promise<SignedImage> 
   const { ref, manifestBytes, signature, key, source } = image;
   const manifest = checkManifest(manifestBytes, signature, key, ref);
   assertManifestOf(manifest, ref);
+  if (image.hooksFollow !== true) assertNoDomainController(manifest);
   const read = async (name: string) => image.readListed(manifest, name);
   const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -133,7 +137,7 @@ function assertManifestOf(manifest: ImageManifest, image: string): void {
  * For restores that no hook can follow: only a hook for the system state makes a restored controller safe.
  * @throws RekindleError `verification-failed`
  */
-export function assertNoDomainController({
+function assertNoDomainController({
   stationRole,
   station,
 }: Pick<ImageManifest, 'stationRole' | 'station'>): void {

@@ -139,7 +139,7 @@ export const applyHooks = writingStep<
 });
 
 /** Hooks belong to a system that was put back, not to a data volume alone. */
-function restoresSystem(planned: readonly PlannedDisk[]): boolean {
+export function restoresSystem(planned: readonly PlannedDisk[]): boolean {
   return planned.some(({ target, plan }) =>
     target.image.volumes.some(
       ({ role, startByte, sizeBytes }) =>

@@ -17,6 +17,7 @@ import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { wrapBelow } from '#runtime/console/layout.ts';
+import { readStationWindows } from '#runtime/hooks/windows/station-windows.ts';
 import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { parseCowSize } from '../../cow-size.ts';
@@ -84,8 +85,16 @@ async function capture(options: Options): Promise<void> {
   const line = createProgressLine();
   using interrupted = interruptSignal();
   const openSources = onlineSources(options, sources);
+  const { windows, warning } =
+    openSources === undefined
+      ? await readStationWindows(
+          sources.map(({ path }) => ({ path, isBlockDevice: statSync(path).isBlockDevice() })),
+        )
+      : {};
+  if (warning !== undefined) console.error(`${warning}.`);
   const image = await captureImage({
     ...facts,
+    windows,
     store: storeOf(site, options),
     station: name,
     signingKey: await readSigningKey(site.paths),

@@ -38,3 +38,19 @@ export function hasWindows({ disks }: Evidence): boolean {
     ),
   );
 }
+
+/** One sentence, or the fatal ones in a row: what a person reads who reads nothing else. Pure. */
+export function summariseInspection({ findings }: Inspection): {
+  readonly fatal: boolean;
+  readonly sentence: string;
+} {
+  const sentencesOf = (outcome: Finding['outcome']) =>
+    findings.filter((finding) => finding.outcome === outcome).map(({ sentence }) => sentence);
+  const fatals = sentencesOf('fatal');
+  if (fatals.length > 0) return { fatal: true, sentence: fatals.join(' ') };
+  const warnings = sentencesOf('warning');
+  const open = sentencesOf('unknown').length;
+  const right = `${findings.length - warnings.length - open} of ${findings.length} checks are right`;
+  const rest = open === 0 ? '' : `, ${open} could not be decided`;
+  return { fatal: false, sentence: [`${right}${rest}.`, ...warnings].join(' ') };
+}
