@@ -72,7 +72,7 @@ const strictFirmware = async (name: string) =>
 /** The whole restore with the image of the medium, up to the last answer of the person. */
 async function restoreFromMedium(machine: EmulatedMachine): Promise<void> {
   await chooseRecovery(machine, 'm');
-  await machine.console.waitFor(/are as they were built\./, { timeoutSeconds: 180 });
+  await machine.console.waitFor(/are\s+as they were built\./, { timeoutSeconds: 300 });
   await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 120 });
   await machine.console.type('Technician at the plant\r');
   await readPlan(machine.console, lab.station.hostname);
@@ -151,7 +151,7 @@ test('the USB image restores a blank disk with no cable plugged in, and takes th
       await strictFirmware('from-stick'),
     );
     await restoreFromMedium(machine);
-    await machine.console.waitFor(/The report is rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
+    await machine.console.waitFor(/The report is\s+rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
     await machine.waitForEnd({ timeoutSeconds: 60 });
     expect(machine.console.text()).not.toMatch(/Bringing up the network card|Technician: /);
   }
