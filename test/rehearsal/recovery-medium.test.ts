@@ -1,20 +1,15 @@
-import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
-import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
 import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import type { FirmwareKind, InsertedMedium, MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/recovery-rehearsal.ts';
 import { openRehearsalLab, type RehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { startStageClock } from '#scripts/rehearsal/stage-clock.ts';
-import { formatRecord } from '#scripts/rehearsal/stand-in/format-record.ts';
 import {
   chooseNewestImage,
   confirmRestore,
@@ -72,7 +67,7 @@ const strictFirmware = async (name: string) =>
 /** The whole restore with the image of the medium, up to the last answer of the person. */
 async function restoreFromMedium(machine: EmulatedMachine): Promise<void> {
   await chooseRecovery(machine, 'm');
-  await machine.console.waitFor(/are as they were built\./, { timeoutSeconds: 180 });
+  await machine.console.waitFor(/are\s+as they were built\./, { timeoutSeconds: 300 });
   await machine.console.waitFor(/Your name, for the report: $/m, { timeoutSeconds: 120 });
   await machine.console.type('Technician at the plant\r');
   await readPlan(machine.console, lab.station.hostname);
@@ -151,7 +146,7 @@ test('the USB image restores a blank disk with no cable plugged in, and takes th
       await strictFirmware('from-stick'),
     );
     await restoreFromMedium(machine);
-    await machine.console.waitFor(/The report is rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
+    await machine.console.waitFor(/The report is\s+rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
     await machine.waitForEnd({ timeoutSeconds: 60 });
     expect(machine.console.text()).not.toMatch(/Bringing up the network card|Technician: /);
   }
@@ -196,35 +191,4 @@ async function reportsOn(usb: string): Promise<RunReport[]> {
   const texts = await Promise.all(names.map((name) => readFile(path.join(reports, name), 'utf8')));
   await rm(folder, { recursive: true });
   return texts.map((text) => runReportSchema.parse(JSON.parse(text)));
-}
-
-test('a declared stand-in is restored from the same store over the network, and is never taken for the station', async () => {
-  const station = lab.station.hostname;
-  const before = await lab.site.rekindle('station', 'show', station, '--json');
-  const evidenceOf = path.join(evidence, 'stand-in');
-  const record = rehearsalRecordSchema.parse(
-    JSON.parse(
-      await rekindleOutside(
-        ...['rehearse', station, '--site', lab.site.directory, '--report', evidenceOf, '--json'],
-        ...['--marker', logOnMarker(station).source, '--start-seconds', '300'],
-      ),
-    ),
-  );
-  process.stdout.write(`${formatRecord(record)}\n`);
-  expect(record).toMatchObject({ kind: onStandIn, outcome: 'passed', started: 'verified', station });
-  expect(record.recovery.restoredSeconds).toBeGreaterThan(record.recovery.runtimeSeconds ?? Infinity);
-  const report = runReportSchema.parse(
-    JSON.parse(await readFile(path.join(evidenceOf, 'run-report.json'), 'utf8')),
-  );
-  expect(report).toMatchObject({ kind: onStandIn, machine: { passport: { standIn: true } } });
-  expect(await lab.site.rekindle('station', 'show', station, '--json')).toBe(before);
-});
-
-/** A rehearsal makes a network of its own: not from inside of another one. */
-async function rekindleOutside(...args: string[]): Promise<string> {
-  const command = path.join(import.meta.dirname, '../../scripts/rekindle.ts');
-  const { stdout } = await promisify(execFile)(process.execPath, [command, ...args], {
-    maxBuffer: 16 * 1024 * 1024,
-  });
-  return stdout;
 }

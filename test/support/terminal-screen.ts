@@ -26,7 +26,7 @@ export function createPipedPort(name = 'pipe'): PipedPort {
     open: () => ({ input, output }),
     written: () => written,
     type: (text) => input.write(text),
-    async waitFor(text, seconds = 10) {
+    async waitFor(text, seconds = 40) {
       for (const deadline = performance.now() + seconds * 1000; ; ) {
         const at = written.indexOf(text, seen);
         if (at !== -1) {
