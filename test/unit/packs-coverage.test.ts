@@ -143,9 +143,9 @@ test('what SMB needs: modules by name or alias, or built into the kernel, or mis
 test('versions of a package as apt-cache madison lists them', () => {
   expect(
     parseMadison(
-      'linux-image-amd64 |  6.1.192-2 | http://deb.debian.org/debian-security bookworm-security/main amd64 Packages\n' +
-        'linux-image-amd64 |  6.1.176-1 | http://deb.debian.org/debian bookworm/main amd64 Packages\n' +
-        'linux-signed-amd64 |  6.1.176+1 | http://deb.debian.org/debian bookworm/main Sources\n',
+      'linux-image-amd64 |  6.1.192-2 | http://mirror.example/debian-security bookworm-security/main amd64 Packages\n' +
+        'linux-image-amd64 |  6.1.176-1 | http://mirror.example/debian bookworm/main amd64 Packages\n' +
+        'linux-signed-amd64 |  6.1.176+1 | http://mirror.example/debian bookworm/main Sources\n',
     ),
   ).toEqual(['6.1.192-2', '6.1.176-1']);
   expect(parseMadison('')).toEqual([]);
