@@ -26,6 +26,12 @@ const busybox = '/bin/busybox';
 const busyboxTool = { command: busybox, debianPackage: 'busybox-static' };
 const ldd = { command: 'ldd', debianPackage: 'libc-bin' };
 
+/** Debian packages that a runtime is made of; scripts/debian-packages.txt installs them. */
+export const runtimePackages: readonly string[] = [
+  busyboxTool.debianPackage,
+  ...[hivexLibrary, ...tools].map(([, debianPackage]) => debianPackage),
+];
+
 /** busybox with a link for each of its applets, the tools, and every shared library they and Node need. */
 export async function toolFiles(): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [
