@@ -19,6 +19,7 @@ import { buildMediumPack } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { buildMedium, mediumKindOf } from '../../media/build-medium.ts';
 import { createProgressLine } from '../../progress-line.ts';
+import { assertRuntimeCurrent } from '../../runtime/assert-runtime-current.ts';
 import { openSite, type SiteOption, withSite } from '../../site-option.ts';
 
 interface Options extends SiteOption {
@@ -54,6 +55,7 @@ async function build(name: string, options: Options): Promise<void> {
     options.withImage === undefined
       ? undefined
       : await findImage(options.withImage, station, storeFolder(configuration, paths.folder), paths);
+  await assertRuntimeCurrent(paths, `Building the recovery medium of ${station.name}`);
   const kernel = await readServedKernel(paths);
   const driverPack = `${output}.driver-pack`;
   console.error(`building the driver pack for the medium of ${station.name}`);
