@@ -6,6 +6,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
+import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { readLastRehearsal } from '#pxe-server/stations/last-rehearsal.ts';
 import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
 import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
 import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
@@ -189,7 +192,8 @@ test('the medium is no target, even as the very disk of the station', async () =
 
 test('a declared stand-in is restored from the same store over the network, and is never taken for the station', async () => {
   const station = lab.station.hostname;
-  const before = JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'));
+  const show = async () => JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'));
+  const before = await show();
   const marker = ['--marker', logOnMarker(station).source, '--start-seconds', '300'];
   const record = rehearsalRecordSchema.parse(
     JSON.parse(await rekindleOutside('rehearse', station, '--json', ...marker)),
@@ -203,7 +207,14 @@ test('a declared stand-in is restored from the same store over the network, and 
     JSON.parse(await readFile(path.join(folder, 'run-report.json'), 'utf8')),
   );
   expect(report).toMatchObject({ kind: onStandIn, machine: { passport: { standIn: true } } });
-  expect(JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'))).toEqual(before);
+  // Nothing of the real site knows but for the record, which counts as long as the policy says.
+  expect(before).toMatchObject({ rehearsal: { kind: 'none' } });
+  expect(await show()).toEqual({ ...before, rehearsal: { kind: 'passed', ageDays: 0, record } });
+  const proof = /OS-SRV-1A .*rehearsed 0 d ago on a stand-in, restored in \d+ s/;
+  expect(await lab.site.rekindle('station', 'list')).toMatch(proof);
+  const paths = sitePaths(lab.site.directory);
+  const [key, now] = [await readSigningPublicKey(paths), new Date(Date.now() + 8 * 86_400_000)];
+  expect(await readLastRehearsal(paths, station, key, { validDays: 7, now })).toMatchObject({ kind: 'old' });
 });
 
 /** A rehearsal makes a network of its own: not from inside of another one. */

@@ -34,14 +34,6 @@ export function installCommand(): Command {
     .option('--server <url>', "address of the service as the station sees it (default: this site's)")
     .option('--card <mac>', 'network card that the station uses (default: its first one)')
     .option('--remove', 'take it away again; reports of restores stay')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2
-  rekindle media install OS-SRV-1A --disk /dev/sdb --partition 5 --with-image OS-SRV-1A@latest
-  rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2 --remove`,
-    )
     .action(install);
 }
 
