@@ -15,6 +15,8 @@ const project = (name: string, timeoutSeconds: number, alone = false) => ({
 
 export default defineConfig({
   test: {
+    // One fewer than the cores by default: on two, nothing would run side by side.
+    maxWorkers: 2,
     projects: [
       project('unit', 10),
       project('golden', 10),

@@ -2,6 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import { demoStationHardware } from '#scripts/rehearsal/demo-station/hardware.ts';
 import { startMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import { type BuiltRuntime, buildRuntime } from '#scripts/runtime/build-runtime.ts';
@@ -21,7 +22,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, power off', async () => {
   const { path: initrd } = await writeSiteRuntime({
     base: runtime.initrd.path,
-    site: { caPem: 'CA of the test', imageSignerPublicKey: 'key of the test' },
+    site: { caPem: 'CA of the test', imageSignerPublicKey: formatPublicKey(generateKeyPair()) },
     output: join(directory, 'runtime.initrd'),
   });
   const disk = join(directory, 'disk.raw');

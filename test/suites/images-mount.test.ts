@@ -3,12 +3,13 @@ import fs from 'node:fs';
 import { open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { formatImageRef } from '#images/format/image-name.ts';
 import { isMounted } from '#images/mount/fuse-file.ts';
 import { type MountedImage, type MountOptions, mountImage } from '#images/mount/mount-image.ts';
 import { makeCliSite, startCli } from '#test/support/cli-site.ts';
 import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { serveFolder } from '#test/support/images-folder-server.ts';
 import { deletedFiles, hashesOf, makeContent, realFileSystems } from '#test/support/real-file-systems.ts';
 import {
   demoDisk,
@@ -90,6 +91,16 @@ describe('files of an image', () => {
     await mounted.unmount(never);
     expect(fs.readdirSync(folder)).toEqual([]);
     await mounted.ended;
+  });
+
+  test('from a plain web server: the same files', async () => {
+    const server = await serveFolder(stored.found.store, false, 0, null);
+    onTestFinished(() => server.close());
+    const folder = newFolder('from the web');
+    const mounted = await mount({ from: { ...stored.found, store: server.url }, folder, volume: 2 });
+    expect((await readFile(path.join(folder, 'system'))).equals(noise('system', 9 * MiB))).toBe(true);
+    expect(server.requests.some((request) => request.startsWith('GET /chunks.castr/'))).toBe(true);
+    await mounted.unmount(never);
   });
 
   test('all volumes, in a folder that is made for them; what gives no files is told', async () => {

@@ -46,8 +46,19 @@ test('English is left of the languages: numbers, dates, time zones, sorting and 
     ...['xn--bcher-kva.example', expect.arrayContaining(['en'])],
   ]);
   // 33 MB of them were the ICU data; zeros are what is left of most.
-  expect(executable.indexOf(Buffer.alloc(29_000_000))).toBeGreaterThan(0);
+  expect(longestRunOfZeros(executable)).toBeGreaterThan(29_000_000);
 });
+
+/** Linear, unlike a search for as many zeros: that one takes hours where there are fewer. */
+function longestRunOfZeros(bytes: Buffer): number {
+  let longest = 0;
+  let length = 0;
+  for (const byte of bytes) {
+    length = byte === 0 ? length + 1 : 0;
+    if (length > longest) longest = length;
+  }
+  return longest;
+}
 
 test('an entry that cannot be bundled is named, with the reason', async () => {
   await expect(bundle('no/such/entry.ts')).rejects.toThrow('cannot bundle no/such/entry.ts');

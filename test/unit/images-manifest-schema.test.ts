@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
+import * as z from 'zod';
 import { imageManifestSchema } from '#images/format/image-manifest.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -20,4 +23,28 @@ test.each(['../../keys/server.key', '/etc/shadow', 'a/b', '..', '.hidden', ''])(
 
 test('a file that is listed twice could be two things', () => {
   expect(isManifest({ files: [...files, { ...files[0], bytes: 1 }] })).toBe(false);
+});
+
+/** Names of all fields, at any depth. */
+function fieldsOf(schema: z.core.JSONSchema.BaseSchema): string[] {
+  const parts = [schema.items, schema.additionalProperties, ...(schema.anyOf ?? [])].flat();
+  const below = parts.filter((part) => typeof part === 'object');
+  return [
+    ...Object.entries(schema.properties ?? {}).flatMap(([name, part]) => [
+      name,
+      ...(typeof part === 'object' ? fieldsOf(part) : []),
+    ]),
+    ...below.flatMap(fieldsOf),
+  ];
+}
+
+test('the specification names every field', () => {
+  const text = readFileSync(path.join(import.meta.dirname, '../../images/README.md'), 'utf8');
+  const section = text.slice(text.indexOf('## Manifest'), text.indexOf('## Capture'));
+  const named = new Set(
+    [...section.matchAll(/`([a-zA-Z0-9.[\]]+)`/g)].flatMap(([, name = '']) => name.split(/[.[\]]+/)),
+  );
+  const fields = fieldsOf(z.toJSONSchema(imageManifestSchema, { io: 'input' }));
+  expect(fields.length).toBeGreaterThan(40);
+  expect(fields.filter((name) => !named.has(name))).toEqual([]);
 });
