@@ -114,6 +114,12 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.img --with-image OS-SRV-1A@latest',
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
   ],
+  'media install': [
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2',
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 5 --with-image OS-SRV-1A@latest',
+    'rekindle media install OS-SRV-1A --disk OS-SRV-1A.raw,SSD-0001 --partition 2    the disk file of a virtual machine',
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2 --remove',
+  ],
   'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
   'hook show': ['rekindle hook show OS-SRV-1A'],
   'hook sql': [

@@ -5,6 +5,7 @@ import { RekindleError } from '#base/errors.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { shareKind } from '#pxe-server/config/configuration.ts';
 import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
+import { writeServedRuntime } from '#pxe-server/site/served-runtime.ts';
 import { writeServedShare } from '#pxe-server/site/served-share.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
@@ -44,7 +45,7 @@ export function runtimeCommand(): Command {
 async function build(options: BuildOptions): Promise<void> {
   const { state, configuration } = await openSite(options);
   const paths = sitePaths(options.site);
-  const { kernel, initrd } = await buildRuntime({
+  const { kernel, initrd, manifest } = await buildRuntime({
     cacheDirectory,
     fast: options.fast ?? false,
     ...(options.kernel === undefined ? {} : { wantedKernel: options.kernel }),
@@ -63,6 +64,7 @@ async function build(options: BuildOptions): Promise<void> {
   });
   await writeServedShare(paths, share);
   await writeServedKernel(paths, kernel);
+  await writeServedRuntime(paths, manifest);
   console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
 
   console.error('building the universal driver pack (about half a minute, once)');

@@ -1,15 +1,23 @@
+import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
+import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { readLastRehearsal } from '#pxe-server/stations/last-rehearsal.ts';
 import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
+import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
 import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import type { FirmwareKind, InsertedMedium, MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/recovery-rehearsal.ts';
 import { openRehearsalLab, type RehearsalLab } from '#scripts/rehearsal/rehearsal-lab.ts';
 import { startStageClock } from '#scripts/rehearsal/stage-clock.ts';
+import { formatRecord } from '#scripts/rehearsal/stand-in/format-record.ts';
 import {
   chooseNewestImage,
   confirmRestore,
@@ -181,6 +189,41 @@ test('the medium is no target, even as the very disk of the station', async () =
   const table = { startByte: 0, sizeBytes: 1024 * 1024 };
   expect(await firstDifference(posing, path.join(evidence, 'OS-SRV-1A.img'), [table])).toBeUndefined();
 });
+
+test('a declared stand-in is restored from the same store over the network, and is never taken for the station', async () => {
+  const station = lab.station.hostname;
+  const show = async () => JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'));
+  const before = await show();
+  const marker = ['--marker', logOnMarker(station).source, '--start-seconds', '300'];
+  const record = rehearsalRecordSchema.parse(
+    JSON.parse(await rekindleOutside('rehearse', station, '--json', ...marker)),
+  );
+  process.stdout.write(`${formatRecord(record)}\n`);
+  expect(record).toMatchObject({ kind: onStandIn, outcome: 'passed', started: 'verified', station });
+  expect(record.recovery.restoredSeconds).toBeGreaterThan(record.recovery.runtimeSeconds ?? Infinity);
+  const rehearsals = path.join(lab.site.directory, 'rehearsals', station);
+  const folder = path.join(rehearsals, (await readdir(rehearsals))[0] ?? '');
+  const report = runReportSchema.parse(
+    JSON.parse(await readFile(path.join(folder, 'run-report.json'), 'utf8')),
+  );
+  expect(report).toMatchObject({ kind: onStandIn, machine: { passport: { standIn: true } } });
+  // Nothing of the real site knows but for the record, which counts as long as the policy says.
+  expect(before).toMatchObject({ rehearsal: { kind: 'none' } });
+  expect(await show()).toEqual({ ...before, rehearsal: { kind: 'passed', ageDays: 0, record } });
+  const proof = /OS-SRV-1A .*rehearsed 0 d ago on a stand-in, restored in \d+ s/;
+  expect(await lab.site.rekindle('station', 'list')).toMatch(proof);
+  const paths = sitePaths(lab.site.directory);
+  const [key, now] = [await readSigningPublicKey(paths), new Date(Date.now() + 8 * 86_400_000)];
+  expect(await readLastRehearsal(paths, station, key, { validDays: 7, now })).toMatchObject({ kind: 'old' });
+});
+
+/** A rehearsal makes a network of its own: not from inside of another one. */
+async function rekindleOutside(...args: string[]): Promise<string> {
+  const command = path.join(import.meta.dirname, '../../scripts/rekindle.ts');
+  const words = [command, ...args, '--site', lab.site.directory];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { maxBuffer: 16 * 1024 * 1024 });
+  return stdout;
+}
 
 /** Reports of the data partition, as an office computer finds them. */
 async function reportsOn(usb: string): Promise<RunReport[]> {

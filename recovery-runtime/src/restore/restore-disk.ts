@@ -83,6 +83,7 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
   const { plan } = options;
   const disk = openDisk(options.path, {
     write: true,
+    shared: plan.besideMedium === true,
     sectorBytes: plan.target.logicalSectorBytes,
     direct: hasWholeSectors(plan),
   });
