@@ -1,24 +1,6 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { run } from './restore-demo-disk.ts';
-
-/** Mounts one range of a disk file for as long as `use` runs. */
-export async function withMounted<T>(
-  disk: string,
-  range: { startByte: number; sizeBytes: number },
-  use: (root: string) => T | Promise<T>,
-): Promise<T> {
-  const root = fs.mkdtempSync(path.join(path.dirname(disk), 'mnt-'));
-  const options = `loop,offset=${range.startByte},sizelimit=${range.sizeBytes}`;
-  run('mount', '-t', 'ext4', '-o', options, disk, root);
-  try {
-    return await use(root);
-  } finally {
-    run('umount', root);
-    fs.rmdirSync(root);
-  }
-}
 
 /** What Rekindle takes for a Linux with systemd, with a shell that can be used in a chroot. */
 export function makeLinuxRoot(root: string): void {
