@@ -11,6 +11,7 @@ import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { stageFirstBoot } from '#runtime/first-boot/stage-first-boot.ts';
 import type { StagedFile } from '#runtime/first-boot/staged-files.ts';
 import { windowsRejoinFile, windowsRejoinScript } from '#runtime/hooks/domain/rejoin-script.ts';
+import { clearScriptFile, clearStepFile, formatSqlcmdStep } from '#runtime/hooks/sql/sqlcmd-step.ts';
 import { openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
 import { isLocked } from '#runtime/hooks/windows/volume/locked-folder.ts';
 import {
@@ -28,7 +29,7 @@ import { startWineStation, type WineStation } from '#test/support/wine-station.t
 /**
  * The Windows agent from its staging to the end of its service. It is staged into a Windows-shaped disk; what lies
  * there is given to Wine, whose service manager starts the real wrapper by the same registry entries; the reports go
- * to the real service. djoin and nltest are stand-ins of the test's, which prove how their exit codes are obeyed and
+ * to the real service. djoin, nltest and sqlcmd are stand-ins of the test's, which prove how their exit codes are obeyed and
  * nothing of Microsoft's programs. Tests follow each other.
  */
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
@@ -55,6 +56,8 @@ const files: StagedFile[] = [
   batch(windowsRejoinFile, windowsRejoinScript.replace('@echo off', '')),
   { name: offlineJoinFile, bytes: Buffer.from(secret), executable: false },
   batch('djoin.cmd', 'echo djoin %*', `if not exist ${offlineJoinFile} exit /b 7`),
+  batch(clearStepFile, formatSqlcmdStep('WINCC').replace('@echo off', '')),
+  batch(clearScriptFile, 'not read by the stand-in'),
   batch('nltest.cmd', 'echo nltest %*', 'if exist asked exit /b 0', 'echo x>asked', 'exit /b 1'),
   batch(
     'killed.cmd',
@@ -65,6 +68,21 @@ const files: StagedFile[] = [
     'echo gone on',
   ),
 ];
+
+/** In PATH as the real one is: first the instance is not up, then one database is left. */
+const sqlcmd = batch(
+  'sqlcmd.cmd',
+  'if not exist up goto down',
+  'if "%6"=="-Q" exit /b 0',
+  'echo database DETACH done 0 CC_OS_1R',
+  'echo message Database is in use.',
+  'echo database DETACH failed 3703 CC_OS_1',
+  'exit /b 1',
+  ':down',
+  'echo up>up',
+  'echo Sqlcmd: Error: no connection',
+  'exit /b 1',
+).bytes;
 
 async function listen(): Promise<void> {
   const app = express();
@@ -79,6 +97,7 @@ beforeAll(async () => {
   await listen();
   job = await openReportedJob(service.context, 'OS-SRV-1A', [
     site('domain'),
+    { id: 'sql', kind: 'sql-management-data', pcs7: 'V8.1' },
     site('update'),
     site('hangs'),
     site('waits', ['hangs']),
@@ -106,6 +125,7 @@ beforeAll(async () => {
     giveUpHours: 1,
     steps: [
       step('domain', `${windowsRejoinFile} plant.example`, { secretFiles: [offlineJoinFile] }),
+      step('sql', clearStepFile),
       step('update', 'exit /b 3010'),
       step('hangs', 'ping -n 61 127.0.0.1', { timeoutSeconds: 2 }),
       step('waits', 'echo never', { after: ['hangs'] }),
@@ -172,6 +192,7 @@ test('is staged into an offline Windows: service in its registry, files for admi
     await readFirstBootFile('windows/nssm64.exe'),
   );
   await wine.install(staged);
+  fs.writeFileSync(path.join(wine.drive, 'windows', 'sqlcmd.cmd'), sqlcmd);
 });
 
 test('first start: the blob is used once and erased, and Windows is restarted', async () => {
@@ -197,11 +218,13 @@ test('second start: retry without a restart, then an installer’s restart code'
     () => /update: done/.test(log()) && log().split('restarts Windows').length === 4,
   );
   expect(log()).toMatch(/domain: try 3\r\n.*domain: done: nltest \/sc_verify:plant\.example/);
-  await until('its report', () => job.report().hooks.length === 2);
+  await until('its report', () => job.report().hooks.length === 3);
   expect(job.report().hooks[0]).toMatchObject({
     result: { outcome: 'done' },
     evidence: [{ value: 'nltest /sc_change_pwd:plant.example\nnltest /sc_verify:plant.example\n' }],
   });
+  expect(log()).toMatch(/sql: try 2/);
+  expect(job.report().hooks[1]?.evidence[0]?.value).toMatch(/^database DETACH done 0 CC_OS_1R\n/);
 });
 
 test('third start: what hangs is ended with its programs and stops only what waits for it; a power cut stops nothing', async () => {
@@ -246,6 +269,14 @@ test('the service comes back: the last report arrives, and nothing of the agent 
   expect(log()).not.toContain(job.key.toString('hex'));
   const outcomes = job.report().hooks.map(({ hook, result }) => `${hook} ${result.outcome}`);
   expect(outcomes).toEqual([
-    ...['domain done', 'update done', 'hangs failed', 'waits skipped', 'killed done', 'last unverified'],
+    ...[
+      'domain done',
+      'sql failed',
+      'update done',
+      'hangs failed',
+      'waits skipped',
+      'killed done',
+      'last unverified',
+    ],
   ]);
 });
