@@ -244,7 +244,10 @@ test.runIf(firmwareKind === 'uefi')(
     const place = `${disk}@@${PROJECTS.firstByte}`;
     const sectors = ['-T', String(PROJECTS.byteLength / 512), '-h', '64', '-s', '32'];
     await runTool('making its file system', mformat, ['-i', place, '-F', ...sectors, '::']);
-    const where = ['--disk', `${disk},LAB-D-0001`, '--partition', '4'];
+    // Another test of this file has replaced the disk for good.
+    const { passport } = JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'));
+    const { serial } = passport.disks[0];
+    const where = ['--disk', `${disk},${serial}`, '--partition', '4'];
     const install = ['media', 'install', station, ...where, '--with-image', `${station}@latest`];
     process.stdout.write(`${await lab.site.rekindle(...install)}\n`);
     await corruptSystemPartition(disk, rangeOf(SYSTEM));
@@ -260,7 +263,8 @@ test.runIf(firmwareKind === 'uefi')(
     const loader = '\\EFI\\rekindle\\shimx64.efi';
     await bootOnceFrom(variables, { description: 'Rekindle recovery', partition, loader });
     {
-      const hardware = withoutCable(lab.hardwareWith(disk));
+      const withDisk = serial === 'LAB-D-0001' ? lab.hardwareWith : lab.hardwareWithNewDisk;
+      const hardware = withoutCable(withDisk(disk));
       await using machine = await lab.switchOn('own-disk', hardware, 'disk', firmware);
       await restoreFromMedium(machine);
       await machine.console.waitFor(/The report is\s+rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
