@@ -12,23 +12,12 @@ import { MiB, makeBlankDisk, makeTemporaryFolder, run } from '#test/support/rest
 const folder = makeTemporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 const blank = (name: string) => makeBlankDisk(path.join(folder.path, name), 4 * MiB);
-/** The flag outlives the file behind a loop device: the next one behind it would have it. */
-function attach(name: string) {
-  const loop = attachLoop(blank(name));
-  return {
-    path: loop.path,
-    [Symbol.dispose]: () => {
-      run('blockdev', '--setrw', loop.path);
-      loop[Symbol.dispose]();
-    },
-  };
-}
 const isReadOnly = (device: string): boolean => run('blockdev', '--getro', device).trim() === '1';
 
 test('its locks are taken off, so that every disk can be chosen again; nobody else’s are', async () => {
-  using crashed = attach('crashed.img');
-  using living = attach('living.img');
-  using switched = attach('switched.img');
+  using crashed = attachLoop(blank('crashed.img'));
+  using living = attachLoop(blank('living.img'));
+  using switched = attachLoop(blank('switched.img'));
   run('blockdev', '--setro', switched.path);
   const child = spawn(process.execPath, ['test/support/write-lock-child.ts', crashed.path]);
   const [said] = (await once(child.stdout, 'data')) as [Buffer];
