@@ -10,6 +10,7 @@ import type { Confirmed } from '../engine/confirmed.ts';
 import { readingStep, writingStep } from '../engine/step.ts';
 import { stageFirstBoot } from '../first-boot/stage-first-boot.ts';
 import { runOfflineHooks } from '../hooks/run-offline-hooks.ts';
+import type { UnfinishedDisk } from '../restore/restore-disk.ts';
 import { askPreflight, takeHookMaterial } from '../server-client/calls.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { Machine } from '../workflow-machine.ts';
@@ -72,13 +73,15 @@ export const applyHooks = writingStep<
     readonly ref: string;
     readonly manifest: ImageManifest;
     readonly planned: readonly PlannedDisk[];
+    /** What a disk lacks that is held back from starting; undefined for one that is whole. */
+    readonly held: (disk: PlannedDisk) => Pick<UnfinishedDisk, 'missing'> | undefined;
     readonly machine: Pick<Machine, 'openRestoredSystem' | 'readFirstBootFile' | 'now'>;
   },
   readonly HookRecord[]
 >({
   id: 'apply-hooks',
   title: titles['apply-hooks'],
-  async run({ hooks, ref, manifest, planned, machine }, { say }) {
+  async run({ hooks, ref, manifest, planned, held, machine }, { say }) {
     const { plan, preflight, jobId } = hooks;
     if (plan.hooks.length === 0 || !restoresSystem(planned)) {
       return { value: [], sentence: texts.noHooks(plan.hooks.length), skipped: true };
@@ -90,11 +93,16 @@ export const applyHooks = writingStep<
       manifest,
       earlier: preflight,
       material: await hooks.takeMaterial(),
-      disks: planned.map(({ target }) => ({
-        image: target.image,
-        path: target.disk.devicePath,
-        isBlockDevice: statSync(target.disk.devicePath).isBlockDevice(),
-      })),
+      disks: planned.map((each) => {
+        const { image, disk } = each.target;
+        const { missing } = held(each) ?? {};
+        return {
+          image,
+          path: disk.devicePath,
+          isBlockDevice: statSync(disk.devicePath).isBlockDevice(),
+          ...(missing === undefined ? {} : { missing }),
+        };
+      }),
       openSystem: (disks) => machine.openRestoredSystem(disks),
       stageFirstBoot: (system, staged) =>
         stageFirstBoot(system, staged, (name) => machine.readFirstBootFile(name)),
