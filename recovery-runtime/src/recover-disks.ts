@@ -3,6 +3,7 @@ import type { Terminal } from './console/terminal.ts';
 import type { Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import type { OwnDiskMedium } from './medium/own-disk-medium.ts';
 import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
@@ -40,6 +41,8 @@ export interface RecoverInput {
   readonly signal?: AbortSignal;
   /** What follows the restore; absent without a service to ask. */
   readonly hooks?: StationHooks;
+  /** Partition of the station's own disk that this recovery was started from. */
+  readonly startedFrom?: OwnDiskMedium | undefined;
 }
 
 /**
@@ -66,6 +69,7 @@ export async function recoverDisks(
     dryRun,
     by,
     hooks: hooks?.preflight ?? [],
+    startedFrom: input.startedFrom,
   });
   const { planned } = planning;
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
@@ -79,7 +83,13 @@ export async function recoverDisks(
     present = (await machine.takeInventory()).disks;
     return present;
   };
-  await run.step(recheckDisks, { disks, planned, source: image.source, look });
+  await run.step(recheckDisks, {
+    disks,
+    planned,
+    source: image.source,
+    look,
+    startedFrom: input.startedFrom,
+  });
   await using _lock = await run.step(lockOtherDisks, { present, planned });
 
   // ------------------------------------------------------------------------------------------------

@@ -98,6 +98,7 @@ export async function restoreContent(options: RestoreDiskOptions): Promise<Unfin
   const { plan } = options;
   const disk = openDisk(options.path, {
     write: true,
+    shared: plan.besideMedium === true,
     sectorBytes: plan.target.logicalSectorBytes,
     direct: hasWholeSectors(plan),
   });
