@@ -1,4 +1,5 @@
 import type { HookKind } from '#contract/hook.ts';
+import { domainController } from './domain/domain-controller.ts';
 import { domainRejoin } from './domain/domain-rejoin.ts';
 import type { OfflineHook } from './offline-hook.ts';
 import { siteHook } from './site-hook.ts';
@@ -6,6 +7,7 @@ import { sqlManagementData } from './sql/sql-management-data.ts';
 
 /** Every kind's part in the runtime. */
 export const offlineHooks: { readonly [Kind in HookKind]?: OfflineHook<Kind> } = {
+  'domain-controller': domainController,
   'domain-rejoin': domainRejoin,
   site: siteHook,
   'sql-management-data': sqlManagementData,
