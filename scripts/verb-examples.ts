@@ -7,6 +7,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'runtime build': [
     'rekindle runtime build',
     'rekindle runtime build --fast',
+    "rekindle runtime build --newest                      with Debian's fixes, where a kernel was fetched before",
     'rekindle runtime build --kernel 6.1.0-50-amd64       a kernel of Debian that is not the newest',
   ],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],
@@ -113,6 +114,12 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso       for a CD, or written to a USB stick as it is',
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.img --with-image OS-SRV-1A@latest',
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.iso --server https://10.77.0.1:8443',
+  ],
+  'media install': [
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2',
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 5 --with-image OS-SRV-1A@latest',
+    'rekindle media install OS-SRV-1A --disk OS-SRV-1A.raw,SSD-0001 --partition 2    the disk file of a virtual machine',
+    'rekindle media install OS-SRV-1A --disk /dev/sdb --partition 2 --remove',
   ],
   'media check': ['rekindle media check OS-SRV-1A.iso', 'rekindle media check /dev/sdb'],
   'hook show': ['rekindle hook show OS-SRV-1A'],

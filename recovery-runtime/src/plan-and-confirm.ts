@@ -2,6 +2,7 @@ import type { HookRecord } from '#contract/hook-result.ts';
 import type { Terminal } from './console/terminal.ts';
 import type { Confirmed } from './engine/confirmed.ts';
 import type { Run } from './engine/run.ts';
+import type { OwnDiskMedium } from './medium/own-disk-medium.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import type { TargetDisks } from './steps/choose-disks.ts';
@@ -22,6 +23,7 @@ export interface PlanningInput {
   readonly dryRun: boolean;
   readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
   readonly hooks: readonly HookRecord[];
+  readonly startedFrom?: OwnDiskMedium | undefined;
 }
 
 export type Planning =
@@ -30,7 +32,7 @@ export type Planning =
 
 /** Plan, pre-flight and confirmation, again from the plan when the person chooses other volumes. Writes nothing. */
 export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
-  const { run, terminal, image, identity, disks, dryRun, by, hooks } = input;
+  const { run, terminal, image, identity, disks, dryRun, by, hooks, startedFrom } = input;
   const { station, disks: imageDisks, capturedAt } = image.manifest;
   const decideLostData =
     by.how === 'typed'
@@ -38,7 +40,7 @@ export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
       : refuseLostData(`Disarm the station (rekindle station disarm ${station}), log on here and decide.`);
   let { scope } = input;
   for (;;) {
-    const planned = await run.step(planRestoreOfDisks, { image, disks, scope, decideLostData });
+    const planned = await run.step(planRestoreOfDisks, { image, disks, scope, decideLostData, startedFrom });
     await run.step(preFlight, { source: image.source, planned });
     const shown = { terminal, station, identity, planned, capturedAt, hooks };
     if (dryRun) {

@@ -3,6 +3,7 @@ import { headerScreen } from './console/screens.ts';
 import { texts } from './console/texts.ts';
 import type { Ending } from './engine/findings.ts';
 import type { Inventory } from './inventory/inventory.ts';
+import { findOwnDiskMedium } from './medium/own-disk-medium.ts';
 import { recoverDisks } from './recover-disks.ts';
 import { byRule } from './restore/restore-scope.ts';
 import { assertIdentity } from './steps/check-identity.ts';
@@ -43,6 +44,7 @@ export async function recoverFromMedium(
     ...{ run, terminal, machine, findings, inventory, image, identity, scope: byRule },
     dryRun: boot.dryRun,
     by: { how: 'typed', name: technician },
+    startedFrom: await findOwnDiskMedium(ticket, shop.medium),
   });
   return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station };
 }

@@ -18,11 +18,9 @@ import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
 const siteFolder = '/rekindle/site';
 const efivarsFolder = '/sys/firmware/efi/efivars';
-/** Where the runtime's builder puts what restored systems get. */
-const firstBootFiles: Readonly<Record<FirstBootFile, string>> = {
-  'linux/agent.sh': '/rekindle/first-boot/linux/agent.sh',
-  'linux/busybox': '/bin/busybox',
-};
+/** Where the runtime's builder puts what restored systems get; its busybox is the runtime's own. */
+const firstBootFile = (file: FirstBootFile): string =>
+  file === 'linux/busybox' ? '/bin/busybox' : `/rekindle/first-boot/${file}`;
 /** Read by init (recovery-runtime/src/init/init) when this program ended well. */
 const nextFile = '/run/rekindle/next';
 
@@ -39,7 +37,7 @@ export const linuxMachine: Machine = {
   takeInventory: () => takeInventory(),
   mountShare,
   openRestoredSystem,
-  readFirstBootFile: (file) => readFile(firstBootFiles[file]),
+  readFirstBootFile: (file) => readFile(firstBootFile(file)),
   get bootEntries() {
     return existsSync('/sys/firmware/efi') ? firmwareBootEntries : undefined;
   },

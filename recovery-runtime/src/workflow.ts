@@ -14,6 +14,7 @@ import type { LocalRunFacts } from './engine/local-report.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
 import type { OpenMedium } from './medium/open-medium.ts';
+import { findOwnDiskMedium } from './medium/own-disk-medium.ts';
 import { recoverDisks } from './recover-disks.ts';
 import { recoverFromMedium } from './recover-from-medium.ts';
 import { byRule } from './restore/restore-scope.ts';
@@ -68,6 +69,7 @@ export interface OpenJob {
 }
 
 interface Started {
+  readonly ticket: StationTicket | undefined;
   readonly site: SiteKeys;
   readonly inventory: Inventory;
   readonly server: ServerClient;
@@ -121,17 +123,17 @@ async function lookAtMachine(shop: Workshop): Promise<Looked> {
   return { site, inventory, drivers, ticket };
 }
 
-async function joinNetwork(shop: Workshop, { site, inventory, drivers }: Looked): Promise<Started> {
+async function joinNetwork(shop: Workshop, { site, inventory, drivers, ticket }: Looked): Promise<Started> {
   const { run, machine, boot } = shop;
   await run.step(bringUpNetwork, { machine, boot, drivers });
   const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
   shop.server = server;
   await run.step(findServer, { server });
-  return { site, inventory, server };
+  return { site, inventory, server, ticket };
 }
 
 /** Brings a station back. All that is here only reads; `recoverDisks` has the line below which disks are written. */
-async function recover(shop: Workshop, { site, inventory, server }: Started): Promise<Ending> {
+async function recover(shop: Workshop, { site, inventory, server, ticket }: Started): Promise<Ending> {
   const { run, terminal, machine, findings, boot } = shop;
   const { passport } = inventory;
 
@@ -157,7 +159,8 @@ async function recover(shop: Workshop, { site, inventory, server }: Started): Pr
       ? { how: 'typed' as const, name: order.technician }
       : { how: 'armed' as const, name: order.armedBy };
   const hooks = await run.step(preflightHooks, { server, job, manifest: signed.manifest });
-  const shared = { run, terminal, machine, findings, inventory };
+  const startedFrom = await findOwnDiskMedium(ticket, shop.medium);
+  const shared = { run, terminal, machine, findings, inventory, startedFrom };
   const { dryRun } = boot;
   const done = await recoverDisks({ ...shared, image, identity, scope: byRule, dryRun, by, hooks });
   return done.kind === 'dry-run' ? { kind: 'dry-run' } : { kind: 'restored', station };

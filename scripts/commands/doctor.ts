@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { type MacAddress, parseMacAddress } from '#pxe-server/boot/mac-address.ts';
 import { capturePackets } from '#pxe-server/doctor/capture-packets.ts';
 import { examineSite } from '#pxe-server/doctor/examine-site.ts';
-import type { Finding } from '#pxe-server/doctor/finding.ts';
+import { type Finding, warning } from '#pxe-server/doctor/finding.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
 import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
 import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
@@ -11,6 +12,7 @@ import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
+import { isRuntimeCurrent } from '../runtime/assert-runtime-current.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../site-option.ts';
 
 interface DoctorOptions extends SiteOption {
@@ -46,10 +48,22 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const cards = options.machine === undefined ? [] : cardsOf(site, options.machine);
   if (options.capture !== undefined) return capture(site, options, options.capture, cards);
   if (options.machine !== undefined) return showMachine(site, options, cards);
-  const findings = await examineSite(site);
+  const findings = [...(await examineSite(site)), ...(await examineProgram(site))];
   if (options.json === true) console.log(JSON.stringify(findings));
   else for (const line of findings.flatMap(linesOf)) console.log(line);
   if (findings.some(({ verdict }) => verdict === 'problem')) process.exitCode = 2;
+}
+
+/** Which version the runtime is, is known to whoever has the sources it is made of. */
+async function examineProgram({ paths }: OpenSite): Promise<Finding[]> {
+  if (!existsSync(paths.runtimeImage) || (await isRuntimeCurrent(paths))) return [];
+  return [
+    warning(
+      'runtime',
+      'The recovery runtime was built by another version of Rekindle.',
+      'Build it again: rekindle runtime build',
+    ),
+  ];
 }
 
 const marks = { ok: 'ok      ', warning: 'warning ', problem: 'PROBLEM ' } as const;

@@ -13,6 +13,7 @@ import { formatRehearsalReport } from '../rehearsal/rehearsal-report.ts';
 import { rehearseDemo } from '../rehearsal/rehearse-demo.ts';
 import { formatRecord } from '../rehearsal/stand-in/format-record.ts';
 import { rehearseStation } from '../rehearsal/stand-in/rehearse-station.ts';
+import { assertRuntimeCurrent } from '../runtime/assert-runtime-current.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
 import { compareWithBare } from './rehearse/boot-ratio.ts';
 import { bootCell, rehearseBoots } from './rehearse/boots.ts';
@@ -113,6 +114,7 @@ async function stationRehearsal(name: string, options: RehearseOptions): Promise
   const store = storeFolder(configuration, paths.folder);
   const ref = parseImageRef(options.image ?? `${station.name}@latest`);
   const image = await resolveImage(store, ref);
+  await assertRuntimeCurrent(paths, `Rehearsing ${station.name}`);
   const { json = false, scratch, marker, startSeconds } = options;
   const evidence = path.resolve(
     options.report ?? rehearsalFolder(paths, station.name, formatUtc(new Date())),

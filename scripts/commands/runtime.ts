@@ -5,6 +5,7 @@ import { RekindleError } from '#base/errors.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { shareKind } from '#pxe-server/config/configuration.ts';
 import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
+import { writeServedRuntime } from '#pxe-server/site/served-runtime.ts';
 import { writeServedShare } from '#pxe-server/site/served-share.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
@@ -24,6 +25,7 @@ const cacheDirectory = join(projectRoot, '.rekindle', 'cache');
 interface BuildOptions extends SiteOption {
   readonly fast?: boolean;
   readonly kernel?: string;
+  readonly newest?: boolean;
 }
 
 export function runtimeCommand(): Command {
@@ -37,6 +39,7 @@ export function runtimeCommand(): Command {
       '--kernel <release>',
       'a kernel of Debian that is not the newest: 6.1.0-50-amd64[=PACKAGE VERSION]',
     )
+    .option('--newest', "ask apt for a newer kernel than the one that was fetched before: Debian's fixes")
     .action(build);
   return command;
 }
@@ -44,9 +47,10 @@ export function runtimeCommand(): Command {
 async function build(options: BuildOptions): Promise<void> {
   const { state, configuration } = await openSite(options);
   const paths = sitePaths(options.site);
-  const { kernel, initrd } = await buildRuntime({
+  const { kernel, initrd, manifest } = await buildRuntime({
     cacheDirectory,
     fast: options.fast ?? false,
+    newestKernel: options.newest ?? false,
     ...(options.kernel === undefined ? {} : { wantedKernel: options.kernel }),
     onProgress: (sentence) => console.error(sentence),
   });
@@ -63,6 +67,7 @@ async function build(options: BuildOptions): Promise<void> {
   });
   await writeServedShare(paths, share);
   await writeServedKernel(paths, kernel);
+  await writeServedRuntime(paths, manifest);
   console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
 
   console.error('building the universal driver pack (about half a minute, once)');

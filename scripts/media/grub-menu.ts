@@ -9,6 +9,8 @@ export interface GrubMenu {
   readonly commandLine: readonly string[];
   /** Image that is on the medium. */
   readonly image?: string;
+  /** The medium is a partition of the station's own disk. */
+  readonly onOwnDisk: boolean;
 }
 
 /** Nobody at the keyboard: a medium that was left in the drive must not keep a healthy station down. */
@@ -18,7 +20,8 @@ const secondsToLocalDisk = 30;
  * `grub.cfg` for BIOS and UEFI. The station starts from its own disk unless somebody chooses the recovery
  * (the F12 rule), so that a medium left behind never makes a loop.
  */
-export function formatGrubMenu({ station, kernel, initrds, commandLine, image }: GrubMenu): string {
+export function formatGrubMenu(menu: GrubMenu): string {
+  const { station, kernel, initrds, commandLine, image, onOwnDisk } = menu;
   const recovery = (title: string, id: string, words: readonly string[]): string[] => [
     `menuentry "${title}" --id ${id} --hotkey=${id[0]} {`,
     `  echo "Rekindle: loading the recovery of ${station} ..."`,
@@ -44,9 +47,11 @@ export function formatGrubMenu({ station, kernel, initrds, commandLine, image }:
     // The firmware goes on with its next boot option.
     '    exit',
     '  fi',
-    // A BIOS calls the stick that it started from the first disk; behind a CD the first disk is the station's.
     '  regexp --set=1:bootdisk "^(hd[0-9]+)" "$root"',
-    '  if [ "$bootdisk" = hd0 ]; then set own=hd1; else set own=hd0; fi',
+    onOwnDisk
+      ? '  set own=$bootdisk'
+      : // A BIOS calls the stick that it started from the first disk; behind a CD the first disk is the station's.
+        '  if [ "$bootdisk" = hd0 ]; then set own=hd1; else set own=hd0; fi',
     '  chainloader ($own)+1',
     '}',
   ].join('\n')}\n`;

@@ -2,6 +2,7 @@ import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
+import type { MediumFile } from './medium-files.ts';
 
 /** Debian's boot loaders, put into the two forms that firmware starts from a medium. */
 
@@ -56,6 +57,13 @@ export const efiFiles: readonly (readonly [target: string, source: string, debia
   ['EFI/BOOT/mmx64.efi', '/usr/lib/shim/mmx64.efi.signed', 'shim-signed'],
   // The signed GRUB for CDs and sticks: it finds its menu by the file `.disk/info`.
   ['EFI/BOOT/grubx64.efi', '/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed', 'grub-efi-amd64-signed'],
+];
+
+/** The same loaders on the station's own disk, in a folder of their own: the fallback path belongs to its system. */
+export const ownDiskLoaders: readonly MediumFile[] = [
+  { path: 'EFI/rekindle/shimx64.efi', source: '/usr/lib/shim/shimx64.efi.signed' },
+  { path: 'EFI/rekindle/mmx64.efi', source: '/usr/lib/shim/mmx64.efi.signed' },
+  { path: 'EFI/rekindle/grubx64.efi', source: '/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed' },
 ];
 
 /** Loaders are about 4 MiB together. */

@@ -44,25 +44,39 @@ export async function readMedium(file: string, signer: PublicKey): Promise<ReadM
   try {
     const data = findDataPartition(file);
     await (data === undefined ? extractIso(file, folder) : extractUsbImage(file, data, folder));
-    const bytes = await readFile(join(folder, ticketFile)).catch((cause: unknown) => refuse(file, cause));
-    const signature = await readFile(join(folder, `${ticketFile}.minisig`), 'utf8').catch((cause: unknown) =>
-      refuse(file, cause),
-    );
-    verifySignature(bytes, signature, signer, `the station ticket in ${file}`);
-    const ticket = parseTicket(file, bytes);
-    const damaged: string[] = [];
-    for (const { path, sha256 } of ticket.files) {
-      const found = await listFile({ path, source: join(folder, path) }).catch(() => undefined);
-      if (found?.sha256 !== sha256) damaged.push(path);
-    }
+    const { image, ...content } = await checkContent(file, folder, signer);
     const loaders = await readLoaders(
       data === undefined ? join(folder, efiSystemPartitionPath) : efiPartitionOf(file),
     );
-    const image = await verifyImage(folder, ticket, signer);
-    return { ticket, damaged, loaders, ...(image === undefined ? {} : { image }) };
+    return { ...content, loaders, ...(image === undefined ? {} : { image }) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Ticket, files and image of a medium whose content is in a folder.
+ * @param file what to call the medium
+ * @throws RekindleError `verification-failed`
+ */
+export async function checkContent(
+  file: string,
+  folder: string,
+  signer: PublicKey,
+): Promise<Omit<ReadMedium, 'loaders'>> {
+  const bytes = await readFile(join(folder, ticketFile)).catch((cause: unknown) => refuse(file, cause));
+  const signature = await readFile(join(folder, `${ticketFile}.minisig`), 'utf8').catch((cause: unknown) =>
+    refuse(file, cause),
+  );
+  verifySignature(bytes, signature, signer, `the station ticket in ${file}`);
+  const ticket = parseTicket(file, bytes);
+  const damaged: string[] = [];
+  for (const { path, sha256 } of ticket.files) {
+    const found = await listFile({ path, source: join(folder, path) }).catch(() => undefined);
+    if (found?.sha256 !== sha256) damaged.push(path);
+  }
+  const image = await verifyImage(folder, ticket, signer);
+  return { ticket, damaged, ...(image === undefined ? {} : { image }) };
 }
 
 async function verifyImage(

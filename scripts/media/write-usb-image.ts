@@ -39,7 +39,10 @@ export interface UsbImageContent {
 export async function writeUsbImage(image: string, content: UsbImageContent): Promise<void> {
   const { station, fileSystemUuid, files } = content;
   const doing = `writing the recovery medium of ${station}`;
-  const dataMib = Math.max(smallestDataMib, Math.ceil((await roomOnFat(files)) / MiB) + freeMib);
+  const dataMib = Math.max(
+    smallestDataMib,
+    Math.ceil((await roomOnFat(files, clusterBytes, 1024)) / MiB) + freeMib,
+  );
   await using handle = await open(image, 'w+');
   // The last MiB is the second partition table's.
   await handle.truncate((dataPartition.startMib + dataMib + 1) * MiB);
@@ -109,23 +112,32 @@ async function writeBiosLoader(
   await handle.write(rest, 0, rest.length, coreLba * sector);
 }
 
-/** Clusters that files and folders take, and the two tables that count them. */
-async function roomOnFat(files: readonly MediumFile[]): Promise<number> {
-  let clusters = 1024;
+/**
+ * Clusters that files and folders take, and the two tables that count them.
+ * @param spare clusters for what comes later
+ */
+export async function roomOnFat(
+  files: readonly MediumFile[],
+  cluster = clusterBytes,
+  spare = 0,
+): Promise<number> {
+  let clusters = spare;
   const count = async (path: string): Promise<void> => {
     const found = await stat(path);
     if (!found.isDirectory()) {
-      clusters += Math.ceil(found.size / clusterBytes);
+      clusters += Math.ceil(found.size / cluster);
       return;
     }
     const names = await readdir(path);
     // A long name takes an entry of 32 bytes for every 13 characters, and one for the short name.
     const bytes = names.reduce((sum, name) => sum + 32 * (1 + Math.ceil(name.length / 13)), 64);
-    clusters += Math.ceil(bytes / clusterBytes);
+    clusters += Math.ceil(bytes / cluster);
     for (const name of names) await count(join(path, name));
   };
   for (const { source } of files) await count(source);
-  return clusters * (clusterBytes + 8);
+  const folders = new Set(files.map(({ path }) => dirname(path)));
+  clusters += 2 * folders.size;
+  return clusters * (cluster + 8);
 }
 
 /** FAT's volume number from the time: no two media of one second. */

@@ -38,7 +38,13 @@ export interface RehearsalLab extends AsyncDisposable {
   /** Forgets the firmware's variables, as a new mainboard battery or a firmware update does. */
   forgetFirmwareVariables(): Promise<void>;
   /** Switches a machine on; with `network` as with a finger on F12. It ends when it wants to start again. */
-  switchOn(name: string, hardware: MachineHardware, bootFrom: 'network' | 'disk'): Promise<EmulatedMachine>;
+  switchOn(
+    name: string,
+    hardware: MachineHardware,
+    bootFrom: 'network' | 'disk',
+    /** Default: the lab's own. */
+    firmware?: MachineFirmware,
+  ): Promise<EmulatedMachine>;
   /** Switches a machine on that finds a medium before its disk. */
   switchOnWithMedium(
     name: string,
@@ -122,7 +128,8 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
     hardwareWithNewDisk: (disk) => replaceDisk(hardwareWith(disk)),
     blankDisk: (name, bytes = diskBytes) => createSparseFile(path.join(directory, `${name}.raw`), bytes),
     forgetFirmwareVariables: () => rm(variableStore, { force: true }),
-    switchOn: (name, hardware, bootFrom) => start(name, hardware, { bootFrom }),
+    switchOn: (name, hardware, bootFrom, special) =>
+      start(name, hardware, { bootFrom, ...(special === undefined ? {} : { firmware: special }) }),
     switchOnWithMedium: (name, hardware, medium, special) =>
       start(name, hardware, {
         bootFrom: 'disk',

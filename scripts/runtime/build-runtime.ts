@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { workerEntries } from '#base/worker-threads.ts';
 import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
 import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
 import { baseModules } from './base-modules.ts';
-import { bundle, projectRoot } from './bundle.ts';
 import { firstBootFiles } from './first-boot-files.ts';
+import { bundleRuntime, programSha256, readInit } from './runtime-program.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
 import { nativeFiles, toolFiles } from './tool-files.ts';
 
 /** Every file of the runtime and what it is, for whoever has to prove what a station ran. */
 export interface RuntimeManifest {
-  readonly formatVersion: 1;
+  readonly formatVersion: 2;
+  /** Of our own part (runtime-program.ts): which version of this program the runtime is. */
+  readonly programSha256: string;
   readonly kernel: { readonly version: string; readonly packageVersion: string; readonly sha256: string };
   readonly initrd: { readonly sha256: string; readonly bytes: number };
   readonly files: readonly { readonly path: string; readonly sha256: string; readonly bytes: number }[];
@@ -39,6 +40,8 @@ export interface BuildRuntimeOptions {
   readonly workers?: Readonly<Record<string, string>>;
   /** A chosen kernel of Debian instead of the newest one (kernel-package.ts). */
   readonly wantedKernel?: string;
+  /** Asks apt for a newer kernel than the one that is in the cache. */
+  readonly newestKernel?: boolean;
 }
 
 /**
@@ -49,29 +52,29 @@ export async function buildRuntime({
   cacheDirectory,
   onProgress = () => {},
   fast = false,
-  entry = 'recovery-runtime/src/main.ts',
-  workers = workerEntries,
+  entry,
+  workers,
   wantedKernel,
+  newestKernel = false,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
   await mkdir(directory, { recursive: true });
   onProgress("fetching and unpacking Debian's signed kernel");
   const kernel = await unpackKernel({
     cacheDirectory,
+    refresh: newestKernel,
     ...(wantedKernel === undefined ? {} : { wanted: wantedKernel }),
   });
 
   onProgress('bundling the recovery runtime');
-  const main = await bundle(entry);
-  const assets: Record<string, string> = {};
-  for (const [name, path] of Object.entries(workers)) assets[`${name}.cjs`] = await bundle(path);
+  const program = await bundleRuntime(entry, workers);
   const around: CpioEntry[] = [
     ...skeleton,
     {
       kind: 'file',
       path: 'init',
       mode: 0o755,
-      bytes: await readFile(join(projectRoot, 'recovery-runtime/src/init/init')),
+      bytes: await readInit(),
     },
     ...(await firstBootFiles()),
     ...(await toolFiles()),
@@ -81,7 +84,7 @@ export async function buildRuntime({
 
   const level = fast ? 3 : 19;
   const key = inputHash(
-    { main, assets, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
+    { ...program, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
     around,
   );
   const path = join(directory, `${key}.initrd`);
@@ -89,7 +92,7 @@ export async function buildRuntime({
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };
 
   onProgress('putting the runtime into a single executable');
-  const executable = await buildSingleExecutable({ main, assets, workDirectory: directory });
+  const executable = await buildSingleExecutable({ ...program, workDirectory: directory });
   const entries: CpioEntry[] = [
     ...around,
     { kind: 'file', path: 'rekindle/recovery-runtime', mode: 0o755, bytes: executable },
@@ -97,7 +100,8 @@ export async function buildRuntime({
   onProgress(`compressing the runtime${fast ? '' : ' (about a minute, once)'}`);
   const initrd = await writeWhole(path, await compressInitrd(formatCpio(entries), level));
   const manifest: RuntimeManifest = {
-    formatVersion: 1,
+    formatVersion: 2,
+    programSha256: await programSha256(program),
     kernel: {
       version: kernel.version,
       packageVersion: kernel.packageVersion,
@@ -142,6 +146,7 @@ function inputHash(program: object, around: readonly CpioEntry[]): string {
 async function readCached(path: string): Promise<Pick<BuiltRuntime, 'initrd' | 'manifest'> | undefined> {
   try {
     const manifest = JSON.parse(await readFile(`${path}.json`, 'utf8')) as RuntimeManifest;
+    if (manifest.formatVersion !== 2) return undefined;
     const content = await readFile(path);
     if (sha256Hex(content) !== manifest.initrd.sha256) return undefined;
     return { initrd: { path, ...manifest.initrd }, manifest };

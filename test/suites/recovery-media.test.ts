@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runReportSchema } from '#contract/run-report.ts';
 import { mediumReports, mediumStore } from '#contract/station-ticket.ts';
+import { parseDiskIndex } from '#images/format/disk-index.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
@@ -176,10 +177,16 @@ test.each([
     'a chunk that was changed',
     14,
     (medium: string) => {
-      const chunks = path.join(medium, mediumStore, 'chunks.castr');
-      const [prefix = ''] = readdirSync(chunks);
-      const [chunk = ''] = readdirSync(path.join(chunks, prefix));
-      writeFileSync(path.join(chunks, prefix, chunk), 'no chunk');
+      const store = path.join(medium, mediumStore);
+      const index = path.join(store, 'images', station, `${station}_${image.utc}`, `${station}_disk0.caibx`);
+      const { ids } = parseDiskIndex(readFileSync(index), index);
+      const files = Array.from({ length: ids.length / 32 }, (_, at) => {
+        const id = Buffer.from(ids.subarray(at * 32, at * 32 + 32)).toString('hex');
+        return path.join(store, 'chunks.castr', id.slice(0, 4), `${id}.cacnk`);
+      }).filter((file) => existsSync(file));
+      // Neither the first nor the last one, which are looked at before anybody is asked.
+      const middle = files.find((file) => file !== files.at(0) && file !== files.at(-1)) ?? '';
+      writeFileSync(middle, 'no chunk');
     },
   ],
   [

@@ -304,14 +304,14 @@ test('the recovery medium, plugged in but not mounted, and a copy of it, are no 
   using copy = attachLoop(inFolder('copy.iso'));
   using disk = attachLoop(other.file);
   for (const { path: device } of [medium, copy]) {
-    await expect(assertDiskFree(device, [], root)).rejects.toMatchObject({
+    await expect(assertDiskFree(device, [], { root })).rejects.toMatchObject({
       code: 'target-unfit',
       cause: new Error(`the recovery medium (${path.basename(device)}) lies on it. Nothing was written.`),
     });
     // Without the ticket this runtime was started from something else.
-    await expect(assertDiskFree(device, [], `${inFolder('elsewhere')}/`)).resolves.toBeUndefined();
+    await expect(assertDiskFree(device, [], { root: `${inFolder('elsewhere')}/` })).resolves.toBeUndefined();
   }
-  await expect(assertDiskFree(disk.path, [], root)).resolves.toBeUndefined();
+  await expect(assertDiskFree(disk.path, [], { root })).resolves.toBeUndefined();
 });
 
 describe('the command', () => {

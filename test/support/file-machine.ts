@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { describeShare } from '#contract/share.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
 import type { BootVariables } from '#runtime/firmware/boot-entries.ts';
-import type { FirstBootFile } from '#runtime/first-boot/stage-first-boot.ts';
 import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
 import { uptimeSeconds } from '#runtime/workflow-linux-machine.ts';
 import type { Machine, SiteKeys } from '#runtime/workflow-machine.ts';
 import { runSession, type SessionResult } from '#runtime/workflow-session.ts';
+import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import { createPipedPort, type PipedPort } from './terminal-screen.ts';
 
 export interface FileMachineParts {
@@ -20,11 +19,6 @@ export interface FileMachineParts {
   /** What a share looks like when it is mounted. */
   readonly shareFolder?: string;
 }
-
-const firstBootFiles: Readonly<Record<FirstBootFile, string>> = {
-  'linux/agent.sh': 'recovery-runtime/src/first-boot/linux/agent.sh',
-  'linux/busybox': '/bin/busybox',
-};
 
 /** A machine whose disks are files, on a network that is up: everything else of the workflow is the real thing. */
 export function fileMachine({ site, passport, disks, firmware, shareFolder }: FileMachineParts): Machine {
@@ -50,7 +44,7 @@ export function fileMachine({ site, passport, disks, firmware, shareFolder }: Fi
       router: undefined,
     }),
     openRestoredSystem,
-    readFirstBootFile: (file) => readFile(firstBootFiles[file]),
+    readFirstBootFile,
     // A mounted share is a folder; the mount itself is shares.test.ts's.
     async mountShare(share) {
       if (shareFolder === undefined) throw new Error('this machine mounts no share');

@@ -14,6 +14,8 @@ export function attachLoop(
 ): LoopDevice {
   const options = [`--sector-size=${sectorBytes}`, ...(readOnly ? ['--read-only'] : [])];
   const path = run('losetup', '--show', '--find', ...options, file).trim();
+  // A lock (BLKROSET) of whoever had this device before outlives the file behind it.
+  if (!readOnly) run('blockdev', '--setrw', path);
   return { path, [Symbol.dispose]: () => void run('losetup', '--detach', path) };
 }
 

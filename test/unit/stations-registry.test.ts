@@ -1,9 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { MacAddress } from '#pxe-server/boot/mac-address.ts';
 import { parseConfiguration } from '#pxe-server/config/parse-configuration.ts';
 import { markCommitted, openJob } from '#pxe-server/jobs/job-store.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { arm, disarm, findArmed } from '#pxe-server/stations/arming.ts';
+import { chooseBoot } from '#pxe-server/stations/choose-boot.ts';
 import {
   approveMachine,
   closeEnrolment,
@@ -12,6 +17,7 @@ import {
 } from '#pxe-server/stations/enrolment-window.ts';
 import { createRegistryDecider } from '#pxe-server/stations/registry-decider.ts';
 import { chooseStationAddress } from '#pxe-server/stations/station-address.ts';
+import { packFile } from '#pxe-server/stations/station-pack.ts';
 import {
   addStation,
   findStationByMac,
@@ -118,6 +124,40 @@ describe('station registry', () => {
     expect(findStationByMac(state, knownMac)).toBeUndefined();
     removeStation(state, station);
     expect(findStationByMac(state, newMac)).toBeUndefined();
+  });
+});
+
+describe('what a station boots', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'packs-'));
+  const paths = sitePaths(folder);
+  mkdirSync(paths.packs);
+  writeFileSync(packFile(paths, station), 'a pack');
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** The kernel's words, whatever loader formats them, from the menu and armed. */
+  function commandLines(state: ReturnType<typeof openState>): string[][] {
+    const decider = createRegistryDecider(state, reservation);
+    const context = { state, paths, decider, configuration: reservation };
+    const question = { mac: knownMac, apiUrl: 'https://10.77.0.1:8443' };
+    const choices = [question, { ...question, choice: 'recovery' }];
+    return choices.flatMap((each) => {
+      const { boot } = chooseBoot(context, each);
+      const started = boot.kind === 'menu' ? boot.recovery : boot;
+      return started.kind === 'runtime' ? [[...started.commandLine]] : [];
+    });
+  }
+
+  it('says how it reaches the network, and that it is a declared stand-in', () => {
+    const { state } = registry();
+    const plain = commandLines(state);
+    expect(plain).toHaveLength(2);
+    expect(plain.flat().join(' ')).not.toMatch(/rekindle\.(vlan|address|stand-in)/);
+    setNetwork(state, station, { vlan: 20, address: '10.77.0.20/24' });
+    for (const words of commandLines(state))
+      expect(words).toEqual(expect.arrayContaining(['rekindle.vlan=20', 'rekindle.address=10.77.0.20/24']));
+    removeStation(state, station);
+    addStation(state, { name: station, passport: { ...somePassport(), standIn: true }, by: 'test' });
+    for (const words of commandLines(state)) expect(words).toContain('rekindle.stand-in');
   });
 });
 

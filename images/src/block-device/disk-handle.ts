@@ -16,6 +16,8 @@ export interface DiskHandle extends DiskBytes {
 
 export interface OpenDiskOptions {
   readonly write?: boolean;
+  /** For writing without the claim: a partition of it is mounted, and the caller knows which and why. */
+  readonly shared?: boolean;
   /** Sector size of a disk kept in a file; a device says its own. */
   readonly sectorBytes?: number;
   /** Go past the page cache where the device and its file system can. */
@@ -51,7 +53,7 @@ export function openDisk(file: string, options: OpenDiskOptions = {}): DiskHandl
       'Remove the write protection, or use another disk.',
     );
   const flags = write
-    ? fs.constants.O_RDWR | (isBlockDevice ? fs.constants.O_EXCL : 0)
+    ? fs.constants.O_RDWR | (isBlockDevice && options.shared !== true ? fs.constants.O_EXCL : 0)
     : fs.constants.O_RDONLY;
   const { fd, direct } = openMaybeDirect(file, flags, options.direct === true, facts);
   return {

@@ -9,7 +9,7 @@ import { evidenceSchema, hookIdSchema, hookRecordSchema, hookResultSchema } from
 
 /** Exit codes of a step with a meaning of their own; 0 is done, any other one failed. */
 export const stepExitCodes = {
-  /** Done; the system has to restart before the next step. */
+  /** Done; the system has to restart before the next step. On Windows 3010 and 1641 mean the same (winerror.h). */
   doneRestart: 248,
   /** Not done; restart, then run it again. */
   restartRetry: 249,
@@ -30,7 +30,7 @@ export const firstBootStepSchema = z.strictObject({
   /** Steps whose hook failed before are skipped with those that wait for it. */
   after: z.array(hookIdSchema),
   /**
-   * Command line, run in the agent's folder by `cmd.exe /c` or `sh -c`. What it prints is the evidence. The
+   * One line of a batch file or sh script, run in the folder of the staged files. What it prints is the evidence. The
    * last line that begins with `{` may be an answer of the contract (hook-executable.ts) instead of an exit code.
    */
   command: z.string().min(1).max(2000),

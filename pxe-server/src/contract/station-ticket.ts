@@ -22,6 +22,11 @@ export const stationTicketSchema = z.strictObject({
    */
   fileSystemUuid: z.string().regex(/^(\d{4}(-\d\d){6}|[0-9A-F]{4}-[0-9A-F]{4})$/),
   /**
+   * It lies in a partition of the station's own disk: that disk may be restored around it. Any other medium is never
+   * a target.
+   */
+  onOwnDisk: z.literal(true).optional(),
+  /**
    * The image in `mediumStore`, for a restore without a network. Whoever has the medium may restore it on this
    * station, and can read it: nobody logs on without the service.
    */

@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import fs from 'node:fs';
+import { promisify } from 'node:util';
 import type { Request, Response } from 'express';
 import { chunkBytes } from '#images/format/chunk-grid.ts';
 import { packedBound } from '#images/stores/chunk-file.ts';
@@ -48,13 +49,25 @@ function asksForMore({ headers }: Request): boolean {
   );
 }
 
-/** @returns how much of `memory` is the file; all of it when there may be more */
+const open = promisify(fs.open);
+const read = promisify(fs.read);
+
+/**
+ * Two hand-overs to libuv's threads for each chunk, of which each costs as much as a copy of half its bytes: the calls
+ * that may wait for the disk. What an open file says of itself, and its end, wait for nothing.
+ * @returns how much of `memory` is the file; all of it when there may be more
+ */
 async function readInto(memory: Buffer, file: string): Promise<number> {
-  await using handle = await open(file, 'r');
-  let length = 0;
-  for (let count = -1; count !== 0 && length < memory.length; length += count)
-    count = (await handle.read(memory, length, memory.length - length, length)).bytesRead;
-  return length;
+  const fd = await open(file, 'r');
+  try {
+    const sizeBytes = Math.min(fs.fstatSync(fd).size, memory.length);
+    let length = 0;
+    for (let count = -1; count !== 0 && length < sizeBytes; length += count)
+      count = (await read(fd, memory, length, sizeBytes - length, length)).bytesRead;
+    return length;
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 function giveBack(memory: Buffer): void {

@@ -79,10 +79,10 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
       return sendProblem(response, notAllowed('This token reads the chunks of its own image only.'));
     }
     const file = chunkFilePath(store, id);
+    if (await sendChunk(request, response, file).catch(() => false)) return;
     if (job.kind === 'restore' && !(await isThere(file))) await takeBack(file);
     // A file that is not there: sendFile finds that too, and answers.
-    const sent = await sendChunk(request, response, file).catch(() => false);
-    if (!sent) sendFile(response, file);
+    sendFile(response, file);
   });
 
   const readChunk = express.raw({ type: () => true, limit: largestChunkFile });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import type { MachineReport, StepEvent } from '#contract/run-report.ts';
 import { stepEventSchema } from '#contract/run-report.ts';
-import { inTransaction, type State } from '../site/state.ts';
+import { inTransaction, prepared, type State } from '../site/state.ts';
 
 const jobRowSchema = z
   .object({
@@ -69,7 +69,7 @@ export function discardJob(state: State, id: string): void {
 }
 
 export function findJob(state: State, id: string): Job | undefined {
-  const row = state.prepare('SELECT * FROM jobs WHERE id = ?').get(id);
+  const row = prepared(state, 'SELECT * FROM jobs WHERE id = ?').get(id);
   return row === undefined ? undefined : jobRowSchema.parse(row);
 }
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as z from 'zod';
-import type { State } from '../site/state.ts';
+import { prepared, type State } from '../site/state.ts';
 
 /**
  * Bearer tokens: 256 random bits, kept only as SHA-256, so that a copy of the state opens nothing.
@@ -33,11 +33,10 @@ export function mintToken(state: State, grant: Grant): string {
 
 /** Undefined for a token that never was, or whose time is over: the answer is the same. */
 export function findGrant(state: State, token: string, now = Date.now()): Grant | undefined {
-  const row = state
-    .prepare(
-      'SELECT kind, technician, how, station, job, expires_at FROM tokens WHERE hash = ? AND expires_at > ?',
-    )
-    .get(hashOf(token), now);
+  const row = prepared(
+    state,
+    'SELECT kind, technician, how, station, job, expires_at FROM tokens WHERE hash = ? AND expires_at > ?',
+  ).get(hashOf(token), now);
   if (row === undefined) return undefined;
   const { expires_at: expiresAt, ...grant } = grantSchema.parse(row);
   return { ...grant, expiresAt };

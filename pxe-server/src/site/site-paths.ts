@@ -18,6 +18,8 @@ export interface SitePaths {
   readonly runtime: string;
   readonly kernel: string;
   readonly runtimeImage: string;
+  /** What the runtime consists of. */
+  readonly runtimeManifest: string;
   /** Which kernel that is, and where its modules are. */
   readonly kernelRecord: string;
   /** Which kind of share the runtime can mount. */
@@ -47,6 +49,7 @@ export function sitePaths(folder: string): SitePaths {
     runtime: join(folder, 'runtime'),
     kernel: join(folder, 'runtime', 'vmlinuz'),
     runtimeImage: join(folder, 'runtime', 'runtime.img'),
+    runtimeManifest: join(folder, 'runtime', 'manifest.json'),
     kernelRecord: join(folder, 'runtime', 'kernel.json'),
     shareRecord: join(folder, 'runtime', 'share.json'),
     packs: join(folder, 'packs'),

@@ -1,4 +1,5 @@
 import { commandLineKeys } from '#contract/command-line.ts';
+import { formatStationNetwork } from '#contract/station-network.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
 import type { ChosenBoot, Refusal } from '../boot/chosen-boot.ts';
 import type { MacAddress } from '../boot/mac-address.ts';
@@ -92,6 +93,8 @@ function runtimeOf(
       `${commandLineKeys.server}=${apiUrl}`,
       `${commandLineKeys.bootMac}=${mac}`,
       `${commandLineKeys.purpose}=${purpose}`,
+      ...(station?.passport.standIn === true ? [commandLineKeys.standIn] : []),
+      ...formatStationNetwork(station?.network ?? {}),
       'console=tty0',
       'console=ttyS0,115200',
       'quiet',

@@ -4,10 +4,11 @@ import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { callTool } from '#base/run-tool.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
+import type { OwnDiskMedium } from '../medium/own-disk-medium.ts';
 import { readSignedTicket } from '../medium/station-ticket.ts';
 import { readBlockDevices } from './block-devices.ts';
-import { findDiskUses, type Holding, type SystemUse } from './disk-uses.ts';
-import { parseMountInfo, parseSwaps } from './mount-table.ts';
+import { type DiskUse, findDiskUses, type Holding, type SystemUse } from './disk-uses.ts';
+import { type Mount, parseMountInfo, parseSwaps } from './mount-table.ts';
 
 /** What uses which disk on this machine now. */
 export async function readSystemUse(): Promise<SystemUse> {
@@ -47,17 +48,34 @@ const identitySchema = z.object({ fileSystemUuid: z.string() });
 /** `/dev/cciss/c0d0` is `cciss!c0d0` in sysfs. */
 const sysfsName = (device: string): string => realpathSync(device).slice('/dev/'.length).replaceAll('/', '!');
 
+/** Without what the mounted partition itself stands for: its mount, what lies on it, its identity. */
+function findUsesBeside(
+  partition: string,
+  disk: string,
+  system: SystemUse,
+  holdings: readonly Holding[],
+): DiskUse[] {
+  const number = system.devices.find(({ name }) => name === partition)?.number;
+  const isOther = (mount: Mount): boolean => mount.number !== number && mount.source !== `/dev/${partition}`;
+  return findDiskUses(
+    disk,
+    { ...system, mounts: system.mounts.filter(isOther) },
+    holdings.filter((holding) => !('device' in holding) || holding.device !== partition),
+  );
+}
+
 /**
  * Refuses a disk that holds the image store or the recovery medium, is write-protected, or is in use in any way; the kernel's own claim
  * (O_EXCL) says only "busy" and only when it is too late to plan. Reads only; a disk kept in a file has no users
  * that the kernel knows.
  * @param root of the running system's files
+ * @param beside the partition that the recovery was started from: its own use is no reason, everybody else's is
  * @throws RekindleError `target-unfit` with every reason
  */
 export async function assertDiskFree(
   devicePath: string,
   holdings: readonly Holding[],
-  root = '/',
+  { root = '/', beside }: { readonly root?: string; readonly beside?: OwnDiskMedium | undefined } = {},
 ): Promise<void> {
   const stat = statSync(devicePath);
   if (!stat.isBlockDevice()) return;
@@ -73,7 +91,11 @@ export async function assertDiskFree(
       },
     );
   }
-  const uses = findDiskUses(device.name, system, [...holdings, ...(await mediumHoldings(root))]);
+  const all = [...holdings, ...(await mediumHoldings(root))];
+  const uses =
+    beside?.disk === `/dev/${device.name.replaceAll('!', '/')}`
+      ? findUsesBeside(beside.device, device.name, system, all)
+      : findDiskUses(device.name, system, all);
   const [first] = uses;
   if (first === undefined) return;
   throw new RekindleError('target-unfit', `looking at what uses ${devicePath}`, {

@@ -7,8 +7,9 @@ import type { RestorePlan } from './restore-plan.ts';
  * compared with every chunk it writes, by somebody who did not make the plan.
  * @throws RangeError naming both: the plan is wrong, and nothing was written
  */
-export function assertKeptUntouched({ chunks, index, kept }: RestorePlan): void {
-  for (const number of chunks) {
+export function assertKeptUntouched({ chunks, heldBack, index, kept }: RestorePlan): void {
+  const first = heldBack.heads.flatMap((head) => head.chunks);
+  for (const number of [...first, ...chunks, ...heldBack.tail]) {
     const chunk = chunkAt(index, number);
     const range = kept.find((each) => overlaps(each, chunk));
     if (range === undefined) continue;

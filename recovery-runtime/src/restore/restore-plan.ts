@@ -60,6 +60,8 @@ export interface RestorePlan {
   readonly relocated: RelocatedGpt | null;
   /** Start of the image's backup GPT, which a relocated one replaces. */
   readonly backupStartByte: number | null;
+  /** One of the kept partitions holds what this recovery was started from, and is mounted (read-only). */
+  readonly besideMedium?: true;
   /** Bytes of `chunks` and `heldBack` together: the work of one pass. */
   readonly totalBytes: number;
 }

@@ -1,11 +1,15 @@
 import { RekindleError } from '#base/errors.ts';
+import type { DiskIndex } from '#images/format/disk-index.ts';
+import type { ImageDisk } from '#images/format/image-manifest.ts';
 import type { Partition } from '#images/format/partition-table/partition-table.ts';
 import { assertDiskFree, holdingsOf } from '../block/assert-disk-free.ts';
 import { findDataFileSystems, readTargetDisk } from '../block/read-target-disk.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
+import type { OwnDiskMedium } from '../medium/own-disk-medium.ts';
+import { keepMedium, refuseBesideMedium, scopeBesideMedium } from '../restore/beside-medium.ts';
 import { planRestore } from '../restore/plan-restore.ts';
-import type { RestorePlan, TargetDisk as TargetFacts } from '../restore/restore-plan.ts';
+import type { RestoreDecision, RestorePlan, TargetDisk as TargetFacts } from '../restore/restore-plan.ts';
 import { chosenNumbers, type RestoreScope } from '../restore/restore-scope.ts';
 import type { TargetDisk, TargetDisks } from './choose-disks.ts';
 import type { DecideLostData } from './decide-lost-data.ts';
@@ -25,6 +29,8 @@ export interface PlanInput {
   readonly disks: TargetDisks;
   readonly scope: RestoreScope;
   readonly decideLostData: DecideLostData;
+  /** Partition of one of the disks that this recovery was started from. */
+  readonly startedFrom?: OwnDiskMedium | undefined;
 }
 
 /** What is overwritten and what survives, for each disk; refused before anything is written when it does not fit. */
@@ -58,10 +64,14 @@ async function planDisk(input: PlanInput, target: TargetDisk): Promise<PlannedDi
   const index = image.indexes[number];
   if (index === undefined) throw new RangeError(`disk ${target.image.number} is not one of the image's`);
   const { devicePath, passportDisk } = target.disk;
-  await assertDiskFree(devicePath, holdingsOf(image.source));
+  const beside = input.startedFrom?.disk === devicePath ? input.startedFrom : undefined;
+  await assertDiskFree(devicePath, holdingsOf(image.source), { beside });
   const found = await readTarget(target);
 
-  let decision = planRestore(target.image, index, found, scope);
+  let decision =
+    beside === undefined
+      ? planRestore(target.image, index, found, scope)
+      : planBesideMedium(target.image, index, found, scope, beside);
   if (decision.kind === 'data-lost' && scope.kind === 'by-rule') {
     const lostData = await decideLostData(decision);
     decision = planRestore(target.image, index, found, { kind: 'by-rule', lostData });
@@ -80,6 +90,20 @@ async function planDisk(input: PlanInput, target: TargetDisk): Promise<PlannedDi
         { cause: new Error(decision.sentence), next: decision.next },
       );
   }
+}
+
+function planBesideMedium(
+  disk: ImageDisk,
+  index: DiskIndex,
+  found: TargetFacts,
+  scope: RestoreScope,
+  { range, number }: OwnDiskMedium,
+): RestoreDecision {
+  const volumes = scopeBesideMedium(disk, range, scope);
+  if (volumes.kind === 'refused') return volumes;
+  const decision = planRestore(disk, index, found, volumes);
+  if (decision.kind === 'refused') return refuseBesideMedium(decision);
+  return decision.kind === 'restore' ? keepMedium(decision, { ...range, number }) : decision;
 }
 
 async function readTarget({ image, disk, recognisedBy }: TargetDisk): Promise<TargetFacts> {

@@ -4,6 +4,7 @@ import { assertDiskFree, holdingsOf } from '../block/assert-disk-free.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import type { DiskDevice } from '../inventory/disks.ts';
+import type { OwnDiskMedium } from '../medium/own-disk-medium.ts';
 import { describeDisk, type TargetDisks } from './choose-disks.ts';
 import type { PlannedDisk } from './plan-restore.ts';
 
@@ -19,12 +20,13 @@ export const recheckDisks = readingStep<
     /** What the restore reads from. */
     readonly source: StoreRef;
     readonly look: () => Promise<readonly DiskDevice[]>;
+    readonly startedFrom?: OwnDiskMedium | undefined;
   },
   void
 >({
   id: 'recheck-disks',
   title: titles['recheck-disks'],
-  async run({ disks, planned, source, look }) {
+  async run({ disks, planned, source, look, startedFrom }) {
     const present = await look();
     for (const target of disks.targets) {
       const { disk } = target;
@@ -32,7 +34,7 @@ export const recheckDisks = readingStep<
       if (now !== undefined && isUnchanged(disk, now)) {
         // Somebody may have mounted it meanwhile.
         if (planned.some((each) => each.target === target))
-          await assertDiskFree(disk.devicePath, holdingsOf(source));
+          await assertDiskFree(disk.devicePath, holdingsOf(source), { beside: startedFrom });
         continue;
       }
       const found = now === undefined ? 'is gone' : `is ${describeDisk(now.passportDisk)} now`;

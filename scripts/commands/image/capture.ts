@@ -1,10 +1,8 @@
 import { statSync } from 'node:fs';
-import { realpath } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
-import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type CapturedImage, captureImage, type OpenSources } from '#images/capture/capture-image.ts';
 import { matchPassportDisks, type SourceDisk } from '#images/capture/match-passport-disk.ts';
 import type { CaptureLimits } from '#images/capture/throttle.ts';
@@ -18,7 +16,6 @@ import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { wrapBelow } from '#runtime/console/layout.ts';
 import { readStationWindows } from '#runtime/hooks/windows/station-windows.ts';
-import { readDisks } from '#runtime/inventory/disks.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { parseCowSize } from '../../cow-size.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
@@ -26,6 +23,7 @@ import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { ownTurn } from './own-turn.ts';
+import { parseSource } from './source-disk.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -154,25 +152,6 @@ function onlineSources(
 }
 
 const inOrder = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
-
-/** `/dev/sdb`, `disk.raw`, or either with `,SERIAL`. */
-async function parseSource(text: string): Promise<SourceDisk> {
-  const at = text.lastIndexOf(',');
-  const isPath = at === -1 || statSync(text, { throwIfNoEntry: false }) !== undefined;
-  const path = isPath ? text : text.slice(0, at);
-  const disk = openDisk(path);
-  disk.close();
-  const device = disk.isBlockDevice ? await realpath(path) : undefined;
-  const identity = (await readDisks({ root: '/' })).find(({ devicePath }) => devicePath === device);
-  const { serial, wwn } = identity?.passportDisk ?? {};
-  return {
-    path,
-    sizeBytes: disk.sizeBytes,
-    ...(serial === undefined ? {} : { serial }),
-    ...(wwn === undefined ? {} : { wwn }),
-    ...(isPath ? {} : { named: text.slice(at + 1) }),
-  };
-}
 
 /** Of a finished capture or import, for `--json`. */
 export function summaryOf({

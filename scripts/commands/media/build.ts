@@ -1,32 +1,13 @@
-import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
-import { RekindleError } from '#base/errors.ts';
-import { commandLineKeys } from '#contract/command-line.ts';
-import { formatStationNetwork } from '#contract/station-network.ts';
-import { formatImageRef, parseImageRef } from '#images/format/image-name.ts';
-import { comparePassports } from '#images/passport/compare-passports.ts';
-import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
-import { readListedFile, readManifest, resolveImage } from '#images/stores/image-folder.ts';
-import { type Configuration, storeFolder } from '#pxe-server/config/configuration.ts';
-import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
-import { readServedKernel } from '#pxe-server/site/served-kernel.ts';
-import { readSigningKey, readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
-import type { SitePaths } from '#pxe-server/site/site-paths.ts';
-import type { Station } from '#pxe-server/stations/station.ts';
-import { buildMediumPack } from '#pxe-server/stations/station-pack.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { buildMedium, mediumKindOf } from '../../media/build-medium.ts';
-import { createProgressLine } from '../../progress-line.ts';
 import { openSite, type SiteOption, withSite } from '../../site-option.ts';
+import { type MediumOptions, withMediumOrder } from './medium-order.ts';
 
-interface Options extends SiteOption {
-  readonly output: string;
-  readonly server?: string;
-  readonly card?: string;
-  readonly withImage?: string;
-}
+type Options = SiteOption & MediumOptions & { readonly output: string };
 
 export function buildCommand(): Command {
   return withSite(new Command('build'))
@@ -46,113 +27,24 @@ export function buildCommand(): Command {
 }
 
 async function build(name: string, options: Options): Promise<void> {
-  const { state, paths, configuration } = await openSite(options);
-  const station = getStation(state, name);
+  const site = await openSite(options);
+  const station = getStation(site.state, name);
   const output = resolve(options.output);
   mediumKindOf(output);
-  const image =
-    options.withImage === undefined
-      ? undefined
-      : await findImage(options.withImage, station, storeFolder(configuration, paths.folder), paths);
-  const kernel = await readServedKernel(paths);
-  const driverPack = `${output}.driver-pack`;
-  console.error(`building the driver pack for the medium of ${station.name}`);
-  try {
-    const pack = await buildMediumPack(paths, station, driverPack);
-    if (pack.uncovered.length > 0) {
-      const missing = pack.uncovered.map(({ className, id, slot }) => `${className} ${id} (${slot})`);
-      throw new RekindleError(
-        'verification-failed',
-        `Building the recovery medium of ${station.name}: nothing drives ${missing.join('; ')}`,
-        { next: `rekindle driver-pack check ${station.name}` },
-      );
-    }
-    console.error(image === undefined ? 'writing the medium' : 'copying the image, then writing the medium');
-    const line = createProgressLine();
-    const built = await buildMedium({
-      station: station.name,
-      passport: station.passport,
-      kernel: { version: kernel.version, file: paths.kernel },
-      runtime: paths.runtimeImage,
-      driverPack,
-      commandLine: [
-        `${commandLineKeys.server}=${options.server ?? serviceUrl(configuration)}`,
-        `${commandLineKeys.bootMac}=${options.card ?? firstCard(station.name, station.passport)}`,
-        `${commandLineKeys.purpose}=recovery`,
-        ...formatStationNetwork(station.network),
-        'console=ttyS0,115200',
-        'console=tty0',
-        'quiet',
-      ],
-      signingKey: await readSigningKey(paths),
-      ...(image === undefined
-        ? {}
-        : {
-            image: {
-              ...image,
-              onProgress: (done: number, total: number) => line.count('chunks', done, total),
-            },
-          }),
-      output,
-      builtAt: new Date(),
-    }).finally(() => line.end());
-    console.log(`Recovery medium of ${station.name}: ${output}, ${formatBytes(built.bytes)}.`);
-    console.log('It holds no password: a technician logs on when the station starts from it.');
-    if (image !== undefined) {
-      console.log(
-        `With ${formatImageRef(image.name)} on it the station is restored without network and log-on.`,
-      );
-      console.log(
-        'That image is readable by whoever has the medium: keep it like the disk of the station itself.',
-      );
-    }
+  const order = { ...options, driverPack: `${output}.driver-pack` };
+  const { built, image } = await withMediumOrder(site, station, order, async (medium) => ({
+    built: await buildMedium({ ...medium, output }),
+    image: medium.image?.name,
+  }));
+  console.log(`Recovery medium of ${station.name}: ${output}, ${formatBytes(built.bytes)}.`);
+  console.log('It holds no password: a technician logs on when the station starts from it.');
+  if (image !== undefined) {
+    console.log(`With ${formatImageRef(image)} on it the station is restored without network and log-on.`);
     console.log(
-      `Next: burn it, or write it to a USB stick (dd if=${options.output} of=/dev/sdX bs=4M conv=fsync).`,
-    );
-  } finally {
-    await rm(driverPack, { force: true });
-  }
-}
-
-/** @throws RekindleError `usage` for another station's image; `not-found`; `hardware-not-identical` */
-async function findImage(text: string, station: Station, store: string, paths: SitePaths) {
-  const ref = parseImageRef(text);
-  const doing = `Building the recovery medium of ${station.name} with ${text}`;
-  if (ref.station !== station.name) {
-    throw new RekindleError('usage', `${doing}: it is an image of another station`);
-  }
-  const publicKey = await readSigningPublicKey(paths);
-  const name = await resolveImage(store, ref);
-  const { manifest } = await readManifest(store, name, publicKey);
-  const bytes = await readListedFile(store, name, manifest, 'passport.json');
-  const passport = hardwarePassportSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
-  const fatal = comparePassports(passport, station.passport).filter(({ severity }) => severity === 'fatal');
-  if (fatal.length > 0) {
-    throw new RekindleError(
-      'hardware-not-identical',
-      `${doing}: it does not fit the station as it is registered now`,
-      {
-        cause: new Error(fatal.map(({ sentence }) => sentence).join(' ')),
-        next: `Choose an image that fits: rekindle station show ${station.name}`,
-      },
+      'That image is readable by whoever has the medium: keep it like the disk of the station itself.',
     );
   }
-  return { store, name, publicKey };
-}
-
-function serviceUrl(configuration: Configuration): string {
-  // A station that is started from the medium reaches the first of several interfaces, or none.
-  const [served] = findServedInterfaces(configuration);
-  return `https://${served?.address}:${configuration.https.port}`;
-}
-
-function firstCard(station: string, { networkCards: [card] }: HardwarePassport): string {
-  if (card !== undefined) return card.mac;
-  throw new RekindleError(
-    'usage',
-    `Building the recovery medium of ${station}: its passport names no network card`,
-    {
-      next: 'Name the card: --card 52:54:00:77:00:01',
-    },
+  console.log(
+    `Next: burn it, or write it to a USB stick (dd if=${options.output} of=/dev/sdX bs=4M conv=fsync).`,
   );
 }

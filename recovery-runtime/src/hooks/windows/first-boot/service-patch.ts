@@ -22,7 +22,7 @@ const automatic = 2;
 const normalError = 1;
 
 /**
- * The service as `nssm install` would leave it: as LocalSystem, started with Windows, ended when its program ends.
+ * The service as `nssm install` would leave it: as LocalSystem, started with Windows, over when its program says so.
  * @param controlSet `ControlSet001` in a hive, `CurrentControlSet` in a .reg file
  */
 export function servicePatch(controlSet: string, service: StagedService): HivePatch {
@@ -46,7 +46,9 @@ export function servicePatch(controlSet: string, service: StagedService): HivePa
     text(parameters, 'AppDirectory', service.folder, 'expand-string'),
     text(parameters, 'AppStdout', service.log, 'expand-string'),
     text(parameters, 'AppStderr', service.log, 'expand-string'),
-    text(`${parameters}\\AppExit`, '', 'Exit'),
+    // Ended with 0 it is over until Windows starts again; killed, it goes on where it was.
+    text(`${parameters}\\AppExit`, '', 'Restart'),
+    text(`${parameters}\\AppExit`, '0', 'Exit'),
     ...safeMode.map((mode) =>
       text(`${controlSet}\\Control\\SafeBoot\\${mode}\\${service.name}`, '', 'Service'),
     ),
