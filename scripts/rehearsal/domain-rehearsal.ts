@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { copyFile, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -106,7 +106,7 @@ export async function makeTrustStale(
           found: await withMounted(
             disk,
             system,
-            (root) => agentFiles.filter((file) => existsSync(path.join(root, file))).join(', '),
+            (root) => agentFiles.filter((file) => lstatSync(path.join(root, file), { throwIfNoEntry: false })).join(', '),
             'read',
           ),
         },

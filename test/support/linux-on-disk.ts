@@ -22,7 +22,7 @@ export function makeLinuxRoot(root: string): void {
 export function startUnit(root: string, unit: string) {
   const text = fs.readFileSync(path.join(root, unit), 'utf8');
   const command = /^ExecStart=(.*)$/m.exec(text)?.[1] ?? '';
-  const script = `mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" ${command}`;
+  const script = `mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o noexec run "$1/run" && exec chroot "$1" ${command}`;
   const child = spawn(
     'unshare',
     ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', script, 'sh', root],

@@ -16,23 +16,20 @@ umask 077
 # A shutdown waits for it. A power cut does not: the unit goes nearly last, so that it comes back here at the next start.
 remove_itself() {
   trap '' TERM
-  # Its name has to begin with busybox for the applets to be found.
-  ./busybox cp busybox /run/busybox-rekindle
   for left in "$base"/*; do
     case $left in
-    */key.*) /run/busybox-rekindle shred -u -n 1 -z "$left" ;;
+    */key.*) ./busybox shred -u -n 1 -z "$left" ;;
     */agent.sh | */busybox | */over) ;;
-    *) /run/busybox-rekindle rm -rf "$left" ;;
+    *) ./busybox rm -rf "$left" ;;
     esac
   done
-  cd /
-  /run/busybox-rekindle sync
-  /run/busybox-rekindle rm -f /etc/systemd/system/multi-user.target.wants/rekindle-first-boot.service \
+  ./busybox sync
+  ./busybox rm -f /etc/systemd/system/multi-user.target.wants/rekindle-first-boot.service \
     /etc/systemd/system/rekindle-first-boot.service
-  /run/busybox-rekindle rm -rf "$base"
-  /run/busybox-rekindle rmdir /etc/rekindle 2>/dev/null
-  /run/busybox-rekindle sync
-  exec /run/busybox-rekindle rm -f /run/busybox-rekindle
+  # A program may remove its own file. A copy elsewhere might not start: Debian mounts /run with noexec.
+  rest=$base
+  [ "$(./busybox ls -A "${base%/*}")" = "${base##*/}" ] && rest=${base%/*}
+  exec "$base/busybox" rm -rf "$rest"
 }
 
 [ -e over ] && remove_itself
