@@ -80,6 +80,8 @@ export const texts = {
   otherModels: (bootMac: string) =>
     `comparing this machine with the station that starts from ${bootMac}: they are not the same hardware`,
 
+  notOwnCard: (mac: string) =>
+    `${mac} is none of this machine's own cards, but a docking station's or a USB adapter's: it says nothing about which station this is.`,
   networkUp: ({ interfaceName, mac, address, by, vlan, mtu }: NetworkUp) => {
     const settings = [
       by === 'fixed' ? 'fixed' : '',
