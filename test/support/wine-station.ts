@@ -74,7 +74,8 @@ export async function startWineStation(folder: string): Promise<WineStation> {
         .flatMap((pid) => {
           try {
             const mine = fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`WINEPREFIX=${prefix}\0`);
-            return mine ? [fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')] : [];
+            const line = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+            return mine ? [line] : [];
           } catch {
             // It has ended meanwhile.
             return [];

@@ -68,3 +68,19 @@ test.each([
   expect(script).toContain(`SET @mode = N'${mode}'`);
   expect(steps).toMatchObject([{ command: 'clear-management-data.cmd' }]);
 });
+
+test('what the station printed becomes the result: the exit code of sqlcmd is not the last word', async () => {
+  const output = 'database DETACH done 0 CC_1\ndatabase REPORT listed 0 CCTV\n';
+  const reported = { result: { outcome: 'done' }, evidence: [{ name: 'output', value: output }] };
+  const confirmed = await serverHooks['sql-management-data']?.confirm?.({} as never, reported as never);
+  expect(confirmed).toEqual({
+    result: {
+      outcome: 'unverified',
+      sentence: '1 databases cleared; a person has to decide: CCTV',
+    },
+    evidence: [
+      { name: 'DETACH CC_1', value: 'done' },
+      { name: 'REPORT CCTV', value: 'listed' },
+    ],
+  });
+});
