@@ -13,6 +13,8 @@ export type RuntimeProgram = readonly [path: string, debianPackage: string];
 const tools: readonly RuntimeProgram[] = [
   ['/usr/sbin/blkid', 'util-linux'],
   ['/usr/bin/fallocate', 'util-linux'],
+  // busybox's knows no size limit: volumes of a disk that has no table yet.
+  ['/usr/sbin/losetup', 'mount'],
   ['/usr/bin/ntfs-3g', 'ntfs-3g'],
   ['/usr/bin/ntfsrecover', 'ntfs-3g'],
   ['/usr/bin/mtools', 'mtools'],

@@ -32,6 +32,8 @@ const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
 const flags = 'ControlSet001\\Services\\NtFrs\\Parameters\\Backup/Restore\\Process at Startup';
 let folder: ReturnType<typeof makeTemporaryFolder>;
 let disk: string;
+/** What the last run handed on to the first boot. */
+let staged: unknown;
 
 beforeAll(async () => {
   folder = makeTemporaryFolder();
@@ -67,7 +69,9 @@ async function applied(
     material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
     openSystem: openRestoredSystem,
-    stageFirstBoot: async () => {},
+    stageFirstBoot: async (_, { plan, files }) => {
+      staged = { steps: plan.steps, files: files.map(({ name }) => name) };
+    },
     say: () => {},
     now: () => new Date(),
   });
@@ -85,7 +89,7 @@ describe('without a system-state backup', () => {
     await controller();
     const record = await applied();
     expect(record.result).toMatchObject({
-      outcome: 'unverified',
+      outcome: 'staged',
       sentence: expect.stringMatching(/event 1109/),
     });
     expect(evidenceOf(record)).toMatchObject({
@@ -102,8 +106,12 @@ describe('without a system-state backup', () => {
     expect(hiveSays(once, directory, 'Database restored from backup')).toBe('1');
     expect(hiveSays(once, directory, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
     expect(() => hiveSays(once, directory, 'DSA Previous Restore Count')).toThrow();
-    expect((await applied()).result.outcome).toBe('unverified');
+    expect((await applied()).result.outcome).toBe('staged');
     expect(systemHiveNow()).toEqual(once);
+    expect(staged).toMatchObject({
+      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 300 }],
+      files: ['domain-controller.cmd'],
+    });
   });
 
   test('FRS is told to take SYSVOL from a partner, unless DFSR has taken over', async () => {
@@ -125,13 +133,14 @@ test('with a backup it starts in directory services restore mode, and its regist
   const before = systemHiveNow();
   const record = await applied(wbadminBackup);
   expect(record.result).toMatchObject({
-    outcome: 'unverified',
+    outcome: 'staged',
     sentence: expect.stringMatching(/restore mode only/),
   });
   expect(record.plan.map(({ sentence }) => sentence).join('\n')).toContain(
     'wbadmin start systemstaterecovery -version:11/20/2026-02:00 -backupTarget:E: -quiet',
   );
   expect(systemHiveNow()).toEqual(before);
+  expect(staged).toMatchObject({ steps: [{ timeoutSeconds: 7200 }] });
   const element = `Objects\\${defaultLoader}\\Elements\\25000080`;
   // hivexget prints the bytes as they are.
   expect(hiveSays(readFromEsp(disk, esp.bcd), element, 'Element').charCodeAt(0)).toBe(2);

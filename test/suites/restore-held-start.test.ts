@@ -81,7 +81,7 @@ test('killed between restore and hook: nothing starts; the next run repeats the 
   using loop = attachLoop(file);
   const child = spawn(
     process.execPath,
-    ['test/support/recover-controller.ts', loop.path, good.store, good.image, good.publicKey],
+    ['test/support/recover-controller-child.ts', loop.path, good.store, good.image, good.publicKey],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const ended = once(child, 'exit');
@@ -103,7 +103,7 @@ test('killed between restore and hook: nothing starts; the next run repeats the 
   ]);
   expect(restoreCount(file)).toBe('1');
   expect(findings.hooks.map(({ hook, result }) => [hook, result.outcome])).toEqual([
-    ['state', 'unverified'],
+    ['state', 'staged'],
     ['inspection', 'done'],
   ]);
   expect(findings.disks).toHaveLength(1);

@@ -18,7 +18,10 @@ export function makeLinuxRoot(root: string): void {
     fs.mkdirSync(path.join(root, folder), { recursive: true });
 }
 
-/** Starts what systemd would start, in a process namespace of its own: nothing in it can reach this machine's init. */
+/**
+ * Starts what systemd would start, in a process namespace of its own: nothing in it can reach this machine's init. Debian's
+ * initramfs mounts /run like this.
+ */
 export function startUnit(root: string, unit: string) {
   const text = fs.readFileSync(path.join(root, unit), 'utf8');
   const command = /^ExecStart=(.*)$/m.exec(text)?.[1] ?? '';

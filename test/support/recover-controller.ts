@@ -11,14 +11,14 @@ import { recoverDisks } from '#runtime/recover-disks.ts';
 import { byRule } from '#runtime/restore/restore-scope.ts';
 import { checkIdentity } from '#runtime/steps/check-identity.ts';
 import { believeImage } from '#runtime/steps/open-job.ts';
+import type { Machine } from '#runtime/workflow-machine.ts';
 import { controllerPlan, controllerPreflight } from './controller-station.ts';
 import { fileMachine } from './file-machine.ts';
 import { createPipedPort } from './terminal-screen.ts';
 
 /**
- * The runtime's own way from the plan to a restored controller, on a device whose identity the caller gives: its
- * service has asked the directory, and a person has armed the station. As a program (device, store, image, public
- * key): says when hooks are about to run, and waits there to be killed.
+ * The runtime's own way from the plan to a restored controller: its service has asked the directory, and a person has
+ * armed the station.
  */
 export interface ControllerRecovery {
   readonly device: string;
@@ -29,6 +29,8 @@ export interface ControllerRecovery {
   readonly publicKey: string;
   readonly systemState?: DomainController['systemState'];
   takeMaterial?(): Promise<HookMaterial>;
+  /** The real one; absent: one whose only disk is `device`, with the identity of the image's. */
+  readonly machine?: Machine;
 }
 
 export const noMaterial: HookMaterial = {
@@ -58,11 +60,13 @@ export async function recoverController(
   if (checked.kind === 'refused') throw new Error('a passport is like itself');
   const [passportDisk] = passport.disks;
   if (passportDisk === undefined) throw new Error('the station has a disk');
-  const machine = fileMachine({
-    site: { ca: '', imageSigner: '' },
-    passport,
-    disks: [{ passportDisk, devicePath: device }],
-  });
+  const machine =
+    recovery.machine ??
+    fileMachine({
+      site: { ca: '', imageSigner: '' },
+      passport,
+      disks: [{ passportDisk, devicePath: device }],
+    });
   const findings = newFindings();
   const run = startRun(machine, []);
   const error = await recoverDisks({
@@ -87,15 +91,4 @@ export async function recoverController(
     (thrown: unknown) => thrown,
   );
   return { findings, steps: run.records.map(({ step }) => step), error };
-}
-
-if (import.meta.main) {
-  const [device = '', store = '', image = '', publicKey = ''] = process.argv.slice(2);
-  await recoverController({
-    ...{ device, store, image, publicKey },
-    takeMaterial() {
-      process.stdout.write('content restored\n');
-      return new Promise(() => setInterval(() => {}, 60_000));
-    },
-  });
 }

@@ -3,6 +3,13 @@ import type { HookResult } from '#contract/hook-result.ts';
 import type { HookWork, Precondition } from '#contract/hook-work.ts';
 import type { OfflineContext, OfflineHook } from '../offline-hook.ts';
 import type { WindowsSystem } from '../restored-system.ts';
+import {
+  controllerRetrySeconds,
+  controllerStepFile,
+  controllerTries,
+  formatControllerStep,
+  wbadminSeconds,
+} from './controller-step.ts';
 import { controllerEvidence, judgeControllerImage, verdictOf } from './judge-controller-image.ts';
 import { type ControllerChange, planController } from './plan-controller.ts';
 import { readController } from './read-controller.ts';
@@ -42,11 +49,22 @@ const offline: HookWork<Context, ControllerChange> = {
     const evidence = [...controllerEvidence(hive), { name: 'control set', value: controlSet }];
     return { planned, lines: planned.lines, evidence };
   },
-  async apply({ system }, { system: hive, bootStore }) {
+  async apply({ hook, system, stage }, { system: hive, bootStore }) {
     const windows = windowsOf(system);
     if (hive.length > 0) await windows.changeHive('SYSTEM', hive);
     if (bootStore.length > 0) await windows.changeBootStore(bootStore);
     await windows.remount();
+    stage.addFile({
+      name: controllerStepFile,
+      bytes: Buffer.from(formatControllerStep(hook.systemState)),
+      executable: true,
+    });
+    stage.addStep({
+      command: controllerStepFile,
+      retrySeconds: controllerRetrySeconds,
+      tries: controllerTries,
+      ...(hook.systemState.from === 'backup' ? { timeoutSeconds: wbadminSeconds } : {}),
+    });
   },
   async verify({ hook, system }, { system: hive, bootStore }) {
     const windows = windowsOf(system);
@@ -70,11 +88,11 @@ const refuse = (sentence: string): Precondition => ({ kind: 'refuse', sentence, 
 
 function seenOf(from: Context['hook']['systemState']['from']): HookResult {
   return {
-    outcome: 'unverified',
+    outcome: 'staged',
     sentence:
       from === 'backup'
-        ? 'It starts in directory services restore mode only: seen in its boot store. Its state is right when wbadmin has restored it there.'
-        : '"Database restored from backup" stands in its registry. That Windows obeys it shows event 1109 after its first start.',
+        ? 'It starts in directory services restore mode only, as its boot store says; wbadmin restores its state there.'
+        : '"Database restored from backup" stands in its registry; event 1109 after its first start shows that Windows has obeyed.',
   };
 }
 

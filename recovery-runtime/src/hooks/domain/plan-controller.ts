@@ -27,6 +27,7 @@ export function planController(
   place: { readonly controlSet: string; readonly loader: string | null },
 ): ControllerChange {
   if (state.from === 'backup') {
+    const wbadmin = `wbadmin start systemstaterecovery -version:${state.version} -backupTarget:${state.target} -quiet`;
     if (place.loader === null) throw new RangeError('a boot store without a loader cannot start it in DSRM');
     return {
       system: [],
@@ -35,11 +36,11 @@ export function planController(
         change(
           'Its boot store starts it in directory services restore mode (safeboot dsrepair), every time.',
         ),
-        person(
-          `There, as its DSRM administrator: wbadmin start systemstaterecovery -version:${state.version} -backupTarget:${state.target} -quiet`,
+        change(
+          `There the agent runs: ${wbadmin}; then it takes the mode back (bcdedit /deletevalue safeboot).`,
         ),
         person(
-          'Then bcdedit /deletevalue {default} safeboot, and restart. Not before wbadmin has succeeded.',
+          'When nothing arrives from there: log on as its DSRM administrator and do both by hand, the second only after the first has succeeded.',
         ),
       ],
     };
