@@ -73,7 +73,7 @@ const helpers = (): string[] =>
     .split('\n')
     .filter((line) => /^(qemu-nbd|nbdfuse) /.test(line) && line.includes(`${stored.folder}/rekindle-`));
 afterEach(async () => {
-  await expect.poll(helpers, { timeout: 5000 }).toEqual([]);
+  await expect.poll(helpers, { timeout: 30_000 }).toEqual([]);
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(`${stored.folder}/rekindle-`);
 });
 
@@ -336,7 +336,7 @@ describe('rekindle image import', () => {
     expect(helpers()).toHaveLength(2);
     cli.process.kill('SIGKILL');
     await cli.exitCode;
-    await expect.poll(helpers, { timeout: 5000 }).toEqual([]);
+    await expect.poll(helpers, { timeout: 30_000 }).toEqual([]);
     expect(fs.existsSync(`${store}/images`)).toBe(false);
   });
 
