@@ -9,7 +9,7 @@ import { baseModules } from '#scripts/runtime/base-modules.ts';
 import { bundle, projectRoot } from '#scripts/runtime/bundle.ts';
 import { buildSingleExecutable } from '#scripts/runtime/single-executable.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
-import { toolFiles } from '#scripts/runtime/tool-files.ts';
+import { nativeFiles, programFiles, toolFiles } from '#scripts/runtime/tool-files.ts';
 
 async function workDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'runtime-image-'));
@@ -73,6 +73,20 @@ test('every tool runs on nothing but what is in the image', async () => {
   expect(inside('/sbin/blkid', '-V')).toContain('blkid');
   for (const kind of ['btrfs', 'exfat', 'extfs', 'fat', 'ntfs', 'xfs']) {
     expect(inside(`/usr/sbin/partclone.${kind}`, '--version')).toContain('Partclone');
+  }
+});
+
+test('the character sets of registry hives are in the image', async () => {
+  const root = await workDirectory();
+  const iconv = await programFiles([['/usr/bin/iconv', 'libc-bin']]);
+  const files = formatCpio([...(await toolFiles()), ...(await nativeFiles()), ...iconv]);
+  execFileSync('cpio', ['--quiet', '-idm'], { cwd: root, input: files });
+  for (const [set, bytes] of [
+    ['LATIN1', Buffer.from('Control\xe9', 'latin1')],
+    ['UTF-16LE', Buffer.from('Controlé', 'utf16le')],
+  ] as const) {
+    const said = execFileSync('chroot', [root, '/bin/iconv', '-f', set, '-t', 'UTF-8'], { input: bytes });
+    expect(said.toString('utf8'), set).toBe('Controlé');
   }
 });
 
