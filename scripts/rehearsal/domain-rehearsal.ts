@@ -106,7 +106,10 @@ export async function makeTrustStale(
           found: await withMounted(
             disk,
             system,
-            (root) => agentFiles.filter((file) => lstatSync(path.join(root, file), { throwIfNoEntry: false })).join(', '),
+            (root) =>
+              agentFiles
+                .filter((file) => lstatSync(path.join(root, file), { throwIfNoEntry: false }))
+                .join(', '),
             'read',
           ),
         },
