@@ -62,8 +62,8 @@ export async function nativeFiles(): Promise<CpioEntry[]> {
 }
 
 /**
- * libhivex reads the registry's names by iconv, and glibc loads both character sets from here when they are asked for:
- * without them every key is absent. ldd does not see them.
+ * libhivex reads the registry's names by iconv, mtools those of FAT, and glibc loads the character sets from here when
+ * they are asked for: without them every key is absent, and no FAT is read. ldd does not see them.
  */
 async function characterSets(): Promise<CpioEntry[]> {
   const folder = 'usr/lib/x86_64-linux-gnu/gconv';
@@ -75,8 +75,10 @@ async function characterSets(): Promise<CpioEntry[]> {
     ...known('ISO-8859-1', 'ISO8859-1'),
     ...known('UTF-16LE', 'UTF-16'),
     'alias LATIN1// ISO-8859-1//',
+    ...known('IBM850', 'IBM850'),
+    'alias CP850// IBM850//',
   ];
-  const modules = ['ISO8859-1.so', 'UTF-16.so'].map(
+  const modules = ['ISO8859-1.so', 'UTF-16.so', 'IBM850.so'].map(
     async (name): Promise<CpioEntry> => ({
       kind: 'file',
       path: `${folder}/${name}`,

@@ -76,7 +76,7 @@ test('every tool runs on nothing but what is in the image', async () => {
   }
 });
 
-test('the character sets of registry hives are in the image', async () => {
+test('the character sets of registry hives and of FAT are in the image', async () => {
   const root = await workDirectory();
   const iconv = await programFiles([['/usr/bin/iconv', 'libc-bin']]);
   const files = formatCpio([...(await toolFiles()), ...(await nativeFiles()), ...iconv]);
@@ -88,6 +88,11 @@ test('the character sets of registry hives are in the image', async () => {
     const said = execFileSync('chroot', [root, '/bin/iconv', '-f', set, '-t', 'UTF-8'], { input: bytes });
     expect(said.toString('utf8'), set).toBe('Controlé');
   }
+  const fat = join(root, 'fat');
+  execFileSync('mformat', ['-C', '-T', '8192', '-h', '64', '-s', '32', '-i', fat, '::']);
+  execFileSync('mcopy', ['-i', fat, '-', '::/BCD'], { input: 'a boot store' });
+  const read = execFileSync('chroot', [root, '/bin/mtools', '-c', 'mtype', '-i', '/fat', '::/BCD']);
+  expect(read.toString()).toBe('a boot store');
 });
 
 test("the image's own modules come with all they need, and drive no network and no disk", async () => {
