@@ -7,6 +7,7 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
   'runtime build': [
     'rekindle runtime build',
     'rekindle runtime build --fast',
+    "rekindle runtime build --newest                      with Debian's fixes, where a kernel was fetched before",
     'rekindle runtime build --kernel 6.1.0-50-amd64       a kernel of Debian that is not the newest',
   ],
   serve: ['rekindle serve', 'rekindle serve --json 2>>/var/log/rekindle.jsonl'],

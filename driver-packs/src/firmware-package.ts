@@ -26,7 +26,10 @@ export async function unpackFirmware(folder: string, chosen: string): Promise<Un
     const tree = join(partial, 'tree');
     await runTool(`unpacking ${archive}`, dpkgDeb, ['-x', archive, tree]);
     const below = await firstWithEntries(tree, ['lib/firmware', 'usr/lib/firmware']);
-    if (below === undefined) throw new RekindleError('usage', `Package ${name} holds no firmware`);
+    if (below === undefined)
+      throw new RekindleError('usage', `Package ${name} holds no firmware`, {
+        next: 'Debian names them firmware-…: apt-cache search firmware',
+      });
     for (const old of await readdir(folder))
       if (old.startsWith(`${name}_`)) await rm(join(folder, old), { recursive: true, force: true });
     const directory = join(folder, `${name}_${wanted.packageVersion.replaceAll(':', '%3a')}`);

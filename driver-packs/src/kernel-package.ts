@@ -18,6 +18,8 @@ export interface UnpackedKernel {
 }
 
 const metaPackage = 'linux-image-amd64';
+/** In the cache: the kernel that is taken when none is chosen. */
+const currentRecord = 'current.json';
 
 const aptCache = { command: 'apt-cache', debianPackage: 'apt' };
 const dpkgDeb = { command: 'dpkg-deb', debianPackage: 'dpkg' };
@@ -43,7 +45,7 @@ export async function unpackKernel({
   const directory = resolve(cacheDirectory, 'kernel');
   await mkdir(directory, { recursive: true });
   if (chosen !== undefined) return unpackChosen(directory, chosen);
-  const current = join(directory, 'current.json');
+  const current = join(directory, currentRecord);
   const cached = await readCurrent(current);
   if (cached !== undefined && !refresh) return cached;
 
@@ -58,8 +60,10 @@ async function unpackChosen(directory: string, chosen: string): Promise<Unpacked
   const [version = '', packageVersion] = chosen.split('=');
   const wanted = await findPackage(`linux-image-${version}`, packageVersion);
   const record = join(directory, `${version}_${wanted.packageVersion}.json`);
-  const cached = await readCurrent(record);
-  if (cached !== undefined) return cached;
+  for (const known of [record, join(directory, currentRecord)]) {
+    const cached = await readCurrent(known);
+    if (cached?.version === version && cached.packageVersion === wanted.packageVersion) return cached;
+  }
   const kernel = await unpack(directory, wanted);
   await writeWhole(record, Buffer.from(JSON.stringify(kernel, null, 2)));
   return kernel;

@@ -3,6 +3,7 @@ import type { RunReport } from '#contract/run-report.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 import { formatUtc, type ImageName } from '#images/format/image-name.ts';
 import type { Announcement } from '#images/stores/announcement.ts';
+import { releaseLeftLocks } from './block/write-lock.ts';
 import { createRunView } from './console/run-view.ts';
 import type { Terminal } from './console/terminal.ts';
 import { texts, titles } from './console/texts.ts';
@@ -51,6 +52,7 @@ export async function restoreLocally(input: LocalRestoreInput): Promise<LocalRes
   let planned: readonly PlannedDisk[] = [];
   let announcement: Announcement | undefined;
   const follow = async (): Promise<Ending> => {
+    if (!dryRun) await releaseLeftLocks();
     image = await run.step(readLocalImage, { readImage: input.readImage });
     const { manifest } = image;
     const scope = input.volumes === undefined ? byRule : parseScope(input.volumes, manifest.disks);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { exitCodeOf, formatError } from '#base/errors.ts';
+import { releaseLeftLocks } from './block/write-lock.ts';
 import { openConsoles } from './console/devices.ts';
 import { wrap } from './console/layout.ts';
 import { createTerminal, type Terminal } from './console/terminal.ts';
@@ -21,6 +22,7 @@ async function main(): Promise<number> {
 
   const boot = parseCommandLine(readFileSync('/proc/cmdline', 'utf8'));
   const dryRun = boot.dryRun || process.argv.includes('--dry-run');
+  await releaseLeftLocks();
   const { end, exitCode } = await runSession({
     boot: { ...boot, dryRun },
     machine: boot.standIn ? asStandIn(linuxMachine) : linuxMachine,

@@ -1,3 +1,4 @@
+import type { DiskResult } from '#contract/run-report.ts';
 import type { Terminal } from './console/terminal.ts';
 import type { Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
@@ -7,14 +8,15 @@ import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
+import { assertHoldable, assertHooksHeld, hooksThatHoldStart } from './steps/held-start.ts';
 import { inspectRestoredWindows } from './steps/inspect-windows.ts';
 import { lockOtherDisks } from './steps/lock-disks.ts';
 import type { SignedImage } from './steps/open-job.ts';
 import type { PlannedDisk } from './steps/plan-restore.ts';
 import { recheckDisks } from './steps/recheck-disks.ts';
 import { repairBootEntries } from './steps/repair-boot-entries.ts';
-import { restoreDisks } from './steps/restore-disks.ts';
-import { applyHooks, type StationHooks } from './steps/station-hooks.ts';
+import { finishDisks, restoreDisks } from './steps/restore-disks.ts';
+import { applyHooks, restoresSystem, type StationHooks } from './steps/station-hooks.ts';
 import type { Machine } from './workflow-machine.ts';
 
 type RecoveringMachine = Pick<
@@ -73,6 +75,9 @@ export async function recoverDisks(
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
+  const holding =
+    hooks === undefined || !restoresSystem(planned) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
+  if (holding.length > 0) assertHoldable(image.manifest.station, planned);
   let present = inventory.disks;
   const look = async () => {
     present = (await machine.takeInventory()).disks;
@@ -90,20 +95,33 @@ export async function recoverDisks(
   // ------------------------------------------------------------------------------------------------
 
   findings.wrote = true;
-  await run.step(restoreDisks, {
+  using stack = new DisposableStack();
+  const onDisk = (result: DiskResult) => findings.disks.push(result);
+  const restored = await run.step(restoreDisks, {
     confirmed,
     disks,
     planned,
     source: image.source,
-    onDisk: (result) => findings.disks.push(result),
+    hold: holding.length > 0,
+    onDisk,
+    stack,
     ...(input.signal === undefined ? {} : { signal: input.signal }),
   });
-  await run.step(repairBootEntries, { confirmed, manifest: image.manifest, firmware: machine.bootEntries });
-  if (hooks !== undefined) {
-    const { manifest, ref } = image;
-    findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, machine });
+  const { manifest, ref } = image;
+  const follow = async () => {
+    if (hooks === undefined) return;
+    const missingOf = (each: PlannedDisk) =>
+      restored.find(({ planned: other }) => other === each)?.unfinished;
+    const held = holding.length > 0 ? missingOf : () => undefined;
+    findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, held, machine });
+  };
+  if (holding.length > 0) {
+    await follow();
+    assertHooksHeld(manifest.station, holding, findings.hooks);
+    await run.step(finishDisks, { confirmed, restored, onDisk });
   }
-  const { manifest } = image;
+  await run.step(repairBootEntries, { confirmed, manifest, firmware: machine.bootEntries });
+  if (holding.length === 0) await follow();
   const inspection = await run.step(inspectRestoredWindows, { manifest, planned, now: () => machine.now() });
   if (inspection !== null) findings.hooks = [...findings.hooks, inspection];
   return { kind: 'restored', planned };

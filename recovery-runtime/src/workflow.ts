@@ -125,7 +125,7 @@ async function lookAtMachine(shop: Workshop): Promise<Looked> {
 
 async function joinNetwork(shop: Workshop, { site, inventory, drivers, ticket }: Looked): Promise<Started> {
   const { run, machine, boot } = shop;
-  await run.step(bringUpNetwork, { machine, boot, drivers });
+  await run.step(bringUpNetwork, { machine, boot, drivers, passport: inventory.passport });
   const server = createServerClient({ url: boot.server, ca: site.ca, serverName });
   shop.server = server;
   await run.step(findServer, { server });

@@ -21,6 +21,7 @@ import { evidenceDirectory, stateDirectory } from './rehearse/evidence.ts';
 
 interface RehearseOptions extends SiteOption {
   readonly demo?: boolean;
+  readonly domain: boolean;
   readonly boot?: string;
   readonly network: string;
   readonly compare?: number;
@@ -40,6 +41,7 @@ export function rehearseCommand(): Command {
     )
     .argument('[station]', 'an enrolled station of this site; nothing of the site is changed')
     .option('--demo', 'rehearse with the demo station, a small Debian system')
+    .option('--no-domain', 'with --demo: no domain in the lab, so no hooks')
     .addOption(
       new Option('--firmware <kind>', 'firmware of the machine').choices(['bios', 'uefi']).default('bios'),
     )
@@ -147,12 +149,13 @@ function parseSeconds(text: string): number {
 }
 
 async function demo(options: RehearseOptions): Promise<void> {
-  const { firmware, json = false } = options;
+  const { firmware, json = false, domain: withDomain } = options;
   const evidence = path.resolve(options.report ?? evidenceDirectory(firmware));
   const report = await rehearseDemo({
     firmware,
     stateDirectory,
     evidence,
+    withDomain,
     onProgress: (line) => (json ? console.error(line) : console.log(line)),
   });
   console.log(json ? JSON.stringify(report, null, 2) : `\n${await formatRehearsalReport(evidence, report)}`);

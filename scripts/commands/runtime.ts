@@ -25,6 +25,7 @@ const cacheDirectory = join(projectRoot, '.rekindle', 'cache');
 interface BuildOptions extends SiteOption {
   readonly fast?: boolean;
   readonly kernel?: string;
+  readonly newest?: boolean;
 }
 
 export function runtimeCommand(): Command {
@@ -38,6 +39,7 @@ export function runtimeCommand(): Command {
       '--kernel <release>',
       'a kernel of Debian that is not the newest: 6.1.0-50-amd64[=PACKAGE VERSION]',
     )
+    .option('--newest', "ask apt for a newer kernel than the one that was fetched before: Debian's fixes")
     .action(build);
   return command;
 }
@@ -48,6 +50,7 @@ async function build(options: BuildOptions): Promise<void> {
   const { kernel, initrd, manifest } = await buildRuntime({
     cacheDirectory,
     fast: options.fast ?? false,
+    newestKernel: options.newest ?? false,
     ...(options.kernel === undefined ? {} : { wantedKernel: options.kernel }),
     onProgress: (sentence) => console.error(sentence),
   });

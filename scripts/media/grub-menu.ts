@@ -1,4 +1,5 @@
 import { commandLineKeys } from '#contract/command-line.ts';
+import { startLoaderOfDisk } from '#pxe-server/boot/grub-config.ts';
 
 /** What the medium's boot menu starts; paths are those on the medium. */
 export interface GrubMenu {
@@ -44,7 +45,8 @@ export function formatGrubMenu(menu: GrubMenu): string {
     ),
     `menuentry "Start ${station} from its own disk" --id local --hotkey=l {`,
     '  if [ "$grub_platform" = efi ]; then',
-    // The firmware goes on with its next boot option.
+    ...startLoaderOfDisk().map((line) => `    ${line}`),
+    // GRUB ends well, and the firmware opens its menu (UEFI 2.10, 3.1.1), or goes on with its next boot option.
     '    exit',
     '  fi',
     '  regexp --set=1:bootdisk "^(hd[0-9]+)" "$root"',

@@ -5,6 +5,7 @@ import { type ImageManifest, imageManifestSchema } from '#images/format/image-ma
 import { logOnMarker } from './build-demo-station.ts';
 import { corruptSystemPartition } from './disaster.ts';
 import { type ByteRange, extractWithCasync, firstDifference, hashRange } from './disk-proof.ts';
+import type { StaleTrust } from './domain-rehearsal.ts';
 import type { EmulatedMachine } from './emulated-machine.ts';
 import type { MachineHardware } from './machine-hardware.ts';
 import type { RehearsalLab } from './rehearsal-lab.ts';
@@ -84,12 +85,16 @@ export async function rehearseBlankDisk(
   };
 }
 
-/** The system partition is damaged while PROJECTS holds newer data than the image. */
+/**
+ * The system partition is damaged while PROJECTS holds newer data than the image. With a trust that went stale the
+ * restored system is not the image any more: hooks have worked on it.
+ */
 export async function rehearseDamagedSystem(
   lab: RehearsalLab,
   clock: StageClock,
   image: CapturedImage,
   { hardware, disk }: { readonly hardware: MachineHardware; readonly disk: string },
+  trust?: StaleTrust,
 ): Promise<RecoveryResult> {
   const { SYSTEM, PROJECTS, ESP } = lab.station.partitions;
   const projects = rangeOf(PROJECTS);
@@ -102,19 +107,33 @@ export async function rehearseDamagedSystem(
     say('PROJECTS holds data that is newer than the image');
     return newer;
   });
-  const recovery = await recover(lab, clock, '4-damaged-system', hardware);
+  const recovery = await recover(lab, clock, '4-damaged-system', hardware, trust?.checkScreen);
   const proofs = await clock.run(
     'Comparing the disk with the image, and PROJECTS with what it was',
     async () => [
       ...(await proveRanges(disk, image, [
         { startByte: 0, sizeBytes: ESP.firstByte },
         rangeOf(ESP),
-        rangeOf(SYSTEM),
+        ...(trust === undefined ? [rangeOf(SYSTEM)] : []),
       ])),
       equal('PROJECTS before and after the restore (SHA-256)', before, await hashRange(disk, projects)),
+      ...((await trust?.proveSystem(disk)) ?? []).map(asExpected),
     ],
   );
-  const logOnSeconds = await proveLogOn(lab, clock, '5-restored', hardware);
+  const logOnSeconds = await proveLogOn(lab, clock, '5-restored', hardware, trust?.waitForFirstBoot);
+  if (trust !== undefined) {
+    const afterwards = await clock.run('Asking the domain whether it trusts the station', async (say) => {
+      const found = (await trust.proveTrust(disk)).map(asExpected);
+      say(
+        found
+          .map((proof) => proof.found)
+          .filter(Boolean)
+          .join('; '),
+      );
+      return found;
+    });
+    proofs.push(...afterwards);
+  }
   return {
     times: { ...recovery, powerOnToLogOn: tenths(recovery.powerOnToRestored + logOnSeconds) },
     proofs,
@@ -127,6 +146,8 @@ async function recover(
   clock: StageClock,
   name: string,
   hardware: MachineHardware,
+  /** Gets the whole console up to the question that starts the restore. */
+  checkScreen: (text: string) => void = () => undefined,
 ): Promise<Omit<RecoveryTimes, 'powerOnToLogOn'>> {
   const { station, site, evidence } = lab;
   return clock.run('F12: the machine boots from the network and is restored', async (say) => {
@@ -137,6 +158,7 @@ async function recover(
     await logOn(machine.console, site.credentials);
     say('the technician is logged on');
     await chooseNewestImage(machine.console, station.hostname);
+    checkScreen(machine.console.text());
     await machine.screenshot(path.join(evidence, `${name}-confirm.png`));
     say('hardware and target disk are shown; the name is typed');
     await confirmRestore(machine.console, station.hostname);
@@ -153,6 +175,7 @@ async function proveLogOn(
   clock: StageClock,
   name: string,
   hardware: MachineHardware,
+  whileUp: (say: (sentence: string) => void) => Promise<void> = async () => undefined,
 ): Promise<number> {
   return clock.run('The machine starts from its own disk', async (say) => {
     await using machine = await lab.switchOn(name, hardware, 'disk');
@@ -162,6 +185,7 @@ async function proveLogOn(
     const seconds = sincePowerOn(machine);
     await machine.screenshot(path.join(lab.evidence, `${name}.png`));
     say(`${marker} after ${seconds} s`);
+    await whileUp(say);
     await machine.powerButton();
     await machine.waitForEnd({ timeoutSeconds: 120 });
     return seconds;
@@ -203,11 +227,14 @@ async function proveRanges(
   );
 }
 
-function equal(what: string, expected: string, found: string): Proof {
+const equal = (what: string, expected: string, found: string): Proof => asExpected({ what, expected, found });
+
+function asExpected(proof: Proof): Proof {
+  const { what, expected, found } = proof;
   if (expected !== found) {
     throw new RekindleError('verification-failed', `${what}: expected ${expected}, found ${found}`);
   }
-  return { what, expected, found };
+  return proof;
 }
 
 const rangeOf = ({ firstByte, byteLength }: { firstByte: number; byteLength: number }): ByteRange => ({

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { buildDemoStation, copyDemoStation, type DemoStation } from './build-demo-station.ts';
 import { demoStationHardware } from './demo-station/hardware.ts';
 import { diskBytes } from './demo-station/partition-layout.ts';
+import { installDomainTools, layMembership } from './domain/demo-membership.ts';
+import { putStationIntoDomain, type StationInDomain } from './domain/station-in-domain.ts';
 import { type EmulatedMachine, type MachineStart, startMachine } from './emulated-machine.ts';
 import { createLabNetwork, type LabNetwork } from './lab-network.ts';
 import { type LabSite, type LabSiteConfiguration, openLabSite } from './lab-site.ts';
@@ -13,6 +15,7 @@ import type {
   MachineFirmware,
   MachineHardware,
 } from './machine-hardware.ts';
+import { withMounted } from './mounted-partition.ts';
 import { openUefiFirmware } from './uefi-firmware.ts';
 
 /** Everything a rehearsal stands on: the plant network, a served site, and the demo station's parts. */
@@ -24,6 +27,8 @@ export interface RehearsalLab extends AsyncDisposable {
   /** Healthy disk and firmware variables of the station; machines run on these copies. */
   readonly healthyDisk: string;
   readonly evidence: string;
+  /** When it was asked for: the station's domain. */
+  readonly domain?: StationInDomain;
   /** Hardware of the station with this disk file in it. */
   hardwareWith(disk: string): MachineHardware;
   /** The same with a new disk in the place of the old one: same class, another serial number and WWN. */
@@ -33,7 +38,13 @@ export interface RehearsalLab extends AsyncDisposable {
   /** Forgets the firmware's variables, as a new mainboard battery or a firmware update does. */
   forgetFirmwareVariables(): Promise<void>;
   /** Switches a machine on; with `network` as with a finger on F12. It ends when it wants to start again. */
-  switchOn(name: string, hardware: MachineHardware, bootFrom: 'network' | 'disk'): Promise<EmulatedMachine>;
+  switchOn(
+    name: string,
+    hardware: MachineHardware,
+    bootFrom: 'network' | 'disk',
+    /** Default: the lab's own. */
+    firmware?: MachineFirmware,
+  ): Promise<EmulatedMachine>;
   /** Switches a machine on that finds a medium before its disk. */
   switchOnWithMedium(
     name: string,
@@ -52,6 +63,8 @@ export interface RehearsalLabRequest {
   readonly onProgress: (sentence: string) => void;
   /** Another `rekindle.yaml` than that of a lab in reservation mode. */
   readonly configuration?: LabSiteConfiguration;
+  /** Starts a domain controller in the lab, and makes the healthy station a member of its domain. */
+  readonly withDomain?: boolean;
 }
 
 export async function openRehearsalLab(request: RehearsalLabRequest): Promise<RehearsalLab> {
@@ -64,6 +77,12 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
   const station = await buildDemoStation({ directory: stateDirectory, onProgress });
   await using stack = new AsyncDisposableStack();
   const network = stack.use(await createLabNetwork());
+  if (request.withDomain === true) onProgress('provisioning a Samba domain and joining the station');
+  // Before the service: it finds its name server, which is the controller, when it starts.
+  const domain =
+    request.withDomain === true
+      ? stack.use(await putStationIntoDomain(network, path.join(directory, 'domain'), station.hostname))
+      : undefined;
   onProgress('making a site and starting its netboot service');
   const site = stack.use(
     await openLabSite({
@@ -74,6 +93,7 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
     }),
   );
   const copy = await copyDemoStation(station, path.join(directory, 'healthy'));
+  if (domain !== undefined) await makeMember(copy.disk, station, domain);
   const tap = await network.addTap();
   const variableStore = path.join(directory, 'uefi-variables.fd');
   await copyFile(copy.variableStore, variableStore);
@@ -103,11 +123,13 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
     station,
     healthyDisk: copy.disk,
     evidence,
+    ...(domain === undefined ? {} : { domain }),
     hardwareWith,
     hardwareWithNewDisk: (disk) => replaceDisk(hardwareWith(disk)),
     blankDisk: (name, bytes = diskBytes) => createSparseFile(path.join(directory, `${name}.raw`), bytes),
     forgetFirmwareVariables: () => rm(variableStore, { force: true }),
-    switchOn: (name, hardware, bootFrom) => start(name, hardware, { bootFrom }),
+    switchOn: (name, hardware, bootFrom, special) =>
+      start(name, hardware, { bootFrom, ...(special === undefined ? {} : { firmware: special }) }),
     switchOnWithMedium: (name, hardware, medium, special) =>
       start(name, hardware, {
         bootFrom: 'disk',
@@ -116,6 +138,15 @@ export async function openRehearsalLab(request: RehearsalLabRequest): Promise<Re
       }),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** The copy only: the built station serves rehearsals without a domain too. */
+function makeMember(disk: string, { partitions }: DemoStation, { member }: StationInDomain): Promise<void> {
+  const { firstByte, byteLength } = partitions.SYSTEM;
+  return withMounted(disk, { startByte: firstByte, sizeBytes: byteLength }, async (root) => {
+    await installDomainTools(root);
+    await layMembership(root, member);
+  });
 }
 
 function replaceDisk(hardware: MachineHardware): MachineHardware {

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorChain, RekindleError } from '#base/errors.ts';
-import { type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
+import { type HookRecord, sentenceOf } from '#contract/hook-result.ts';
+import { hookRecordsOf, type MachineReport, type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { parseSecretKey, signBytes } from '#images/format/minisign.ts';
 import { hashFile } from './disk-proof.ts';
 import type { FirmwareKind } from './machine-hardware.ts';
@@ -36,6 +37,8 @@ export interface ReportedRecovery {
   readonly runReport: string;
   readonly differences: MachineReport['differences'];
   readonly steps: MachineReport['steps'];
+  /** What the station's hooks did, preflight to first boot, with their evidence. */
+  readonly hooks: readonly HookRecord[];
 }
 
 export interface CollectedRunReport {
@@ -88,7 +91,7 @@ export async function reportRecoveries(
       );
     }
     const { differences, steps } = run.machine;
-    return { ...recovery, runReport: run.file, differences, steps };
+    return { ...recovery, runReport: run.file, differences, steps, hooks: hookRecordsOf(run) };
   });
 }
 
@@ -125,12 +128,15 @@ export async function formatRehearsalReport(evidence: string, report: RehearsalR
         }`,
     ),
     '',
-    ...report.recoveries.flatMap(({ what, times, differences }) => [
+    ...report.recoveries.flatMap(({ what, times, differences, hooks }) => [
       `${what}: runtime ${times.powerOnToRuntime} s, restored ${times.powerOnToRestored} s, log-on ${times.powerOnToLogOn} s after power-on`,
       ...(differences.length === 0 ? ['  identical hardware'] : []),
       ...differences.map(({ severity, sentence }) => `  ${severity}: ${sentence}`),
+      ...hooks.map(
+        ({ phase, title, result }) => `  ${phase}: ${title}: ${result.outcome}: ${sentenceOf(result)}`,
+      ),
     ]),
-    ...report.proofs.map(({ what, found }) => `equal: ${what} ${found.slice(0, 16)}…`),
+    ...report.proofs.map(({ what, found }) => `equal: ${what} ${shortened(found)}`),
     ...(await Promise.all(report.runReports.map(({ file }) => summariseRunReport(evidence, file)))),
     ...report.reasons.map(
       (reason, depth) => `${'  '.repeat(depth)}${depth === 0 ? '' : 'because: '}${reason}`,
@@ -138,6 +144,10 @@ export async function formatRehearsalReport(evidence: string, report: RehearsalR
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/** A hash is known by its beginning. */
+const shortened = (found: string): string =>
+  /^[0-9a-f]{64}$/.test(found) ? `${found.slice(0, 16)}…` : `(${found || 'nothing'})`;
 
 async function summariseRunReport(evidence: string, file: string): Promise<string> {
   const { machine } = await readRunReport(evidence, file);

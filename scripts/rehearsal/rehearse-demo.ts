@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { makeTrustStale } from './domain-rehearsal.ts';
 import { chooseAccelerator } from './kvm-probe.ts';
 import type { FirmwareKind } from './machine-hardware.ts';
 import {
@@ -28,11 +29,13 @@ export interface DemoRehearsal {
   /** Folder of this rehearsal's console transcripts, screens and reports. */
   readonly evidence: string;
   readonly onProgress: (line: string) => void;
+  /** The station is a member of a domain, whose trust goes stale and is repaired by the hooks of its second recovery. */
+  readonly withDomain: boolean;
 }
 
 /** The whole way, once: enrol, capture, two disasters, two recoveries, proofs, a signed report. */
 export async function rehearseDemo(rehearsal: DemoRehearsal): Promise<RehearsalReport> {
-  const { firmware, stateDirectory, evidence, onProgress } = rehearsal;
+  const { firmware, stateDirectory, evidence, onProgress, withDomain } = rehearsal;
   const startedAt = new Date();
   const begun = performance.now();
   await mkdir(evidence, { recursive: true });
@@ -41,7 +44,7 @@ export async function rehearseDemo(rehearsal: DemoRehearsal): Promise<RehearsalR
   const proofs: Proof[] = [];
 
   await using lab = await clock.run('Building what has changed and starting the lab', (say) =>
-    openRehearsalLab({ firmware, stateDirectory, evidence, onProgress: say }),
+    openRehearsalLab({ firmware, stateDirectory, evidence, onProgress: say, withDomain }),
   );
   const reasons: string[] = [];
   try {
@@ -49,7 +52,8 @@ export async function rehearseDemo(rehearsal: DemoRehearsal): Promise<RehearsalR
     const blank = await rehearseBlankDisk(lab, clock, image);
     recoveries.push({ what: 'Blank disk', times: blank.times });
     proofs.push(...blank.proofs);
-    const damaged = await rehearseDamagedSystem(lab, clock, image, blank);
+    const trust = lab.domain === undefined ? undefined : await makeTrustStale(lab, lab.domain, clock, image);
+    const damaged = await rehearseDamagedSystem(lab, clock, image, blank, trust);
     recoveries.push({ what: 'Damaged system partition', times: damaged.times });
     proofs.push(...damaged.proofs);
   } catch (error) {

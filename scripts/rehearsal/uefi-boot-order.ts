@@ -35,6 +35,24 @@ export function readVariables(store: Buffer): Variable[] {
   return variables;
 }
 
+/** Behind the last variable, replaced and deleted ones among them; they follow each other without a gap. */
+export function findFreeSpace(store: Buffer): number {
+  let at = store.findIndex(
+    (_, index) =>
+      index % 4 === 0 &&
+      index + headerBytes < store.length &&
+      store.readUInt16LE(index) === startId &&
+      store[index + stateAt] !== 0xff &&
+      store.readUInt32LE(index + nameSizeAt) <= 256,
+  );
+  if (at === -1) throw new RekindleError('not-found', 'these are no UEFI variables');
+  while (store.readUInt16LE(at) === startId) {
+    const end = at + headerBytes + store.readUInt32LE(at + nameSizeAt) + store.readUInt32LE(at + dataSizeAt);
+    at = (end + 3) & ~3;
+  }
+  return at;
+}
+
 /**
  * Puts the first boot option whose description begins with these words first; the store keeps its size.
  * @throws RekindleError `not-found` when the firmware has not made such an option yet

@@ -8,7 +8,10 @@ import { inLoadOrder, readModuleIndex } from '#driver-packs/module-index.ts';
 
 const depmod = { command: 'depmod', debianPackage: 'kmod' };
 
-/** Loaded by init: UEFI variables, and the keyboard, which most machines have on USB. */
+/**
+ * Loaded by init: UEFI variables, the keyboard, which most machines have on USB, and loop devices, whose control node
+ * only the module itself makes (volumes of a restored disk that has no table yet).
+ */
 const loadedAtStart: readonly string[] = [
   'efivarfs',
   'xhci_pci',
@@ -17,6 +20,7 @@ const loadedAtStart: readonly string[] = [
   'ohci_pci',
   'hid_generic',
   'usbhid',
+  'loop',
 ];
 /**
  * Loaded by the kernel through modprobe: when somebody mounts (the ESP, a restored Linux, Windows volumes by

@@ -40,6 +40,8 @@ export interface BuildRuntimeOptions {
   readonly workers?: Readonly<Record<string, string>>;
   /** A chosen kernel of Debian instead of the newest one (kernel-package.ts). */
   readonly wantedKernel?: string;
+  /** Asks apt for a newer kernel than the one that is in the cache. */
+  readonly newestKernel?: boolean;
 }
 
 /**
@@ -53,12 +55,14 @@ export async function buildRuntime({
   entry,
   workers,
   wantedKernel,
+  newestKernel = false,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
   await mkdir(directory, { recursive: true });
   onProgress("fetching and unpacking Debian's signed kernel");
   const kernel = await unpackKernel({
     cacheDirectory,
+    refresh: newestKernel,
     ...(wantedKernel === undefined ? {} : { wanted: wantedKernel }),
   });
 

@@ -13,6 +13,8 @@ export type RuntimeProgram = readonly [path: string, debianPackage: string];
 const tools: readonly RuntimeProgram[] = [
   ['/usr/sbin/blkid', 'util-linux'],
   ['/usr/bin/fallocate', 'util-linux'],
+  // busybox's knows no size limit: volumes of a disk that has no table yet.
+  ['/usr/sbin/losetup', 'mount'],
   ['/usr/bin/ntfs-3g', 'ntfs-3g'],
   ['/usr/bin/ntfsrecover', 'ntfs-3g'],
   ['/usr/bin/mtools', 'mtools'],
@@ -56,7 +58,39 @@ export async function toolFiles(): Promise<CpioEntry[]> {
 /** What the program loads by its path, since a single executable cannot hold it. */
 export async function nativeFiles(): Promise<CpioEntry[]> {
   const bytes = await readFile(koffiFile());
-  return [{ kind: 'file', path: koffiInRuntime.slice(1), mode: 0o644, bytes }];
+  return [{ kind: 'file', path: koffiInRuntime.slice(1), mode: 0o644, bytes }, ...(await characterSets())];
+}
+
+/**
+ * libhivex reads the registry's names by iconv, mtools those of FAT, and glibc loads the character sets from here when
+ * they are asked for: without them every key is absent, and no FAT is read. ldd does not see them.
+ */
+async function characterSets(): Promise<CpioEntry[]> {
+  const folder = 'usr/lib/x86_64-linux-gnu/gconv';
+  const known = (set: string, file: string) => [
+    `module ${set}// INTERNAL ${file} 1`,
+    `module INTERNAL ${set}// ${file} 1`,
+  ];
+  const list = [
+    ...known('ISO-8859-1', 'ISO8859-1'),
+    ...known('UTF-16LE', 'UTF-16'),
+    'alias LATIN1// ISO-8859-1//',
+    ...known('IBM850', 'IBM850'),
+    'alias CP850// IBM850//',
+  ];
+  const modules = ['ISO8859-1.so', 'UTF-16.so', 'IBM850.so'].map(
+    async (name): Promise<CpioEntry> => ({
+      kind: 'file',
+      path: `${folder}/${name}`,
+      mode: 0o644,
+      bytes: await readTool(`/${folder}/${name}`, 'libc6'),
+    }),
+  );
+  const bytes = Buffer.from(`${list.join('\n')}\n`);
+  return [
+    ...(await Promise.all(modules)),
+    { kind: 'file', path: `${folder}/gconv-modules`, mode: 0o644, bytes },
+  ];
 }
 
 /** More programs, for an archive beside the base: with those libraries that the base does not have. */

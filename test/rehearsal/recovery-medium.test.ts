@@ -1,17 +1,22 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runTool } from '#base/run-tool.ts';
 import { onStandIn, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
+import { openDisk } from '#images/block-device/disk-handle.ts';
+import { parsePartitionTable } from '#images/format/partition-table/partition-table.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { readLastRehearsal } from '#pxe-server/stations/last-rehearsal.ts';
 import { extractUsbImage, findDataPartition } from '#scripts/media/write-usb-image.ts';
 import { logOnMarker } from '#scripts/rehearsal/build-demo-station.ts';
-import { firstDifference } from '#scripts/rehearsal/disk-proof.ts';
+import { corruptSystemPartition } from '#scripts/rehearsal/disaster.ts';
+import { firstDifference, hashRange } from '#scripts/rehearsal/disk-proof.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import type { FirmwareKind, InsertedMedium, MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type CapturedImage, enrolAndCaptureStation } from '#scripts/rehearsal/recovery-rehearsal.ts';
@@ -25,6 +30,7 @@ import {
   readPlan,
   waitForRefusal,
 } from '#scripts/rehearsal/technician.ts';
+import { bootOnceFrom } from '#scripts/rehearsal/uefi-boot-next.ts';
 import { openUefiFirmware } from '#scripts/rehearsal/uefi-firmware.ts';
 
 /** The medium of one station, in a machine that cannot boot from the network. */
@@ -224,6 +230,67 @@ async function rekindleOutside(...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, words, { maxBuffer: 16 * 1024 * 1024 });
   return stdout;
 }
+
+// The firmware of a BIOS machine starts no partition; there a GRUB menu has to.
+test.runIf(firmwareKind === 'uefi')(
+  'the station starts its own recovery with no cable plugged in, and is restored around it',
+  async () => {
+    const station = lab.station.hostname;
+    const disk = path.join(evidence, 'own-disk.raw');
+    await copyFile(lab.healthyDisk, disk, constants.COPYFILE_FICLONE);
+    const { ESP, SYSTEM, PROJECTS } = lab.station.partitions;
+    // In the place of PROJECTS: the only one with room for the image.
+    await runTool('making a partition for the recovery', sgdisk, ['--change-name=4:REKINDLE', disk]);
+    const place = `${disk}@@${PROJECTS.firstByte}`;
+    const sectors = ['-T', String(PROJECTS.byteLength / 512), '-h', '64', '-s', '32'];
+    await runTool('making its file system', mformat, ['-i', place, '-F', ...sectors, '::']);
+    // Another test of this file has replaced the disk for good.
+    const { passport } = JSON.parse(await lab.site.rekindle('station', 'show', station, '--json'));
+    const { serial } = passport.disks[0];
+    const where = ['--disk', `${disk},${serial}`, '--partition', '4'];
+    const install = ['media', 'install', station, ...where, '--with-image', `${station}@latest`];
+    process.stdout.write(`${await lab.site.rekindle(...install)}\n`);
+    await corruptSystemPartition(disk, rangeOf(SYSTEM));
+    const tables = { startByte: 0, sizeBytes: ESP.firstByte };
+    const before = await hashRange(disk, tables);
+
+    const variables = path.join(evidence, 'own-disk-variables.fd');
+    const firmware = await openUefiFirmware(variables, 'secureBoot');
+    const opened = openDisk(disk);
+    const partition = parsePartitionTable(opened).partitions.find(({ number }) => number === 4);
+    opened.close();
+    if (partition === undefined) throw new RangeError('the disk has a fourth partition');
+    const loader = '\\EFI\\rekindle\\shimx64.efi';
+    await bootOnceFrom(variables, { description: 'Rekindle recovery', partition, loader });
+    {
+      const withDisk = serial === 'LAB-D-0001' ? lab.hardwareWith : lab.hardwareWithNewDisk;
+      const hardware = withoutCable(withDisk(disk));
+      await using machine = await lab.switchOn('own-disk', hardware, 'disk', firmware);
+      await restoreFromMedium(machine);
+      await machine.console.waitFor(/The report is\s+rekindle\/reports\/\S+/, { timeoutSeconds: 60 });
+      await machine.waitForEnd({ timeoutSeconds: 60 });
+      const seen = machine.console.text().replaceAll(/\s+/g, ' ');
+      expect(seen).toMatch(/partition 4 stay as they are/);
+      expect(seen).not.toMatch(/Bringing up the network card|Technician: /);
+    }
+    expect(await firstDifference(disk, image.reference, [rangeOf(ESP), rangeOf(SYSTEM)])).toBeUndefined();
+    expect(await hashRange(disk, tables)).toBe(before);
+    // Whole, signed, and with the report of this restore in it.
+    expect(await lab.site.rekindle('media', 'install', station, ...where, '--remove')).toMatch(/was removed/);
+    const reports = path.join(evidence, 'own-reports');
+    await mkdir(reports);
+    const words = ['-s', '-n', '-i', place, '::/rekindle/reports', reports];
+    await runTool('reading the reports', { command: 'mcopy', debianPackage: 'mtools' }, words);
+    expect(await readdir(path.join(reports, 'reports'))).toHaveLength(1);
+  },
+);
+
+const sgdisk = { command: 'sgdisk', debianPackage: 'gdisk' };
+const mformat = { command: 'mformat', debianPackage: 'mtools' };
+const rangeOf = ({ firstByte, byteLength }: { firstByte: number; byteLength: number }) => ({
+  startByte: firstByte,
+  sizeBytes: byteLength,
+});
 
 /** Reports of the data partition, as an office computer finds them. */
 async function reportsOn(usb: string): Promise<RunReport[]> {

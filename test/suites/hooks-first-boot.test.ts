@@ -11,9 +11,10 @@ import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { lineColumns } from '#runtime/console/layout.ts';
 import { tick } from '#scripts/commands/report/amend.ts';
+import { withMounted } from '#scripts/rehearsal/mounted-partition.ts';
 import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
 import { fileMachine, sitDown } from '#test/support/file-machine.ts';
-import { makeLinuxRoot, startUnit, withMounted } from '#test/support/linux-on-disk.ts';
+import { makeLinuxRoot, startUnit } from '#test/support/linux-on-disk.ts';
 import {
   demoDisk,
   makeDemoDisk,
@@ -260,11 +261,21 @@ hooks:
     expect(report.state).toBe('awaiting-first-boot');
   });
 
+  const expectNothingLeft = (root: string) => {
+    expect(fs.existsSync(path.join(root, 'etc/rekindle'))).toBe(false);
+    expect(fs.existsSync(path.join(root, unit))).toBe(false);
+    expect(fs.readdirSync(path.join(root, 'etc/systemd/system/multi-user.target.wants'))).toEqual([]);
+  };
+
   test('second start: the rest runs, the report is closed, and nothing is left behind', async () => {
     await withMounted(restored, demoDisk.root, async (root) => {
+      for (const name of ['etc/rekindle', 'etc/systemd'])
+        fs.cpSync(path.join(root, name), path.join(root, 'kept', name), {
+          recursive: true,
+          verbatimSymlinks: true,
+        });
       expect(await startUnit(root, unit).ended).toMatchObject({ status: 0 });
-      expect(fs.existsSync(path.join(root, 'etc/rekindle'))).toBe(false);
-      expect(fs.existsSync(path.join(root, unit))).toBe(false);
+      expectNothingLeft(root);
       expect(fs.readFileSync(path.join(root, 'var/log/rekindle-first-boot.log'), 'utf8')).toMatch(
         /removes itself/,
       );
@@ -276,6 +287,19 @@ hooks:
     ]);
     expect(exitCodeOfReport(report)).toBe(0);
     expect(report.amendments.length).toBeGreaterThan(1);
+  });
+
+  test('an agent that lost its power while it removed itself goes on with that, and with nothing else', async () => {
+    const { report: before } = await newestReport();
+    await withMounted(restored, demoDisk.root, async (root) => {
+      fs.cpSync(path.join(root, 'kept'), root, { recursive: true, verbatimSymlinks: true });
+      const agent = path.join(root, 'etc/rekindle/first-boot');
+      fs.writeFileSync(path.join(agent, 'over'), '');
+      for (const gone of ['bin', 'job', 'key.inner']) fs.rmSync(path.join(agent, gone), { recursive: true });
+      expect(await startUnit(root, unit).ended).toMatchObject({ status: 0 });
+      expectNothingLeft(root);
+    });
+    expect((await newestReport()).report).toEqual(before);
   });
 
   test('what a person has to do is open until it is ticked, and the report is signed anew each time', async () => {

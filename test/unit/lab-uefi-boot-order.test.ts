@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { parseLoadOption, partitionGuidOf } from '#runtime/firmware/load-option.ts';
+import { bootOnceFrom } from '#scripts/rehearsal/uefi-boot-next.ts';
 import { bootFirst, readVariables } from '#scripts/rehearsal/uefi-boot-order.ts';
 
 /** One variable as EDK II writes it (VariableFormat.h, AUTHENTICATED_VARIABLE_HEADER). */
@@ -39,4 +41,30 @@ test('the chosen option comes first, the others stay in their order', async () =
   const order = readVariables(await readFile(file)).filter(({ name }) => name === 'BootOrder');
   expect(order.map(({ data }) => [...data])).toEqual([[3, 0, 1, 0, 2, 0]]);
   await expect(bootFirst(file, 'UEFI Floppy')).rejects.toThrow('has no boot option');
+});
+
+test('an entry for a loader on a disk is there once, behind every other variable', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'boot-next-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, 'vars.fd');
+  const before = [variable('Old', Buffer.from([1]), 0x3c), variable('Lang', Buffer.from('eng'))];
+  await writeFile(file, Buffer.concat([Buffer.alloc(64, 0), ...before, Buffer.alloc(512, 0xff)]));
+  const partitionGuid = '52454B49-4E44-4C45-8000-000000000004';
+  const partition = {
+    number: 4,
+    startByte: 1 << 20,
+    sizeBytes: 1 << 20,
+    partitionType: '',
+    name: '',
+    partitionGuid,
+  };
+  const loader = '\\EFI\\rekindle\\shimx64.efi';
+  await bootOnceFrom(file, { description: 'Rekindle recovery', partition, loader });
+  const variables = readVariables(await readFile(file));
+  expect(variables.map(({ name }) => name)).toEqual(['Lang', 'Boot0042', 'BootNext']);
+  expect([...(variables[2]?.data ?? [])]).toEqual([0x42, 0]);
+  const option = parseLoadOption(variables[1]?.data ?? Buffer.alloc(0));
+  expect(option.description).toBe('Rekindle recovery');
+  expect(partitionGuidOf(option)).toBe(partitionGuid);
+  expect(Buffer.from(option.nodes[1]?.data ?? []).toString('utf16le')).toBe(`${loader}\0`);
 });

@@ -111,7 +111,9 @@ describe('who a machine is, and what is odd about it', () => {
     const { station, oddities } = lookAtMachine(state, moved);
     expect(station).toBeUndefined();
     expect(oddities).toHaveLength(1);
-    expect(oddities[0]).toContain('a network card was moved, this is another machine');
+    expect(oddities[0]).toContain(
+      "a network card was moved, or it is a docking station's that both use; this is another machine",
+    );
   });
 
   test('a card of another station in another slot of a known one is named, and the station recognised', () => {
@@ -122,7 +124,7 @@ describe('who a machine is, and what is odd about it', () => {
     const { station, oddities } = lookAtMachine(state, swapped);
     expect(station?.name).toBe('OS-SRV-1B');
     expect(oddities).toEqual([
-      `The network card 52:54:00:00:00:01 in slot 0000:00:03.0 belongs to ${name}: it was moved here. Put it back, or both stations will be mistaken for each other by the network.`,
+      `The network card 52:54:00:00:00:01 in slot 0000:00:03.0 belongs to ${name}: it was moved here, or it is a docking station's that both use. Put it back, or both stations will be mistaken for each other by the network.`,
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import * as z from 'zod';
@@ -86,6 +86,11 @@ export async function buildWinpePack(options: {
     await copyFile(bootWim, partial);
     const image = await bootIndex(partial);
     const commands = [`delete --force --recursive ${folderInWim}`];
+    const stage = async (path: string, bytes: Uint8Array) => {
+      const file = join(folder, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    };
     const files: z.infer<typeof winpeManifestSchema>['files'] = [];
     for (const source of driverFolders(rows)) {
       for (const name of (await readdir(join(driverFolder, source))).sort()) {
@@ -94,20 +99,30 @@ export async function buildWinpePack(options: {
         // A folder below a driver's own is another driver's.
         if (bytes === undefined) continue;
         files.push({ path, bytes: bytes.length, sha256: sha256Hex(bytes) });
-        commands.push(`add ${quoted(join(driverFolder, path))} ${quoted(`${driversInWim}/${path}`)}`);
+        await stage(join(driversInWim, path), bytes);
       }
     }
-    const add = async (name: string, text: string, target: string) => {
-      await writeFile(join(folder, name), text);
-      commands.push(`add ${quoted(join(folder, name))} ${quoted(target)}`);
-    };
     const manifest = winpeManifestSchema.parse({ formatVersion: 1, station, files });
-    await add('manifest', `${JSON.stringify(manifest, null, 1)}\n`, manifestInWim);
-    await add('loader', loaderText, loader);
-    await add('startnet', withCall(await extract(partial, image, startnet)), startnet);
+    await stage(manifestInWim, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`));
+    await stage('loader', Buffer.from(loaderText));
+    await stage('startnet', Buffer.from(withCall(await extract(partial, image, startnet))));
+    await makeTimeless(folder);
+    for (const [source, target] of [
+      [folderInWim, folderInWim],
+      ['loader', loader],
+      ['startnet', startnet],
+    ] as const)
+      commands.push(`add ${quoted(join(folder, source))} ${quoted(target)}`);
     await runTool(`putting drivers into ${output}`, wimlib, ['update', partial, image], {
       input: Buffer.from(`${commands.join('\n')}\n`),
     });
+    // wimlib notes when it changed the image; the same input is to give the same bytes.
+    await runTool(`putting drivers into ${output}`, wimlib, [
+      ...['info', partial, image],
+      ...['HIGH', 'LOW'].map(
+        (part) => `--image-property=LASTMODIFICATIONTIME/${part}PART=${fixedTime[part]}`,
+      ),
+    ]);
     await runTool(`verifying ${output}`, wimlib, ['verify', partial]);
     await rename(partial, output);
     return { rows, missing: await missingOf(rows, driverFolder), output, files: files.length };
@@ -213,6 +228,14 @@ export function withCall(text: string | undefined): string {
   lines.splice(at < 0 ? lines.length : at, 0, callLoader);
   return lines.join('\r\n');
 }
+
+/** Files and folders get the time of the packs' archives (cpio.ts): 1970; wimlib keeps the times that it finds. */
+async function makeTimeless(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) await utimes(join(folder, name), 0, 0);
+}
+
+/** 1970-01-01 as Windows counts, 100 ns since 1601. */
+const fixedTime: Readonly<Record<string, string>> = { HIGH: '0x019DB1DE', LOW: '0xD53E8000' };
 
 /** As wimlib's command language has it: no backslash escapes, so a path must not hold the quote itself. */
 function quoted(path: string): string {

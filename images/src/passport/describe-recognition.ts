@@ -24,7 +24,7 @@ export function describeRecognition(
     const theirs = station.passport.networkCards.map(({ mac }) => mac);
     for (const { mac, slot } of machine.networkCards.filter((card) => theirs.includes(card.mac))) {
       sentences.push(
-        `The network card ${mac} in slot ${slot} belongs to ${station.name}: it was moved here. Put it back, or both stations will be mistaken for each other by the network.`,
+        `The network card ${mac} in slot ${slot} belongs to ${station.name}: it was moved here, or it is a docking station's that both use. Put it back, or both stations will be mistaken for each other by the network.`,
       );
     }
   }
@@ -40,7 +40,8 @@ function describeLikeness({ name, same, different }: StationLikeness): string {
 /** What usually is behind a few facts that agree. */
 function explain(same: readonly string[], different: readonly string[]): string {
   const isMac = (fact: string): boolean => fact.startsWith('MAC ');
-  if (same.every(isMac) && different.length > 0) return 'a network card was moved, this is another machine.';
+  if (same.every(isMac) && different.length > 0)
+    return "a network card was moved, or it is a docking station's that both use; this is another machine.";
   if (same.length === 1 && same[0] === 'system UUID' && different.length > 0)
     return 'the UUID was cloned (vendor tools do that), this is another machine.';
   if (different.length === 0) return 'one fact alone is not believed.';

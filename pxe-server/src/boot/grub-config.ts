@@ -15,13 +15,28 @@ export function grubConfigPath(mac: string): string {
   return `grub/${mac}.cfg`;
 }
 
-/** Where boot loaders are on a system's own disk, in the order in which they are tried. */
-const diskLoaders = [
+/** Where installed systems have their boot loaders, in the order in which they are tried. */
+const installedLoaders = [
   '/EFI/Microsoft/Boot/bootmgfw.efi',
   ...['debian', 'ubuntu', 'redhat', 'sles'].map((name) => `/EFI/${name}/shimx64.efi`),
   '/EFI/debian/grubx64.efi',
-  '/EFI/BOOT/BOOTX64.EFI',
 ];
+/** A medium has one there too. */
+const removableLoader = '/EFI/BOOT/BOOTX64.EFI';
+
+/** Starts the first of these boot loaders that a disk has and that starts; UEFI only. */
+export function startLoaderOfDisk(more: readonly string[] = []): string[] {
+  return [
+    'set before=$root',
+    `for loader in ${[...installedLoaders, ...more].join(' ')}; do`,
+    // A loader is told that it comes from `root`, whatever it is read from, and looks there for the rest of it.
+    '  if search --no-floppy --file --set=root $loader; then',
+    '    if chainloader $loader; then boot; fi',
+    '  fi',
+    'done',
+    'set root=$before',
+  ];
+}
 
 /**
  * `grub/grub.cfg`. The local disk is started from here: GRUB cannot end with an error, and after one that ends well
@@ -31,11 +46,7 @@ export const grubStart = lines(
   'set pager=0',
   'function local_disk {',
   '  echo "Rekindle: starting from the local disk"',
-  `  for loader in ${diskLoaders.join(' ')}; do`,
-  '    if search --no-floppy --file --set=own $loader; then',
-  '      if chainloader ($own)$loader; then boot; fi',
-  '    fi',
-  '  done',
+  ...startLoaderOfDisk([removableLoader]).map((line) => `  ${line}`),
   '  echo "Rekindle: no disk of this machine has a boot loader; the firmware goes on."',
   '  sleep 3',
   '  exit',

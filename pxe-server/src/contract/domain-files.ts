@@ -8,3 +8,15 @@ export const trustEvidence = 'trust';
 /** Evidence of the preflight of `domain-controller`: its verdict; this one needs no protection. */
 export const verdictEvidence = 'verdict';
 export const soleController = 'sole-controller';
+/** It has partners: it never starts normally before it has got a new invocationId. */
+export const stateHookRequired = 'state-hook-required';
+
+/** Names of what a controller says of itself, as evidence (values `yes`, `no`, a number). */
+export const ownReportEvidence = {
+  event1109: 'event 1109',
+  event2095: 'event 2095',
+  notWritable: 'Dsa Not Writable',
+  restoreCount: 'DSA Previous Restore Count',
+  /** In the image's registry, read before the first start. */
+  restoreCountBefore: 'DSA Previous Restore Count before',
+} as const;

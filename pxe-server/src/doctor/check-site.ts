@@ -93,7 +93,7 @@ export async function checkRuntime(
       ? warning(
           'runtime',
           `Kernel and runtime are ${days} days old (kernel ${kernel?.version ?? 'unknown'}).`,
-          'Build them with Debian’s fixes: rekindle runtime build, then the driver packs.',
+          'Build them with Debian’s fixes: rekindle runtime build --newest.',
         )
       : well('runtime', `Kernel ${kernel?.version ?? 'unknown'} and runtime are ${days} days old.`),
   ];

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownReportEvidence } from '#contract/domain-files.ts';
 import type { Evidence } from '#contract/hook-result.ts';
 import { openAnyController } from './any-controller.ts';
 import type { ControllerProofEvidence } from './controller-proof.ts';
@@ -62,15 +63,6 @@ async function sendBothWays(
     fromPartner: await replicateTestObject(settings, { ...ways, from: partner, to: restored }),
   };
 }
-
-/** Names of what a controller's first boot reports (values `yes`, `no`, a number). */
-export const ownReportEvidence = {
-  event1109: 'event 1109',
-  event2095: 'event 2095',
-  notWritable: 'Dsa Not Writable',
-  restoreCount: 'DSA Previous Restore Count',
-  restoreCountBefore: 'DSA Previous Restore Count before',
-} as const;
 
 /** Undefined when not all of it was reported. */
 export function parseOwnReport(evidence: readonly Evidence[]):

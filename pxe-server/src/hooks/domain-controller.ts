@@ -156,12 +156,8 @@ async function confirm(
   reported: Pick<HookRecord, 'evidence'>,
 ): Promise<{ readonly result: HookResult; readonly evidence: readonly Evidence[] }> {
   const { hook, image, siteFolder, signal, earlier } = context;
-  const sole = earlier.some(
-    ({ hook: id, evidence }) =>
-      id === hook.id &&
-      evidence.some(({ name, value }) => name === verdictEvidence && value === soleController),
-  );
-  if (sole) {
+  const known = earlier.filter(({ hook: id }) => id === hook.id).flatMap(({ evidence }) => evidence);
+  if (known.some(({ name, value }) => name === verdictEvidence && value === soleController)) {
     return {
       result: { outcome: 'done', sentence: sentences['sole-controller'] },
       evidence: reported.evidence,
@@ -178,7 +174,7 @@ async function confirm(
     if (!(error instanceof RekindleError)) throw error;
     return { testObject: {}, why: errorChain(error).join(': ') };
   });
-  const own = parseOwnReport(reported.evidence);
+  const own = parseOwnReport([...known, ...reported.evidence]);
   const proof = judgeControllerProof({
     before: {
       ...(domainController === undefined ? {} : { invocationId: domainController.invocationId }),

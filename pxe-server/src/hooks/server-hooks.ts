@@ -3,10 +3,12 @@ import { domainControllerHook } from './domain-controller.ts';
 import { domainRejoinHook } from './domain-rejoin.ts';
 import type { ServerHook } from './server-hook.ts';
 import { siteHook } from './site-hook.ts';
+import { sqlManagementDataHook } from './sql-management-data.ts';
 
 /** Every kind's part on the server. A kind that is missing here is refused in preflight, never passed over. */
 export const serverHooks: { readonly [Kind in HookKind]?: ServerHook<Kind> } = {
   'domain-rejoin': domainRejoinHook,
   'domain-controller': domainControllerHook,
   site: siteHook,
+  'sql-management-data': sqlManagementDataHook,
 };

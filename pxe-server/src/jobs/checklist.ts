@@ -45,6 +45,16 @@ const obligations: readonly Obligation[] = [
     roles: ['server'],
   },
   {
+    id: 'quarantine',
+    what: 'Pull the network cables of the domain controller before it starts, and plug them in when its Directory Service log shows event 1109. The only controller of its forest: tick with that note.',
+    roles: ['domain-controller'],
+  },
+  {
+    id: 'sysvol',
+    what: 'SYSVOL by DFSR: take it from a partner when event 1109 is there (msDFSR-Enabled FALSE, dfsrdiag pollad, event 4114; TRUE, pollad, events 4614 and 4604). By FRS, or the only controller: tick with that note.',
+    roles: ['domain-controller'],
+  },
+  {
     id: 'replication',
     what: 'See event 1587 (NTDS Replication) on the other domain controllers, and that changes replicate both ways.',
     roles: ['domain-controller'],

@@ -6,6 +6,7 @@ import { readNumber } from '../inventory/sysfs.ts';
 import { readSystemUse } from './assert-disk-free.ts';
 import type { BlockDevice } from './block-devices.ts';
 import type { SystemUse } from './disk-uses.ts';
+import { forgetLocks, noteLocks, takeLeftLocks } from './left-locks.ts';
 
 /**
  * Write lock (BLKROSET) on everything that a restore is not to write: the kernel itself then refuses it, whoever
@@ -82,8 +83,10 @@ export async function lockDisks(wish: LockWish): Promise<WriteLock> {
   const locked: string[] = [];
   const unlock = async () => {
     for (const name of locked.splice(0)) await setReadOnly(name, false);
+    await forgetLocks();
   };
   try {
+    await noteLocks(lock);
     for (const name of lock) {
       await setReadOnly(name, true);
       locked.push(name);
@@ -96,6 +99,11 @@ export async function lockDisks(wish: LockWish): Promise<WriteLock> {
     throw error;
   }
   return { locked: [...locked], inUse, [Symbol.asyncDispose]: unlock };
+}
+
+/** Gives back what a run of this program that was killed has locked. */
+export async function releaseLeftLocks(): Promise<void> {
+  for (const name of await takeLeftLocks()) await setReadOnly(name, false);
 }
 
 async function setReadOnly(name: string, readOnly: boolean): Promise<void> {

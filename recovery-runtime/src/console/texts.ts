@@ -54,6 +54,7 @@ export const titles = {
   'restore-disks': 'Restoring, and reading back what was written',
   'repair-boot-entries': 'Putting the firmware boot entry right',
   'apply-hooks': 'Doing what follows the restore',
+  'finish-disks': 'Writing the first blocks of the disks',
   'inspect-windows': 'Inspecting the restored Windows before it starts',
   'name-station': 'Naming this station',
   'enrol-station': 'Enrolling this station',
@@ -79,6 +80,8 @@ export const texts = {
   otherModels: (bootMac: string) =>
     `comparing this machine with the station that starts from ${bootMac}: they are not the same hardware`,
 
+  notOwnCard: (mac: string) =>
+    `${mac} is none of this machine's own cards, but a docking station's or a USB adapter's: it says nothing about which station this is.`,
   networkUp: ({ interfaceName, mac, address, by, vlan, mtu }: NetworkUp) => {
     const settings = [
       by === 'fixed' ? 'fixed' : '',
@@ -209,6 +212,8 @@ export const texts = {
   },
   restored: (written: string, verified: string) =>
     `${written} written; ${verified} read back from the disk, and every chunk is the image's.`,
+  contentRestored:
+    'Every chunk is on the disks and was read back. They do not start yet: their first blocks wait for what has to be done before.',
   bootEntryRight: (label: string) => `"${label}" is first in the boot order.`,
   bootEntryWritten: (label: string, number: string) => `"${label}" written as Boot${number} and put first.`,
   noBootEntry: 'The image has no boot entry of its own; the firmware finds the disk by itself.',

@@ -34,10 +34,10 @@ export interface OfflineContext<Kind extends HookKind> {
 export interface FirstBootStage {
   /** A file beside the agent, readable by administrators only. */
   addFile(file: { readonly name: string; readonly bytes: Uint8Array; readonly executable?: boolean }): void;
-  /** At the end of the list; its hook, title, order and time are the hook's own. */
+  /** At the end of the list; its hook, title and order are the hook's own, its time too when it says none. */
   addStep(
     step: Pick<FirstBootStep, 'command'> &
-      Partial<Pick<FirstBootStep, 'secretFiles' | 'retrySeconds' | 'tries'>>,
+      Partial<Pick<FirstBootStep, 'secretFiles' | 'retrySeconds' | 'tries' | 'timeoutSeconds'>>,
   ): void;
 }
 

@@ -2,11 +2,10 @@ import type { ImageDisk, Volume } from '#images/format/image-manifest.ts';
 import { linuxCandidates, mountLinuxRoot, reasonOf } from './linux/mount-root.ts';
 import type { RestoredSystem } from './restored-system.ts';
 import { openRestoredWindows } from './windows/restored-windows.ts';
+import type { DiskPath } from './windows/volume/partition-device.ts';
 
-export interface RestoredDisk {
+export interface RestoredDisk extends DiskPath {
   readonly image: ImageDisk;
-  readonly path: string;
-  readonly isBlockDevice: boolean;
 }
 
 export interface OpenSystem extends AsyncDisposable {

@@ -2,6 +2,7 @@ import type { BootLoader } from './windows/boot/boot-store.ts';
 import type { SystemHive } from './windows/inspection/evidence.ts';
 import type { WindowsFacts } from './windows/inspection/windows-facts.ts';
 import type { HivePatch } from './windows/registry/hive-patch.ts';
+import type { Hive } from './windows/registry/open-hive.ts';
 import type { HiveChange } from './windows/registry/stored-hive.ts';
 
 /** The operating system on the restored disks, as the offline hooks get at it. */
@@ -24,6 +25,8 @@ export interface WindowsSystem {
   readonly facts: WindowsFacts | null;
   /** What had to be done before it could be written to, a sentence each. */
   readonly remarks: readonly string[];
+  /** Looks into the stored hive, what its logs hold included; the hive is closed afterwards. */
+  readHive<T>(name: SystemHive, look: (hive: Hive) => T): Promise<T>;
   /** Replays the hive's logs, then makes it as the patch wants it; the original stays beside it. Twice is like once. */
   changeHive(name: SystemHive, patch: HivePatch): Promise<HiveChange>;
   /** What the stored hive lacks of the patch; empty: it is as it should be. */

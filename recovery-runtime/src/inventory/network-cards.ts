@@ -9,7 +9,10 @@ export interface NetworkDevice {
   readonly interfaceName: string;
 }
 
-/** Network cards in slot order, ports of one card in port order. USB adapters come and go: left out. */
+/**
+ * Network cards in slot order, ports of one card in port order. What comes and goes is left out: USB adapters, and
+ * cards behind an external PCI port (a Thunderbolt dock), which the kernel calls removable.
+ */
 export async function readNetworkDevices(
   sysfs: Sysfs,
   functions: readonly PciFunction[],
@@ -21,7 +24,16 @@ export async function readNetworkDevices(
     const pci = functions.find(({ slot }) => slot === place?.slot);
     const mac = (await readAttribute(sysfs, `sys/class/net/${interfaceName}/address`))?.trim().toLowerCase();
     const viaUsb = place?.below.some((part) => /^usb\d+$/.test(part));
-    if (pci === undefined || viaUsb || mac === undefined || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac))
+    const inDock =
+      pci !== undefined &&
+      (await readAttribute(sysfs, `sys/bus/pci/devices/${pci.slot}/removable`))?.trim() === 'removable';
+    if (
+      pci === undefined ||
+      viaUsb ||
+      inDock ||
+      mac === undefined ||
+      !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)
+    )
       continue;
     found.push({
       interfaceName,

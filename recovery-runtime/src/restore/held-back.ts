@@ -2,6 +2,7 @@ import type { DiskHandle } from '#images/block-device/disk-handle.ts';
 import { endOf, overlaps } from '#images/format/chunk-grid.ts';
 import { chunkIdOf, zeroChunkId } from '#images/format/chunk-id.ts';
 import { chunkAt, type IndexChunk } from '#images/format/disk-index.ts';
+import type { DiskBytes } from '#images/format/partition-table/disk-bytes.ts';
 import type { ChunkSource } from '#images/stores/chunk-store.ts';
 import { wrongChunkSize } from './restore-errors.ts';
 import type { RestorePlan } from './restore-plan.ts';
@@ -64,6 +65,24 @@ export async function readHeldBack(
   if (relocated === null) return { heads, tail, counts };
   heads[0]?.bytes.set(relocated.primary, 0);
   return { heads, tail: moveBackupGpt(plan, relocated, tail), counts };
+}
+
+/** The disk as it will be when these pieces are on it. */
+export function withPieces(disk: DiskBytes, pieces: readonly Piece[]): DiskBytes {
+  return {
+    sizeBytes: disk.sizeBytes,
+    sectorBytes: disk.sectorBytes,
+    read(offset, length) {
+      const bytes = Buffer.from(disk.read(offset, length));
+      for (const { startByte, bytes: piece } of pieces) {
+        if (!overlaps({ startByte, sizeBytes: piece.length }, { startByte: offset, sizeBytes: length }))
+          continue;
+        const from = Math.max(startByte, offset);
+        piece.copy(bytes, from - offset, from - startByte);
+      }
+      return bytes;
+    },
+  };
 }
 
 function readIfRight(plan: RestorePlan, disk: DiskHandle, chunk: IndexChunk): Buffer | null {

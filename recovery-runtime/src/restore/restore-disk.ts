@@ -10,7 +10,7 @@ import { openStore } from '#images/stores/open-store.ts';
 import { assertKeptUntouched } from './assert-kept-untouched.ts';
 import { clearFirstBlocks, flush, readBackFirstBlocks, writeFirstBlocks } from './first-blocks.ts';
 import { forgetCache } from './forget-cache.ts';
-import { type HeldBack, readHeldBack } from './held-back.ts';
+import { type HeldBack, type Piece, readHeldBack } from './held-back.ts';
 import type { Position } from './restore-errors.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import {
@@ -36,7 +36,8 @@ import { canZero, planZeroRanges, zeroRange } from './zero-ranges.ts';
  * 3. Flush; everything written is read from the medium again and hashed.
  * 4. Backup GPT, entries, and at last LBA 0 and 1 are written, flushed and read back.
  *
- * Step 4 needs a `DiskVerified`, which only step 3 makes.
+ * Step 4 needs a `DiskVerified`, which only step 3 makes. It waits where something has to happen to the system
+ * before it may start (restoreContent).
  */
 export interface RestoreProgress {
   readonly phase: 'restoring' | 'verifying' | 'finishing';
@@ -78,8 +79,22 @@ const progressEveryMs = 250;
 /** A remote store answers later than a disk: more requests at once for each thread. */
 const lanesOf = (source: StoreRef): number => (source.kind === 'http' ? 4 : 1);
 
+/** Steps 1 to 3 are done: all that it lacks to start is in memory. Whoever lets go of it leaves it so. */
+export interface UnfinishedDisk extends Disposable {
+  /** Its first and last blocks, the partition table among them. */
+  readonly missing: readonly Piece[];
+  /** Step 4. @throws RekindleError `target-unfit`, `verification-failed` */
+  finish(): RestoredDisk;
+}
+
 /** @throws RekindleError `target-unfit`, `verification-failed`, `store-unreachable`, `not-found`, `interrupted` */
 export async function restoreDisk(options: RestoreDiskOptions): Promise<RestoredDisk> {
+  using unfinished = await restoreContent(options);
+  return unfinished.finish();
+}
+
+/** All but step 4, for a disk that something else has to happen to before it may start. */
+export async function restoreContent(options: RestoreDiskOptions): Promise<UnfinishedDisk> {
   const { plan } = options;
   const disk = openDisk(options.path, {
     write: true,
@@ -87,36 +102,39 @@ export async function restoreDisk(options: RestoreDiskOptions): Promise<Restored
     sectorBytes: plan.target.logicalSectorBytes,
     direct: hasWholeSectors(plan),
   });
-  try {
-    assertSameTarget(plan, disk);
-    assertKeptUntouched(plan);
-    // Once before anything is written: a disk that cannot be verified is not begun.
-    forgetCache(disk);
-    const state = createRestoreState(plan.chunks.length);
-    await using team = startWorkers(options, disk, state);
-    const run: Run = {
-      plan,
-      disk,
-      source: options.source,
-      team,
-      state,
-      signal: options.signal,
-      report: (phase, totalBytes) =>
-        options.onProgress?.({
-          phase,
-          totalBytes,
-          doneBytes: readBytes(state, 'done'),
-          fetchedBytes: readBytes(state, 'fetched'),
-        }),
-    };
-    const held = await fetchHeldBack(run);
-    assertNotInterrupted(run);
-    clearFirstBlocks(plan, disk, held, position(run));
-    const verified = await verifyChunks(await writeChunks(run));
-    return finish(verified, held);
-  } finally {
-    disk.close();
-  }
+  using stack = new DisposableStack();
+  stack.defer(() => disk.close());
+  assertSameTarget(plan, disk);
+  assertKeptUntouched(plan);
+  // Once before anything is written: a disk that cannot be verified is not begun.
+  forgetCache(disk);
+  const state = createRestoreState(plan.chunks.length);
+  await using team = startWorkers(options, disk, state);
+  const run: Run = {
+    plan,
+    disk,
+    source: options.source,
+    team,
+    state,
+    signal: options.signal,
+    report: (phase, totalBytes) =>
+      options.onProgress?.({
+        phase,
+        totalBytes,
+        doneBytes: readBytes(state, 'done'),
+        fetchedBytes: readBytes(state, 'fetched'),
+      }),
+  };
+  const held = await fetchHeldBack(run);
+  assertNotInterrupted(run);
+  clearFirstBlocks(plan, disk, held, position(run));
+  const verified = await verifyChunks(await writeChunks(run));
+  const open = stack.move();
+  return {
+    missing: [...held.heads, ...held.tail],
+    finish: () => finish(verified, held),
+    [Symbol.dispose]: () => open.dispose(),
+  };
 }
 
 /** Before the first blocks are fetched: they start while that goes on. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RekindleError } from '#base/errors.ts';
+import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { texts, titles } from '../console/texts.ts';
 import { formatPackLoad, type PackLoad } from '../drivers/load-driver-pack.ts';
 import { formatOtherModel } from '../drivers/other-models.ts';
@@ -40,16 +41,23 @@ export const loadDrivers = readingStep<{ readonly machine: Machine; readonly sit
 });
 
 export const bringUpNetwork = readingStep<
-  { readonly machine: Machine; readonly boot: BootCommandLine; readonly drivers: PackLoad },
+  {
+    readonly machine: Machine;
+    readonly boot: BootCommandLine;
+    readonly drivers: PackLoad;
+    readonly passport: HardwarePassport;
+  },
   NetworkUp
 >({
   id: 'bring-up-network',
   title: titles['bring-up-network'],
-  async run({ machine, boot: { bootMac, network: settings, server }, drivers }, { say }) {
+  async run({ machine, boot: { bootMac, network: settings, server }, drivers, passport }, { say }) {
     try {
       const host = new URL(server).hostname;
       const network = await machine.bringUpBootCard({ bootMac, network: settings, server: host, say });
-      return { value: network, sentence: texts.networkUp(network) };
+      const isOwn = passport.networkCards.some(({ mac }) => mac === network.mac);
+      const sentence = texts.networkUp(network);
+      return { value: network, sentence: isOwn ? sentence : `${sentence} ${texts.notOwnCard(network.mac)}` };
     } catch (cause) {
       if (drivers.withoutDriver.length === 0) throw cause;
       const otherModels = drivers.kind === 'loaded' ? drivers.otherModels : [];

@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
-import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import type { HookMaterial } from '#contract/first-boot.ts';
 import type { HookPlan } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
@@ -10,11 +9,12 @@ import { texts, titles } from '../console/texts.ts';
 import type { Confirmed } from '../engine/confirmed.ts';
 import { readingStep, writingStep } from '../engine/step.ts';
 import { stageFirstBoot } from '../first-boot/stage-first-boot.ts';
-import { offlineHooks } from '../hooks/offline-hooks.ts';
 import { runOfflineHooks } from '../hooks/run-offline-hooks.ts';
+import type { UnfinishedDisk } from '../restore/restore-disk.ts';
 import { askPreflight, takeHookMaterial } from '../server-client/calls.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { Machine } from '../workflow-machine.ts';
+import { assertControllerState, assertRole } from './assert-roles.ts';
 import type { PlannedDisk } from './plan-restore.ts';
 
 /** The station's hooks, after their preflight. */
@@ -41,7 +41,7 @@ export const preflightHooks = readingStep<
   async run({ server, job, manifest }) {
     const { plan, records } = await askPreflight(server, job);
     assertRole(plan, manifest);
-    assertControllerState(plan, records);
+    assertControllerState(plan, records, manifest);
     const failures = failuresOf(records);
     if (failures.length > 0) {
       const next = records.flatMap(({ result }) =>
@@ -65,38 +65,6 @@ export const preflightHooks = readingStep<
   },
 });
 
-/**
- * The plan's schema refuses a domain controller without its hook; an image that was taken as one's while the station
- * is registered as something else is a contradiction that a person has to resolve.
- */
-function assertRole(plan: HookPlan, { stationRole, station }: ImageManifest): void {
-  const contradicts = (stationRole === 'domain-controller') !== (plan.stationRole === 'domain-controller');
-  if (!contradicts) return;
-  throw new RekindleError('verification-failed', `comparing the role of ${station} with its image's`, {
-    cause: new Error(`the image is a ${stationRole}'s, the station is registered as ${plan.stationRole}`),
-    next: 'Find out what the station is; a domain controller is never started from an image alone.',
-  });
-}
-
-/**
- * Before the first write: a controller that needs a new invocationId is not restored by a runtime that cannot give it
- * one. The only controller of a forest needs none.
- */
-function assertControllerState(plan: HookPlan, records: readonly HookRecord[]): void {
-  const hook = plan.hooks.find(({ kind }) => kind === 'domain-controller');
-  if (hook === undefined || offlineHooks['domain-controller'] !== undefined) return;
-  const sole = records.some(
-    ({ hook: id, evidence }) =>
-      id === hook.id &&
-      evidence.some(({ name, value }) => name === verdictEvidence && value === soleController),
-  );
-  if (sole) return;
-  throw new RekindleError('failed-hooks', `preparing the restore of the domain controller ${plan.station}`, {
-    cause: new Error('this runtime cannot give its directory a new invocationId before it starts'),
-    next: 'Install a new domain controller beside the living ones, or restore its system state with its own backup.',
-  });
-}
-
 /** Works on the restored disks; whatever fails is a record, and stops those hooks only that wait for it. */
 export const applyHooks = writingStep<
   {
@@ -105,13 +73,15 @@ export const applyHooks = writingStep<
     readonly ref: string;
     readonly manifest: ImageManifest;
     readonly planned: readonly PlannedDisk[];
+    /** What a disk lacks that is held back from starting; undefined for one that is whole. */
+    readonly held: (disk: PlannedDisk) => Pick<UnfinishedDisk, 'missing'> | undefined;
     readonly machine: Pick<Machine, 'openRestoredSystem' | 'readFirstBootFile' | 'now'>;
   },
   readonly HookRecord[]
 >({
   id: 'apply-hooks',
   title: titles['apply-hooks'],
-  async run({ hooks, ref, manifest, planned, machine }, { say }) {
+  async run({ hooks, ref, manifest, planned, held, machine }, { say }) {
     const { plan, preflight, jobId } = hooks;
     if (plan.hooks.length === 0 || !restoresSystem(planned)) {
       return { value: [], sentence: texts.noHooks(plan.hooks.length), skipped: true };
@@ -123,11 +93,16 @@ export const applyHooks = writingStep<
       manifest,
       earlier: preflight,
       material: await hooks.takeMaterial(),
-      disks: planned.map(({ target }) => ({
-        image: target.image,
-        path: target.disk.devicePath,
-        isBlockDevice: statSync(target.disk.devicePath).isBlockDevice(),
-      })),
+      disks: planned.map((each) => {
+        const { image, disk } = each.target;
+        const { missing } = held(each) ?? {};
+        return {
+          image,
+          path: disk.devicePath,
+          isBlockDevice: statSync(disk.devicePath).isBlockDevice(),
+          ...(missing === undefined ? {} : { missing }),
+        };
+      }),
       openSystem: (disks) => machine.openRestoredSystem(disks),
       stageFirstBoot: (system, staged) =>
         stageFirstBoot(system, staged, (name) => machine.readFirstBootFile(name)),

@@ -13,6 +13,7 @@ import { parseImageRef } from '#images/format/image-name.ts';
 import { resolveImage } from '#images/stores/image-folder.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
+import { readStationWindows } from '#runtime/hooks/windows/station-windows.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
@@ -106,7 +107,22 @@ async function importDisks(
 ): Promise<CapturedImage> {
   const sources = [];
   for (const file of files) sources.push(await inspectVirtualDisk(file, format));
-  return importImage({ ...shared, sources, slots: diskSlot ?? [], acceptSize: acceptSize ?? false });
+  return importImage({
+    ...shared,
+    sources,
+    slots: diskSlot ?? [],
+    acceptSize: acceptSize ?? false,
+    readWindows,
+  });
+}
+
+/** The same facts as of a capture: a domain controller that came in as a file is one, too. */
+async function readWindows(paths: readonly string[]) {
+  const { windows, warning } = await readStationWindows(
+    paths.map((path) => ({ path, isBlockDevice: false })),
+  );
+  if (warning !== undefined) console.error(`${warning}.`);
+  return windows;
 }
 
 async function importOnto(

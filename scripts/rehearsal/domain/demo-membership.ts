@@ -1,39 +1,60 @@
 import { existsSync } from 'node:fs';
-import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { runTool } from '#base/run-tool.ts';
+import { removeOtherLanguages } from '#scripts/runtime/small-icu.ts';
 import { sharedLibraries } from '#scripts/runtime/tool-files.ts';
 import { resolvConf } from '../lab-network.ts';
 import { memberConfiguration } from './lab-member.ts';
 import { controllerAddress, labDomain, labRealm, type SambaHost } from './samba-host.ts';
 
 /**
- * Membership of the demo station in the lab's domain. Another computer of the lab joins under the station's name while
- * the station is switched off; what the join wrote is then laid onto the station's disk.
+ * Membership of the demo station in the lab's domain, laid onto its mounted root file system while it is switched off.
+ * Another computer of the lab has joined under the station's name; what the join wrote becomes the station's.
  */
-const debugfs = { command: 'debugfs', debianPackage: 'e2fsprogs' };
 const net = '/usr/bin/net';
+/** Debian's own places of a member's secrets, below the root and in a host's folder of the lab. */
+export const stationSecrets = 'var/lib/samba/private/secrets.tdb';
+export const secretsOf = (host: SambaHost): string =>
+  path.join(host.directory, 'lib', 'private', 'secrets.tdb');
 
-/** While the station is built: Samba's `net`, and no more of Samba. */
+const folders = [
+  ...['etc/samba', 'var/lib/samba/private', 'var/cache/samba', 'var/log/samba'],
+  // Empty: `net` only looks for it.
+  'usr/lib/x86_64-linux-gnu/samba/ldb',
+];
+
+/** Samba's `net`, and no more of Samba: nothing of it runs unless it is called. */
 export async function installDomainTools(root: string): Promise<void> {
   for (const file of [net, ...(await sharedLibraries([net]))]) {
     const target = path.join(root, file);
     // Of the same release: what the station's own packages have put there stays.
     if (existsSync(target)) continue;
     await mkdir(path.dirname(target), { recursive: true });
-    await copyFile(file, target);
+    if (path.basename(file).startsWith('libicudata.so')) await copyInEnglish(file, target);
+    else await copyFile(file, target);
   }
-  for (const folder of [
-    'etc/samba',
-    'var/lib/samba/private',
-    'var/cache/samba',
-    'var/log/samba',
-    'run/samba',
-  ]) {
-    await mkdir(path.join(root, folder), { recursive: true });
-  }
+  for (const folder of folders) await mkdir(path.join(root, folder), { recursive: true });
+  // As Debian's package does.
+  await writeFile(path.join(root, 'usr/lib/tmpfiles.d/samba.conf'), 'd /run/samba 0755 root root -\n');
   await writeFile(path.join(root, 'etc/krb5.conf'), krb5Configuration);
+}
+
+/** 30 of the 78 MB are the texts of all languages (ICU): every byte less is captured once and restored twice. */
+async function copyInEnglish(icuData: string, target: string): Promise<void> {
+  const work = await mkdtemp(path.join(tmpdir(), 'rekindle-icu-'));
+  try {
+    const copy = path.join(work, path.basename(icuData));
+    await copyFile(icuData, copy);
+    await removeOtherLanguages(copy, work);
+    // It keeps its size: what is zero now becomes a hole.
+    await runTool(`copying ${copy}`, { command: 'cp', debianPackage: 'coreutils' }, [
+      ...['--sparse=always', copy, target],
+    ]);
+  } finally {
+    await rm(work, { recursive: true });
+  }
 }
 
 const krb5Configuration = `[libdefaults]
@@ -41,42 +62,12 @@ default_realm = ${labRealm}
 rdns = false
 `;
 
-/** Where the station's root file system begins, on a disk file that no machine has open. */
-export interface SystemPartition {
-  readonly disk: string;
-  readonly firstByte: number;
-}
-
-/** Lays what `net ads join` wrote on `member` onto the station's root file system (ext4, cleanly unmounted). */
-export async function layMembership({ disk, firstByte }: SystemPartition, member: SambaHost): Promise<void> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'rekindle-membership-'));
-  try {
-    await cp(path.join(member.directory, 'lib', 'private', 'secrets.tdb'), path.join(folder, 'secrets.tdb'));
-    await writeFile(path.join(folder, 'smb.conf'), memberConfiguration(member.name));
-    await writeFile(path.join(folder, 'resolv.conf'), resolvConf([controllerAddress], labDomain));
-    const files: readonly (readonly [string, string, string])[] = [
-      ['secrets.tdb', '/var/lib/samba/private/secrets.tdb', '0100600'],
-      ['smb.conf', '/etc/samba/smb.conf', '0100644'],
-      ['resolv.conf', '/etc/resolv.conf', '0100644'],
-    ];
-    const commands = path.join(folder, 'commands');
-    await writeFile(
-      commands,
-      files
-        .flatMap(([file, place, mode]) => [
-          `rm ${place}`,
-          `write ${path.join(folder, file)} ${place}`,
-          `set_inode_field ${place} mode ${mode}`,
-          `set_inode_field ${place} uid 0`,
-          `set_inode_field ${place} gid 0`,
-          '',
-        ])
-        .join('\n'),
-    );
-    await runTool('making the demo station a member of the lab domain', debugfs, [
-      ...['-w', '-f', commands, `${disk}?offset=${firstByte}`],
-    ]);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Makes the station the member that `member` has become with `net ads join`. */
+export async function layMembership(root: string, member: SambaHost): Promise<void> {
+  const secrets = path.join(root, stationSecrets);
+  await copyFile(secretsOf(member), secrets);
+  await chown(secrets, 0, 0);
+  await chmod(secrets, 0o600);
+  await writeFile(path.join(root, 'etc/samba/smb.conf'), memberConfiguration(member.name));
+  await writeFile(path.join(root, 'etc/resolv.conf'), resolvConf([controllerAddress], labDomain));
 }

@@ -9,6 +9,12 @@ export interface StationIdentity {
   readonly domain: string;
   readonly productType: 'WinNT' | 'ServerNT' | 'LanmanNT';
   readonly sqlInstances: readonly string[];
+  /** Of a controller; by DFSR when not said. `FRS to DFSR` was migrated and still has the old service. */
+  readonly sysvol?: 'FRS' | 'FRS to DFSR';
+  /** Of a controller: how often its directory was restored before. */
+  readonly restoreCount?: number;
+  /** Of a controller in which Windows has found a USN rollback. */
+  readonly notWritable?: boolean;
 }
 
 export interface PlacedPartition {
@@ -29,10 +35,8 @@ const filled = (fill: (hive: WritableHive) => void): Buffer => {
 const text = (value: string) => ({ type: 'string', value }) as const;
 const number = (value: number) => ({ type: 'dword', value }) as const;
 
-export function systemHive(
-  { computerName, domain, productType }: StationIdentity,
-  place: PlacedPartition | MbrPlace,
-): Buffer {
+export function systemHive(identity: StationIdentity, place: PlacedPartition | MbrPlace): Buffer {
+  const { computerName, domain, productType } = identity;
   return filled((hive) => {
     hive.write('Select', 'Current', number(1));
     hive.write('Select', 'Default', number(1));
@@ -43,13 +47,26 @@ export function systemHive(
     hive.write(`${set}\\Services\\Tcpip\\Parameters`, 'Hostname', text(computerName.toLowerCase()));
     hive.write(`${set}\\Services\\LanmanServer`, 'Start', number(2));
     hive.write(`${set}\\Services\\LanmanServer`, 'DisplayName', text('Serveur réseau'));
-    if (productType === 'LanmanNT') {
-      const parameters = `${set}\\Services\\NTDS\\Parameters`;
-      hive.write(parameters, 'DSA Database file', text('C:\\Windows\\NTDS\\ntds.dit'));
-      hive.write(parameters, 'DSA Working Directory', text('C:\\Windows\\NTDS'));
-    }
+    if (productType === 'LanmanNT') writeController(hive, set, identity);
     hive.write('MountedDevices', '\\DosDevices\\C:', { type: 'binary', value: mountedDevice(place) });
   });
+}
+
+function writeController(
+  hive: WritableHive,
+  set: string,
+  { sysvol, restoreCount, notWritable }: StationIdentity,
+): void {
+  const parameters = `${set}\\Services\\NTDS\\Parameters`;
+  hive.write(parameters, 'DSA Database file', text('C:\\Windows\\NTDS\\ntds.dit'));
+  hive.write(parameters, 'DSA Working Directory', text('C:\\Windows\\NTDS'));
+  if (restoreCount !== undefined) hive.write(parameters, 'DSA Previous Restore Count', number(restoreCount));
+  if (notWritable === true) hive.write(parameters, 'Dsa Not Writable', number(4));
+  if (sysvol !== undefined) hive.write(`${set}\\Services\\NtFrs`, 'Start', number(2));
+  if (sysvol === 'FRS to DFSR') {
+    const migration = `${set}\\Services\\DFSR\\Parameters\\SysVols\\Migrating SysVols`;
+    hive.write(migration, 'Local State', number(3));
+  }
 }
 
 export function softwareHive({ sqlInstances }: StationIdentity): Buffer {

@@ -13,7 +13,12 @@ export const systemStateSchema = z.discriminatedUnion('from', [
       .describe('System state restored by wbadmin in directory services restore mode.'),
     /** As `wbadmin get versions` writes it: MM/DD/YYYY-HH:MM. */
     version: z.string().regex(/^\d\d\/\d\d\/\d{4}-\d\d:\d\d$/, 'MM/DD/YYYY-HH:MM, as wbadmin writes it'),
-    target: z.string().min(1).max(260).describe('Drive or share that holds the backup.'),
+    target: z
+      .string()
+      .max(260)
+      .regex(/^[ -~]+$/, 'ASCII')
+      .regex(/^[^"%&|<>^!]+$/, 'no character that a batch file takes for its own: " % & | < > ^ !')
+      .describe('Drive or share that holds the backup.'),
   }),
   z.strictObject({
     from: z.literal('restored-from-backup-value'),

@@ -7,10 +7,32 @@
 #                    tried: how often it was started; result.json: it is over
 #   work/            files of the steps, and their current directory
 #   key.inner key.outer   the one-time key as HMAC wants it (RFC 2104: key xor ipad, key xor opad)
+#   over             everything is reported: what is left is to be removed
 
 base=$1
 cd "$base" || exit 1
 umask 077
+
+# A shutdown waits for it. A power cut does not: the unit goes nearly last, so that it comes back here at the next start.
+remove_itself() {
+  trap '' TERM
+  for left in "$base"/*; do
+    case $left in
+    */key.*) ./busybox shred -u -n 1 -z "$left" ;;
+    */agent.sh | */busybox | */over) ;;
+    *) ./busybox rm -rf "$left" ;;
+    esac
+  done
+  ./busybox sync
+  ./busybox rm -f /etc/systemd/system/multi-user.target.wants/rekindle-first-boot.service \
+    /etc/systemd/system/rekindle-first-boot.service
+  # A program may remove its own file. A copy elsewhere might not start: Debian mounts /run with noexec.
+  rest=$base
+  [ "$(./busybox ls -A "${base%/*}")" = "${base##*/}" ] && rest=${base%/*}
+  exec "$base/busybox" rm -rf "$rest"
+}
+
+[ -e over ] && remove_itself
 mkdir -p bin work
 [ -e bin/sh ] || ./busybox --install -s "$base/bin"
 export PATH="$base/bin"
@@ -193,15 +215,8 @@ until send true; do
   pause=$((pause < 60 ? pause * 2 : 60))
 done
 say 'is done here, and removes itself'
-shred -u -n 1 -z key.inner key.outer
 mkdir -p /var/log
 cp "$log" /var/log/rekindle-first-boot.log
-rm -f /etc/systemd/system/multi-user.target.wants/rekindle-first-boot.service \
-  /etc/systemd/system/rekindle-first-boot.service
-# Its name has to begin with busybox for the applets to be found.
-cp busybox /run/busybox-rekindle
-cd /
-/run/busybox-rekindle rm -rf "$base"
-/run/busybox-rekindle rmdir /etc/rekindle 2>/dev/null
-/run/busybox-rekindle sync
-/run/busybox-rekindle rm -f /run/busybox-rekindle
+: >over
+sync
+remove_itself

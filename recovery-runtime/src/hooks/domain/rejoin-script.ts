@@ -35,19 +35,22 @@ exit 0
 
 /**
  * djoin takes the blob in while Windows runs and needs a restart; nltest then changes the machine password and asks
- * the secure channel. The names of the tools are those of Windows 7 and Server 2008 R2 and later.
+ * the secure channel. The names of the tools are those of Windows 7 and Server 2008 R2 and later. Killed between djoin
+ * and `del`, it takes the same blob in again.
  */
 export const windowsRejoinScript = [
   '@echo off',
   `if not exist ${offlineJoinFile} goto verify`,
-  `djoin.exe /requestodj /loadfile "%CD%\\${offlineJoinFile}" /windowspath %SystemRoot% /localos`,
+  `call djoin /requestodj /loadfile "%CD%\\${offlineJoinFile}" /windowspath %SystemRoot% /localos`,
   'if errorlevel 1 exit /b 1',
+  // Overwritten in place where fsutil is (an NTFS of Windows'), deleted in any case.
+  `for %%f in (${offlineJoinFile}) do fsutil file setzerodata offset=0 length=%%~zf %%f >nul 2>&1`,
   `del /f /q ${offlineJoinFile}`,
   `exit /b ${restartRetry}`,
   ':verify',
-  'nltest.exe /sc_change_pwd:%1',
+  'call nltest /sc_change_pwd:%1',
   `if errorlevel 1 exit /b ${retry}`,
-  'nltest.exe /sc_verify:%1',
+  'call nltest /sc_verify:%1',
   `if errorlevel 1 exit /b ${retry}`,
   'exit /b 0',
   '',

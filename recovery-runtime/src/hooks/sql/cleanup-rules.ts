@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { compareVersions, parseProductVersion } from './product-version.ts';
+import { parseProductVersion } from '#contract/pcs7-version.ts';
 
 const version = z.string().refine((text) => parseProductVersion(text) !== undefined, {
   error: 'a PCS 7 version, e.g. "V8.0" or "V8.1 SP1"',
@@ -82,29 +82,3 @@ export const cleanupRules: readonly CleanupRule[] = [
   },
   { priority: 99, state: '%', name: '%', action: 'KEEP', why: 'it is no PCS 7 database' },
 ];
-
-export type VersionGate =
-  /** Management data have to be cleared. */
-  | { readonly kind: 'run' }
-  /** PCS 7 does it itself. */
-  | { readonly kind: 'skip'; readonly why: string }
-  /** Nobody has said that this is right for that version: list, and wait for a person. */
-  | { readonly kind: 'list-only'; readonly why: string };
-
-/** @param text PCS 7 version from the image's manifest or from the operator; undefined when nobody knows it */
-export function gateByVersion(text: string | undefined): VersionGate {
-  const version = text === undefined ? undefined : parseProductVersion(text);
-  if (version === undefined) {
-    return {
-      kind: 'list-only',
-      why: `the PCS 7 version is ${text === undefined ? 'not known' : `"${text}"`}`,
-    };
-  }
-  if (compareVersions(version, { major: 8, minor: 1, servicePack: 1 }) >= 0) {
-    return { kind: 'skip', why: `PCS 7 ${text} clears its management data itself (from V8.1 SP1 on)` };
-  }
-  if (compareVersions(version, { major: 8, minor: 0, servicePack: 0 }) < 0) {
-    return { kind: 'list-only', why: `PCS 7 ${text} is older than V8.0, which the rules were written for` };
-  }
-  return { kind: 'run' };
-}

@@ -53,7 +53,8 @@ SELECT @name AS [name], @action AS [action], @outcome AS [outcome], @done AS [st
 `;
 }
 
-function run(text: string): string[] {
+/** Lines that run one statement about `@name`, and note it in `@done`. `{name}` stands for the name. */
+export function runStatement(text: string): string[] {
   return [
     `SET @statement = N'${text.split('{name}').join("' + QUOTENAME(@name) + N'")}';`,
     "SET @done = @done + @statement + N'; ';",
@@ -64,17 +65,19 @@ function run(text: string): string[] {
 /** Detaching needs the database for itself; a suspect one has to be made readable first (sp_detach_db). */
 function detachSteps(state: string): string[] {
   return [
-    ...(state === 'SUSPECT' ? run('ALTER DATABASE {name} SET EMERGENCY') : []),
-    ...(state === 'OFFLINE' ? [] : run('ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE')),
+    ...(state === 'SUSPECT' ? runStatement('ALTER DATABASE {name} SET EMERGENCY') : []),
+    ...(state === 'OFFLINE'
+      ? []
+      : runStatement('ALTER DATABASE {name} SET SINGLE_USER WITH ROLLBACK IMMEDIATE')),
     "SET @done = @done + N'sp_detach_db ' + QUOTENAME(@name);",
     "EXEC master.dbo.sp_detach_db @dbname = @name, @skipchecks = N'true';",
   ];
 }
 
 function dropSteps(): string[] {
-  return run('DROP DATABASE {name}');
+  return runStatement('DROP DATABASE {name}');
 }
 
-function quoteText(text: string): string {
+export function quoteText(text: string): string {
   return text.replaceAll("'", "''");
 }

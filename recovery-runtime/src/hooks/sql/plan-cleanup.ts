@@ -1,13 +1,12 @@
 import {
-  type CleanupAction,
-  type CleanupRule,
-  cleanupRules,
+  compareVersions,
   gateByVersion,
+  parseProductVersion,
   type VersionGate,
-} from './cleanup-rules.ts';
+} from '#contract/pcs7-version.ts';
+import { type CleanupAction, type CleanupRule, cleanupRules } from './cleanup-rules.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { matchesPattern } from './name-pattern.ts';
-import { compareVersions, parseProductVersion } from './product-version.ts';
 
 export interface PlannedDatabase {
   readonly database: DatabaseFacts;
@@ -27,15 +26,21 @@ export function planCleanup(
   productVersion: string | undefined,
   rules: readonly CleanupRule[] = cleanupRules,
 ): CleanupPlan {
-  const inOrder = rules
-    .filter((rule) => countsFor(rule, productVersion))
-    .toSorted((a, b) => a.priority - b.priority);
+  const inOrder = rulesFor(productVersion, rules);
   return {
     gate: gateByVersion(productVersion),
     databases: databases
       .toSorted((a, b) => a.databaseId - b.databaseId)
       .map((database) => planDatabase(database, inOrder)),
   };
+}
+
+/** Those that count for a version, the deciding one first. */
+export function rulesFor(
+  productVersion: string | undefined,
+  rules: readonly CleanupRule[] = cleanupRules,
+): CleanupRule[] {
+  return rules.filter((rule) => countsFor(rule, productVersion)).toSorted((a, b) => a.priority - b.priority);
 }
 
 /** Without a known version every rule is shown; the gate lets none of them act. */

@@ -99,6 +99,11 @@ async function openSystem(located: Found, first: MountedVolume): Promise<OpenWin
       controlSet,
       facts: installation.facts,
       remarks: first.remarks,
+      async readHive(name, look) {
+        const stored = hiveFile(name);
+        using opened = openHive((await readStoredHive(stored)).hive, stored.name);
+        return look(opened);
+      },
       changeHive: async (name, patch) => changeStoredHive(hiveFile(name), patch),
       missingInHive: async (name, patch) => missingInStoredHive(hiveFile(name), patch),
       loader,

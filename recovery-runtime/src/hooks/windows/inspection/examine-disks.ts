@@ -3,6 +3,7 @@ import { openDisk } from '#images/block-device/disk-handle.ts';
 import { type NtfsCondition, readNtfsCondition } from '#images/capture/ntfs/ntfs-state.ts';
 import { parseGptCopy } from '#images/format/partition-table/gpt.ts';
 import { type Partition, parsePartitionTable } from '#images/format/partition-table/partition-table.ts';
+import { withPieces } from '../../../restore/held-back.ts';
 import { type BootStore, readBootStore } from '../boot/boot-store.ts';
 import { fatFiles } from '../boot/fat-files.ts';
 import { hiveInBootPartition, hiveOnVolume } from '../registry/hive-locations.ts';
@@ -49,7 +50,8 @@ export async function examineDisks(disks: readonly DiskPath[], sectorBytes?: num
 }
 
 function examineTable(disk: DiskPath, sectorBytes: number | undefined): Omit<DiskEvidence, 'volumes'> {
-  const handle = openDisk(disk.path, sectorBytes === undefined ? {} : { sectorBytes });
+  const opened = openDisk(disk.path, sectorBytes === undefined ? {} : { sectorBytes });
+  const handle = withPieces(opened, disk.missing ?? []);
   try {
     const table = parsePartitionTable(handle);
     const lastLba = Math.floor(handle.sizeBytes / handle.sectorBytes) - 1;
@@ -59,7 +61,7 @@ function examineTable(disk: DiskPath, sectorBytes: number | undefined): Omit<Dis
         : null;
     return { disk, sizeBytes: handle.sizeBytes, sectorBytes: handle.sectorBytes, table, gpt };
   } finally {
-    handle.close();
+    opened.close();
   }
 }
 

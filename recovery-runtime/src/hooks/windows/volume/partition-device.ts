@@ -3,6 +3,7 @@ import { RekindleError } from '#base/errors.ts';
 import { callTool, type Tool } from '#base/run-tool.ts';
 import { findPartitionNode } from '#images/capture/partition-node.ts';
 import type { Partition } from '#images/format/partition-table/partition-table.ts';
+import type { Piece } from '../../../restore/held-back.ts';
 
 const losetup: Tool = { command: 'losetup', debianPackage: 'util-linux' };
 const blockdev: Tool = { command: 'blockdev', debianPackage: 'util-linux' };
@@ -15,18 +16,20 @@ export interface PartitionDevice extends AsyncDisposable {
 export interface DiskPath {
   readonly path: string;
   readonly isBlockDevice: boolean;
+  /** Blocks that are not on the disk yet (restore/restore-disk.ts), its table among them: the kernel knows none. */
+  readonly missing?: readonly Piece[];
 }
 
 /**
  * The kernel's own node, after it has looked at the table again (a restore has written another one); a loop device
- * on a disk file, and on a kernel that does not know the table.
+ * on a disk file, on a kernel that does not know the table, and while the disk has none.
  */
 export async function attachPartition(
   disk: DiskPath,
   partition: Partition,
   access: 'read' | 'write',
 ): Promise<PartitionDevice> {
-  if (disk.isBlockDevice) {
+  if (disk.isBlockDevice && disk.missing === undefined) {
     const node = findPartitionNode(disk.path, partition) ?? (await lookAgain(disk.path, partition));
     if (node !== null) return { node, async [Symbol.asyncDispose]() {} };
   }

@@ -1,0 +1,102 @@
+import { soleController } from '#contract/domain-files.ts';
+import type { HookResult } from '#contract/hook-result.ts';
+import type { HookWork, Precondition } from '#contract/hook-work.ts';
+import type { OfflineContext, OfflineHook } from '../offline-hook.ts';
+import type { WindowsSystem } from '../restored-system.ts';
+import {
+  controllerRetrySeconds,
+  controllerStepFile,
+  controllerTries,
+  formatControllerStep,
+  wbadminSeconds,
+} from './controller-step.ts';
+import { controllerEvidence, judgeControllerImage, verdictOf } from './judge-controller-image.ts';
+import { type ControllerChange, planController } from './plan-controller.ts';
+import { readController } from './read-controller.ts';
+
+type Context = OfflineContext<'domain-controller'>;
+
+/**
+ * Before a controller that has partners starts: its disk is changed so that it never comes up normally with the
+ * update sequence numbers of its image. Read back after an unmount; what Windows makes of it, only Windows shows.
+ */
+const offline: HookWork<Context, ControllerChange> = {
+  async precondition({ hook, manifest, earlier, system }) {
+    if (verdictOf({ hook, earlier }) === soleController)
+      return { kind: 'skip', reason: 'It is the only controller of its forest: nothing can roll back.' };
+    if (system.kind !== 'windows') {
+      return refuse(
+        `The registry of the domain controller cannot be reached: ${
+          system.kind === 'linux' ? 'the restored system is a Linux' : system.reason
+        }.`,
+      );
+    }
+    const hive = await readController(system);
+    const judged = judgeControllerImage({ hook, manifest, earlier, windows: system.facts, hive });
+    if (judged.kind === 'refuse') return { ...judged, evidence: controllerEvidence(hive) };
+    if (judged.kind === 'ready' && hook.systemState.from === 'backup' && system.loader === null)
+      return refuse('No boot store says what starts it: directory services restore mode cannot be set.');
+    return judged;
+  },
+  async plan({ hook, system }) {
+    const windows = windowsOf(system);
+    const hive = await readController(windows);
+    const { controlSet } = windows;
+    const planned = planController(hook.systemState, hive, {
+      controlSet,
+      loader: windows.loader?.identifier ?? null,
+    });
+    const evidence = [...controllerEvidence(hive), { name: 'control set', value: controlSet }];
+    return { planned, lines: planned.lines, evidence };
+  },
+  async apply({ hook, system, stage }, { system: hive, bootStore }) {
+    const windows = windowsOf(system);
+    if (hive.length > 0) await windows.changeHive('SYSTEM', hive);
+    if (bootStore.length > 0) await windows.changeBootStore(bootStore);
+    await windows.remount();
+    stage.addFile({
+      name: controllerStepFile,
+      bytes: Buffer.from(formatControllerStep(hook.systemState)),
+      executable: true,
+    });
+    stage.addStep({
+      command: controllerStepFile,
+      retrySeconds: controllerRetrySeconds,
+      tries: controllerTries,
+      ...(hook.systemState.from === 'backup' ? { timeoutSeconds: wbadminSeconds } : {}),
+    });
+  },
+  async verify({ hook, system }, { system: hive, bootStore }) {
+    const windows = windowsOf(system);
+    const missing = [
+      ...(hive.length > 0 ? await windows.missingInHive('SYSTEM', hive) : []),
+      ...(bootStore.length > 0 ? await windows.missingInBootStore(bootStore) : []),
+    ];
+    const evidence = missing.map((value) => ({ name: 'missing', value }));
+    if (missing.length === 0) return { result: seenOf(hook.systemState.from), evidence };
+    const sentence = `Read back, its disk lacks ${missing.join(', ')}.`;
+    return { result: { outcome: 'failed', sentence, next: doNotStart }, evidence };
+  },
+};
+
+export const domainController: OfflineHook<'domain-controller'> = { kind: 'domain-controller', offline };
+
+const doNotStart =
+  'Do not start this disk: changes would be lost (USN rollback). Start the restore again, or install a new controller beside the living ones.';
+
+const refuse = (sentence: string): Precondition => ({ kind: 'refuse', sentence, next: doNotStart });
+
+function seenOf(from: Context['hook']['systemState']['from']): HookResult {
+  return {
+    outcome: 'staged',
+    sentence:
+      from === 'backup'
+        ? 'It starts in directory services restore mode only, as its boot store says; wbadmin restores its state there.'
+        : '"Database restored from backup" stands in its registry; event 1109 after its first start shows that Windows has obeyed.',
+  };
+}
+
+function windowsOf(system: Context['system']): WindowsSystem {
+  if (system.kind === 'windows') return system;
+  throw new RangeError('the precondition let through a system that is no Windows');
+}

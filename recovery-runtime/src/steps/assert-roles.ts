@@ -1,0 +1,48 @@
+import { RekindleError } from '#base/errors.ts';
+import { soleController, verdictEvidence } from '#contract/domain-files.ts';
+import type { HookPlan } from '#contract/hook.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
+import type { ImageManifest } from '#images/format/image-manifest.ts';
+
+/**
+ * The plan's schema refuses a domain controller without its hook; an image that was taken as one's while the station
+ * is registered as something else is a contradiction that a person has to resolve.
+ */
+export function assertRole(plan: HookPlan, { stationRole, station }: ImageManifest): void {
+  const contradicts = (stationRole === 'domain-controller') !== (plan.stationRole === 'domain-controller');
+  if (!contradicts) return;
+  throw new RekindleError('verification-failed', `comparing the role of ${station} with its image's`, {
+    cause: new Error(`the image is a ${stationRole}'s, the station is registered as ${plan.stationRole}`),
+    next: 'Find out what the station is; a domain controller is never started from an image alone.',
+  });
+}
+
+/**
+ * Before the first write: a controller that needs a new invocationId is restored only where its disk can be changed
+ * before it starts. The only controller of a forest needs none.
+ */
+export function assertControllerState(
+  plan: HookPlan,
+  records: readonly HookRecord[],
+  { disks }: Pick<ImageManifest, 'disks'>,
+): void {
+  const hook = plan.hooks.find(({ kind }) => kind === 'domain-controller');
+  if (hook === undefined) return;
+  const sole = records.some(
+    ({ hook: id, evidence }) =>
+      id === hook.id &&
+      evidence.some(({ name, value }) => name === verdictEvidence && value === soleController),
+  );
+  if (sole) return;
+  const systems = disks.flatMap(({ volumes }) => volumes.filter(({ role }) => role === 'system'));
+  if (systems.some(({ fileSystem }) => fileSystem === 'ntfs')) return;
+  const found = [...new Set(systems.map(({ fileSystem }) => fileSystem ?? 'no known file system'))].join(
+    ', ',
+  );
+  throw new RekindleError('failed-hooks', `preparing the restore of the domain controller ${plan.station}`, {
+    cause: new Error(
+      `its registry cannot be changed before it starts: no system volume of the image is an open NTFS (${found || 'there is none'})`,
+    ),
+    next: 'Install a new domain controller beside the living ones, or restore its system state with its own backup.',
+  });
+}

@@ -1,0 +1,134 @@
+import fs from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { workerEntries } from '#base/worker-threads.ts';
+import { buildDriverPack } from '#driver-packs/build-driver-pack.ts';
+import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { formatPublicKey } from '#images/format/minisign.ts';
+import { demoStationHardware } from '#scripts/rehearsal/demo-station/hardware.ts';
+import { type EmulatedMachine, startMachine } from '#scripts/rehearsal/emulated-machine.ts';
+import {
+  buildWindowsStation,
+  stationDisk,
+} from '#scripts/rehearsal/windows-station/build-windows-station.ts';
+import { buildRuntime } from '#scripts/runtime/build-runtime.ts';
+import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { controllerName, controllerStation } from '#test/support/controller-station.ts';
+import { MiB, makeBlankDisk, readAt, run } from '#test/support/restore-demo-disk.ts';
+import { somePassport } from '#test/support/some-passport.ts';
+import { config, hiveSays, inVolume } from '#test/support/windows-disk.ts';
+
+/**
+ * A domain controller of Windows' shape in the runtime as it is built: libhivex by koffi, ntfs-3g, mtools and loop
+ * devices work inside it, and what they have done is read outside (test/support/controller-probe.ts). One boot.
+ */
+
+const ahci = { id: '8086:2922', subsystem: '1af4:1100', pciClass: '010601' };
+const wwn = 0x3000_0000_0077_0021n;
+
+async function boot(directory: string, disk: string, store: string): Promise<EmulatedMachine> {
+  const runtime = await buildRuntime({
+    cacheDirectory: '.rekindle/cache',
+    fast: true,
+    entry: 'test/support/controller-probe.ts',
+    workers: workerEntries,
+  });
+  const pack = await buildDriverPack({
+    passport: {
+      ...somePassport(),
+      networkCards: [],
+      storageControllers: [{ slot: '0000:00:1f.2', mode: 'ahci', ...ahci }],
+      modaliases: [],
+    },
+    station: controllerName,
+    kernel: runtime.kernel,
+    output: path.join(directory, 'pack'),
+  });
+  const initrd = path.join(directory, 'initrd');
+  const parts = [runtime.initrd.path, pack.file.path].map((file) => readFile(file));
+  await writeFile(initrd, Buffer.concat(await Promise.all(parts)));
+  const sata = (file: string, serial: string, name: bigint) =>
+    ({ kind: 'sata', file, format: 'raw', model: 'REKINDLE LAB DISK', serial, wwn: name }) as const;
+  return await startMachine({
+    name: 'windows-station',
+    hardware: {
+      ...demoStationHardware({ disk }),
+      nics: [],
+      disks: [sata(disk, 'DC-DISK-0001', wwn), sata(store, 'STORE-0001', wwn + 1n)],
+    },
+    firmware: { kind: 'bios' },
+    bootFrom: 'disk',
+    onReboot: 'stop',
+    directory,
+    directKernel: {
+      kernel: runtime.vmlinuz,
+      initrd,
+      commandLine: 'console=ttyS0,115200 quiet no_timer_check',
+    },
+  });
+}
+
+/** The controller's image in a file system of its own, as a disk. */
+async function makeStore(directory: string, station: string): Promise<string> {
+  const store = path.join(directory, 'store');
+  fs.mkdirSync(store);
+  const passportDisk = somePassportDisk(stationDisk.sizeBytes, {
+    model: 'REKINDLE LAB DISK',
+    serial: 'DC-DISK-0001',
+    wwn: `naa.${wwn.toString(16)}`,
+  });
+  await captureImageOf(store, [{ path: station, passportDisk }], {
+    station: stationNameSchema.parse(controllerName),
+    computerName: controllerName,
+    stationRole: 'domain-controller',
+  });
+  fs.writeFileSync(path.join(store, 'site.pub'), formatPublicKey(captureKey));
+  const disk = makeBlankDisk(path.join(directory, 'store.raw'), 64 * MiB);
+  run('mkfs.ext4', '-q', '-F', '-d', store, disk);
+  return disk;
+}
+
+test('a controller is restored, changed and inspected in the built runtime; its disk is read outside', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'windows-station-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const original = path.join(directory, 'original.raw');
+  await buildWindowsStation(original, controllerStation());
+  const store = await makeStore(directory, original);
+  const disk = makeBlankDisk(path.join(directory, 'disk.raw'), stationDisk.sizeBytes);
+
+  await using machine = await boot(directory, disk, store);
+  const outcome = async (name: string) => {
+    const [, found, value] = await machine.console.waitFor(new RegExp(`probe (${name}|broken) (.*)\\n`), {
+      timeoutSeconds: 180,
+    });
+    if (found !== name) throw new Error(value);
+    return JSON.parse(value ?? 'null');
+  };
+  const { steps, hooks, disks, why } = await outcome('recovered');
+  expect(why).toBeUndefined();
+  expect(steps.slice(-4)).toEqual(['apply-hooks', 'finish-disks', 'repair-boot-entries', 'inspect-windows']);
+  // Shows the findings when it fails.
+  expect(hooks.filter((each: { result: { outcome: string } }) => each.result.outcome === 'failed')).toEqual(
+    [],
+  );
+  expect(hooks).toMatchObject([
+    { hook: 'state', result: { outcome: 'staged' } },
+    { hook: 'inspection', result: { outcome: 'done' } },
+  ]);
+  expect(disks).toMatchObject([{ serial: 'DC-DISK-0001' }]);
+  // Nothing is left mounted or attached.
+  expect(await outcome('end')).toEqual({ loops: '', mounts: '0' });
+  await machine.waitForEnd({ timeoutSeconds: 60 });
+
+  const read = (file: string, name: string) =>
+    inVolume(file, stationDisk.windows, (root) => fs.readFileSync(`${root}/${config}/${name}`));
+  const parameters = 'ControlSet001\\Services\\NTDS\\Parameters';
+  expect(hiveSays(read(disk, 'SYSTEM'), parameters, 'Database restored from backup')).toBe('1');
+  expect(hiveSays(read(disk, 'SYSTEM'), parameters, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
+  expect(read(disk, 'SYSTEM.rekindle-original')).toEqual(read(original, 'SYSTEM'));
+  expect(run('sgdisk', '--verify', disk)).toContain('No problems found');
+  const { startByte, sizeBytes } = stationDisk.esp;
+  expect(readAt(disk, startByte, sizeBytes)).toEqual(readAt(original, startByte, sizeBytes));
+});

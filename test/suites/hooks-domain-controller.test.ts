@@ -1,0 +1,231 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
+import type { HookRecord } from '#contract/hook-result.ts';
+import type { ImageManifest } from '#images/format/image-manifest.ts';
+import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
+import { runOfflineHooks } from '#runtime/hooks/run-offline-hooks.ts';
+import { assertControllerState } from '#runtime/steps/assert-roles.ts';
+import {
+  buildWindowsStation,
+  defaultLoader,
+  placeOf,
+  stationDisk,
+} from '#scripts/rehearsal/windows-station/build-windows-station.ts';
+import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
+import {
+  controllerIdentity,
+  controllerName,
+  controllerPlan,
+  controllerPreflight,
+  controllerStation,
+  lastResort,
+  wbadminBackup,
+} from '#test/support/controller-station.ts';
+import { makeTemporaryFolder, run } from '#test/support/restore-demo-disk.ts';
+import { config, esp, hiveSays, inVolume, readFromEsp, writeFiles } from '#test/support/windows-disk.ts';
+
+/** The disk of a domain controller before its first start: real NTFS, real hives, read back by hivexget. */
+
+const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
+const flags = 'ControlSet001\\Services\\NtFrs\\Parameters\\Backup/Restore\\Process at Startup';
+let folder: ReturnType<typeof makeTemporaryFolder>;
+let disk: string;
+/** What the last run handed on to the first boot. */
+let staged: unknown;
+
+beforeAll(async () => {
+  folder = makeTemporaryFolder();
+  await buildWindowsStation(path.join(folder.path, 'good.img'), controllerStation());
+}, 300_000);
+afterAll(() => folder[Symbol.dispose]());
+
+async function controller(hive?: Uint8Array): Promise<void> {
+  disk = path.join(folder.path, 'station.img');
+  fs.rmSync(disk, { force: true });
+  run('cp', '--sparse=always', path.join(folder.path, 'good.img'), disk);
+  if (hive !== undefined) await writeFiles(disk, stationDisk.windows, { [`${config}/SYSTEM`]: hive });
+}
+
+const image = {
+  station: controllerName,
+  computerName: controllerName,
+  stationRole: 'domain-controller',
+  disks: [{ volumes: [{ role: 'system', fileSystem: 'ntfs' }] }],
+} as unknown as ImageManifest;
+
+/** What the runtime does after the restore, with nobody's files and nothing staged. */
+async function applied(
+  systemState: DomainController['systemState'] = lastResort,
+  { manifest = image, verdict = 'state-hook-required' } = {},
+): Promise<HookRecord> {
+  const [record, ...more] = await runOfflineHooks({
+    plan: controllerPlan(systemState),
+    jobId: '00000000-0000-4000-8000-000000000000',
+    ref: `${controllerName}@2026-11-27T02:00:00Z`,
+    manifest,
+    earlier: [controllerPreflight(verdict)],
+    material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
+    disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
+    openSystem: openRestoredSystem,
+    stageFirstBoot: async (_, { plan, files }) => {
+      staged = { steps: plan.steps, files: files.map(({ name }) => name) };
+    },
+    say: () => {},
+    now: () => new Date(),
+  });
+  if (record === undefined || more.length > 0) throw new Error('one hook, one record');
+  return record;
+}
+
+const systemHiveNow = (): Buffer =>
+  inVolume(disk, stationDisk.windows, (root) => fs.readFileSync(`${root}/${config}/SYSTEM`));
+const evidenceOf = ({ evidence }: HookRecord) =>
+  Object.fromEntries(evidence.map(({ name, value }) => [name, value]));
+
+describe('without a system-state backup', () => {
+  test('the registry says "restored from backup", once and twice, and keeps the rest; SYSVOL by DFSR is a person’s', async () => {
+    await controller();
+    const record = await applied();
+    expect(record.result).toMatchObject({
+      outcome: 'staged',
+      sentence: expect.stringMatching(/event 1109/),
+    });
+    expect(evidenceOf(record)).toMatchObject({
+      'directory database': 'C:\\Windows\\NTDS\\ntds.dit',
+      'DSA Previous Restore Count before': '0',
+      'SYSVOL is replicated by': 'DFSR',
+      'control set': 'ControlSet001',
+    });
+    expect(record.plan).toContainEqual({
+      kind: 'needs-person',
+      sentence: expect.stringContaining('msDFSR-Enabled'),
+    });
+    const once = systemHiveNow();
+    expect(hiveSays(once, directory, 'Database restored from backup')).toBe('1');
+    expect(hiveSays(once, directory, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
+    expect(() => hiveSays(once, directory, 'DSA Previous Restore Count')).toThrow();
+    expect((await applied()).result.outcome).toBe('staged');
+    expect(systemHiveNow()).toEqual(once);
+    expect(staged).toMatchObject({
+      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 300 }],
+      files: ['domain-controller.cmd'],
+    });
+  });
+
+  test('FRS is told to take SYSVOL from a partner, unless DFSR has taken over', async () => {
+    const place = placeOf(stationDisk.windows);
+    await controller(systemHive({ ...controllerIdentity, sysvol: 'FRS', restoreCount: 2 }, place));
+    expect(evidenceOf(await applied())).toMatchObject({
+      'SYSVOL is replicated by': 'FRS',
+      'DSA Previous Restore Count before': '2',
+    });
+    expect(hiveSays(systemHiveNow(), flags, 'BurFlags')).toBe(String(0xd2));
+    await controller(systemHive({ ...controllerIdentity, sysvol: 'FRS to DFSR' }, place));
+    expect(evidenceOf(await applied())).toMatchObject({ 'SYSVOL is replicated by': 'DFSR' });
+    expect(() => hiveSays(systemHiveNow(), flags, 'BurFlags')).toThrow();
+  });
+});
+
+test('with a backup it starts in directory services restore mode, and its registry stays', async () => {
+  await controller();
+  const before = systemHiveNow();
+  const record = await applied(wbadminBackup);
+  expect(record.result).toMatchObject({
+    outcome: 'staged',
+    sentence: expect.stringMatching(/restore mode only/),
+  });
+  expect(record.plan.map(({ sentence }) => sentence).join('\n')).toContain(
+    'wbadmin start systemstaterecovery -version:11/20/2026-02:00 -backupTarget:E: -quiet',
+  );
+  expect(systemHiveNow()).toEqual(before);
+  expect(staged).toMatchObject({ steps: [{ timeoutSeconds: 7200 }] });
+  const element = `Objects\\${defaultLoader}\\Elements\\25000080`;
+  // hivexget prints the bytes as they are.
+  expect(hiveSays(readFromEsp(disk, esp.bcd), element, 'Element').charCodeAt(0)).toBe(2);
+});
+
+describe('nothing is changed', () => {
+  const place = placeOf(stationDisk.windows);
+  test.each<[string, () => Promise<HookRecord>, RegExp]>([
+    [
+      'on a server that is no controller',
+      async () => {
+        await controller(systemHive({ ...controllerIdentity, productType: 'ServerNT' }, place));
+        return applied();
+      },
+      /its registry says that it is a server/,
+    ],
+    [
+      'on another controller',
+      async () => {
+        await controller(systemHive({ ...controllerIdentity, computerName: 'DC-9' }, place));
+        return applied();
+      },
+      /its registry is that of DC-9/,
+    ],
+    [
+      'when the manifest says server',
+      async () => {
+        await controller();
+        return applied(lastResort, { manifest: { ...image, stationRole: 'server' } });
+      },
+      /the image's manifest says that it is a server's/,
+    ],
+    [
+      'when the directory was not asked',
+      async () => {
+        await controller();
+        return applied(lastResort, { verdict: 'no-controller' });
+      },
+      /the directory was not asked/,
+    ],
+    [
+      'where the directory says that there are others',
+      async () => {
+        await controller();
+        return applied({ from: 'only-controller-of-forest' });
+      },
+      /the directory says otherwise/,
+    ],
+    [
+      'where Windows had seen a rollback',
+      async () => {
+        await controller(systemHive({ ...controllerIdentity, notWritable: true }, place));
+        return applied();
+      },
+      /Dsa Not Writable/,
+    ],
+  ])('%s: the sentence says why, and not to start the disk', async (_, attempt, why) => {
+    const { result } = await attempt();
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      sentence: expect.stringMatching(why),
+      next: expect.stringMatching(/^Do not start this disk/),
+    });
+    expect(() => hiveSays(systemHiveNow(), directory, 'Database restored from backup')).toThrow();
+  });
+
+  test('on the only controller of its forest', async () => {
+    await controller();
+    const before = systemHiveNow();
+    const { result } = await applied(lastResort, { verdict: 'sole-controller' });
+    expect(result.outcome).toBe('skipped');
+    expect(systemHiveNow()).toEqual(before);
+  });
+});
+
+test('a plan is let through where the registry can be changed, and refused before the first write where not', () => {
+  const records = [controllerPreflight()];
+  const imageWith = (fileSystem: string) =>
+    ({ disks: [{ volumes: [{ role: 'system', fileSystem }] }] }) as unknown as ImageManifest;
+  expect(() => assertControllerState(controllerPlan(), records, imageWith('ntfs'))).not.toThrow();
+  for (const fileSystem of ['ext4', 'BitLocker']) {
+    expect(() => assertControllerState(controllerPlan(), records, imageWith(fileSystem))).toThrow(
+      `preparing the restore of the domain controller ${controllerName}`,
+    );
+    const sole = [controllerPreflight('sole-controller')];
+    expect(() => assertControllerState(controllerPlan(), sole, imageWith(fileSystem))).not.toThrow();
+  }
+});

@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { formatImageName } from '#images/format/image-name.ts';
+import { formatPublicKey } from '#images/format/minisign.ts';
+import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
+import { exitCodeOfEnding } from '#runtime/engine/findings.ts';
+import {
+  buildWindowsStation,
+  placeOf,
+  stationDisk,
+} from '#scripts/rehearsal/windows-station/build-windows-station.ts';
+import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
+import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { controllerIdentity, controllerName, controllerStation } from '#test/support/controller-station.ts';
+import { attachLoop } from '#test/support/loop-device.ts';
+import { type ControllerRecovery, recoverController } from '#test/support/recover-controller.ts';
+import { makeBlankDisk, makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
+import { config, hiveSays, inVolume, writeFiles } from '#test/support/windows-disk.ts';
+
+/**
+ * A domain controller never starts between the restore and its offline hook: the disk has no first blocks until the
+ * hook has succeeded. On loop devices, by the runtime's own steps, with a process killed in between.
+ */
+
+const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
+let folder: ReturnType<typeof makeTemporaryFolder>;
+const inFolder = (name: string): string => path.join(folder.path, name);
+
+/** Captures a disk as the controller's image. */
+async function capture(disk: string): Promise<Omit<ControllerRecovery, 'device'>> {
+  const passportDisk = somePassportDisk(stationDisk.sizeBytes);
+  const store = `${disk}.store`;
+  fs.mkdirSync(store);
+  const { name } = await captureImageOf(store, [{ path: disk, passportDisk }], {
+    station: stationNameSchema.parse(controllerName),
+    computerName: controllerName,
+    stationRole: 'domain-controller',
+  });
+  return { store, image: formatImageName(name), publicKey: inFolder('site.pub') };
+}
+
+let good: Omit<ControllerRecovery, 'device'>;
+let contradicting: Omit<ControllerRecovery, 'device'>;
+beforeAll(async () => {
+  folder = makeTemporaryFolder();
+  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(captureKey));
+  await buildWindowsStation(inFolder('good.img'), controllerStation());
+  good = await capture(inFolder('good.img'));
+  run('cp', '--sparse=always', inFolder('good.img'), inFolder('other.img'));
+  const hive = systemHive({ ...controllerIdentity, productType: 'ServerNT' }, placeOf(stationDisk.windows));
+  await writeFiles(inFolder('other.img'), stationDisk.windows, { [`${config}/SYSTEM`]: hive });
+  contradicting = await capture(inFolder('other.img'));
+}, 300_000);
+afterAll(() => folder[Symbol.dispose]());
+
+const restoreCount = (disk: string): string =>
+  hiveSays(
+    inVolume(disk, stationDisk.windows, (root) => fs.readFileSync(`${root}/${config}/SYSTEM`)),
+    directory,
+    'Database restored from backup',
+  );
+const lastBytes = 512 * 33;
+
+/** No firmware finds anything: no boot record, neither table, only the note of an interrupted restore. */
+function expectNoStart(device: string, file: string): void {
+  expect(readAt(file, 0, 4096).equals(Buffer.alloc(4096))).toBe(true);
+  expect(readAt(file, stationDisk.sizeBytes - lastBytes, lastBytes).equals(Buffer.alloc(lastBytes))).toBe(
+    true,
+  );
+  const { table, interrupted } = readTargetDisk(device, true);
+  expect(table.kind).toBe('none');
+  expect(interrupted).not.toBeNull();
+}
+
+test('killed between restore and hook: nothing starts; the next run repeats the hook, then writes the first blocks', async () => {
+  const file = makeBlankDisk(inFolder('target.img'), stationDisk.sizeBytes);
+  using loop = attachLoop(file);
+  const child = spawn(
+    process.execPath,
+    ['test/support/recover-controller-child.ts', loop.path, good.store, good.image, good.publicKey],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const ended = once(child, 'exit');
+  for await (const said of child.stdout) if (String(said).includes('content restored')) break;
+  child.kill('SIGKILL');
+  expect((await ended)[1]).toBe('SIGKILL');
+  expectNoStart(loop.path, file);
+  // What the hook would have changed is on the disk, as the image has it.
+  expect(() => restoreCount(file)).toThrow();
+
+  const { findings, steps, error } = await recoverController({ ...good, device: loop.path });
+  expect(error).toBeUndefined();
+  expect(steps.slice(-5)).toEqual([
+    'restore-disks',
+    'apply-hooks',
+    'finish-disks',
+    'repair-boot-entries',
+    'inspect-windows',
+  ]);
+  expect(restoreCount(file)).toBe('1');
+  expect(findings.hooks.map(({ hook, result }) => [hook, result.outcome])).toEqual([
+    ['state', 'staged'],
+    ['inspection', 'done'],
+  ]);
+  expect(findings.disks).toHaveLength(1);
+  const table = { startByte: 0, sizeBytes: stationDisk.esp.startByte };
+  for (const { startByte, sizeBytes } of [
+    table,
+    { startByte: stationDisk.sizeBytes - lastBytes, sizeBytes: lastBytes },
+  ])
+    expect(readAt(file, startByte, sizeBytes)).toEqual(readAt(inFolder('good.img'), startByte, sizeBytes));
+  expect(run('sgdisk', '--verify', file)).toContain('No problems found');
+});
+
+test('the hook fails: no first blocks, exit code 3, and the report says why and what to do', async () => {
+  const file = makeBlankDisk(inFolder('refused.img'), stationDisk.sizeBytes);
+  using loop = attachLoop(file);
+  const { findings, steps, error } = await recoverController({ ...contradicting, device: loop.path });
+  expect(error).toMatchObject({
+    code: 'failed-hooks',
+    message: `putting the restored system of ${controllerName} right before it starts`,
+    cause: { message: expect.stringContaining('its registry says that it is a server') },
+    next: expect.stringMatching(
+      /^Its disks have no first blocks and do not start\..*start the restore again/,
+    ),
+  });
+  expect(exitCodeOfEnding({ kind: 'failed', error }, findings.hooks)).toBe(3);
+  expect(findings.hooks).toMatchObject([{ hook: 'state', result: { outcome: 'failed' } }]);
+  expect(steps).not.toContain('finish-disks');
+  expectNoStart(loop.path, file);
+});

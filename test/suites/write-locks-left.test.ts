@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
+import { lockDisks, releaseLeftLocks } from '#runtime/block/write-lock.ts';
+import { attachLoop } from '#test/support/loop-device.ts';
+import { MiB, makeBlankDisk, makeTemporaryFolder, run } from '#test/support/restore-demo-disk.ts';
+
+/** The program was killed while it held other disks locked; it starts again in the same boot. */
+
+const folder = makeTemporaryFolder();
+afterAll(() => folder[Symbol.dispose]());
+const blank = (name: string) => makeBlankDisk(path.join(folder.path, name), 4 * MiB);
+const isReadOnly = (device: string): boolean => run('blockdev', '--getro', device).trim() === '1';
+
+test('its locks are taken off, so that every disk can be chosen again; nobody else’s are', async () => {
+  using crashed = attachLoop(blank('crashed.img'));
+  using living = attachLoop(blank('living.img'));
+  using switched = attachLoop(blank('switched.img'));
+  run('blockdev', '--setro', switched.path);
+  const child = spawn(process.execPath, ['test/support/write-lock-child.ts', crashed.path]);
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  expect(JSON.parse(said.toString())).toEqual([path.basename(crashed.path)]);
+  await using lock = await lockDisks({ disks: [living.path], targets: [] });
+  expect(lock.locked).toEqual([path.basename(living.path)]);
+
+  await releaseLeftLocks();
+  expect([crashed, living, switched].map(({ path: device }) => isReadOnly(device))).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await expect(assertDiskFree(crashed.path, [])).rejects.toMatchObject({ code: 'target-unfit' });
+
+  await releaseLeftLocks();
+  expect([crashed, living, switched].map(({ path: device }) => isReadOnly(device))).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  await assertDiskFree(crashed.path, []);
+  // And again: there is nothing left to take off.
+  run('blockdev', '--setro', crashed.path);
+  await releaseLeftLocks();
+  expect(isReadOnly(crashed.path)).toBe(true);
+});
