@@ -21,12 +21,14 @@ export function ipv4(text: string): Ipv4Address {
 
 /** Network byte order. */
 export function ipv4ToBytes(address: Ipv4Address): Uint8Array {
-  return Uint8Array.from(address.split('.'), Number);
+  // Not `Uint8Array.from`: every packet has a dozen addresses, and that was a tenth of the work.
+  const [a, b, c, d] = address.split('.');
+  return Uint8Array.of(Number(a), Number(b), Number(c), Number(d));
 }
 
 /** Reads four bytes at `offset`; the caller has checked that they are there. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4Address {
-  return Array.from(bytes.subarray(offset, offset + 4)).join('.') as Ipv4Address;
+  return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}` as Ipv4Address;
 }
 
 export function ipv4ToNumber(address: Ipv4Address): number {

@@ -37,15 +37,21 @@ export function encodedLength(value: Uint8Array): number {
 
 /** Options with END, values over 255 bytes split into several of the same number (RFC 3396 section 5). */
 export function formatOptions(options: DhcpOptions): Buffer {
-  const parts: Uint8Array[] = [];
+  let length = 1;
+  for (const value of options.values()) length += encodedLength(value);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
   for (const [code, value] of options) {
     let offset = 0;
     do {
       const part = value.subarray(offset, offset + 255);
-      parts.push(Uint8Array.of(code, part.length), part);
+      bytes[at++] = code;
+      bytes[at++] = part.length;
+      bytes.set(part, at);
+      at += part.length;
       offset += part.length;
     } while (offset < value.length);
   }
-  parts.push(Uint8Array.of(optionCode.end));
-  return Buffer.concat(parts);
+  bytes[at] = optionCode.end;
+  return bytes;
 }

@@ -119,8 +119,8 @@ export function formatPacket(packet: DhcpPacket, limits?: ReplyLimits): Buffer {
   const fitted = fitOptions(packet.options, room, limits?.wanted ?? []);
   if (fitted.file !== undefined) head.set(formatOptions(fitted.file), at.file);
   if (fitted.sname !== undefined) head.set(formatOptions(fitted.sname), at.sname);
-  const bytes = Buffer.concat([head, formatOptions(fitted.options)]);
-  return bytes.length >= minimumLength ? bytes : Buffer.concat([bytes], minimumLength);
+  const options = formatOptions(fitted.options);
+  return Buffer.concat([head, options], Math.max(minimumLength, head.length + options.length));
 }
 
 function readOverload(options: DhcpOptions): { file: boolean; sname: boolean } | undefined {
