@@ -53,6 +53,18 @@ export async function clusterBytesOfFat(partition: FatPartition): Promise<number
   return number('sector size') * number('cluster size');
 }
 
+/** What these files, and folders (with a slash at their end) with all that is in them, take. */
+export async function usedBytesOnFat(partition: FatPartition, paths: readonly string[]): Promise<number> {
+  const doing = `measuring what is in the partition at byte ${partition.startByte} of ${partition.disk}`;
+  let clusters = 0;
+  for (const path of paths) {
+    const name = `::/${path.replace(/\/$/, '')}`;
+    const text = await runTool(doing, tool('mdu'), ['-s', '-i', at(partition), name], { env });
+    clusters += Number(/ (\d+)\s*$/.exec(text)?.[1] ?? 0);
+  }
+  return clusters * (await clusterBytesOfFat(partition));
+}
+
 /** Files, and folders with all that is in them. */
 export async function copyOntoFat(partition: FatPartition, files: readonly MediumFile[]): Promise<void> {
   const doing = `writing to the partition at byte ${partition.startByte} of ${partition.disk}`;

@@ -10,6 +10,7 @@ import {
   ticketFile,
 } from '#contract/station-ticket.ts';
 import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
+import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
 import { forgetCache } from '#runtime/restore/forget-cache.ts';
 import {
   clusterBytesOfFat,
@@ -20,6 +21,7 @@ import {
   makeFatFolder,
   removeEmptyFolders,
   removeFromFat,
+  usedBytesOnFat,
 } from './fat-partition.ts';
 import { ownDiskLoaders } from './loaders.ts';
 import type { MediumFile } from './medium-files.ts';
@@ -40,7 +42,7 @@ export async function installMedium(
   const work = await mkdtemp(join(tmpdir(), 'rekindle-install-'));
   const doing = `Installing the recovery of ${order.station} into partition ${target.partition.number} of ${target.disk}`;
   try {
-    await removeInstalled(order.station, target, signer);
+    const old = await findInstalled(order.station, target, signer);
     const { fileSystemUuid } = target;
     const staged = await stageMedium(order, work, {
       fileSystemUuid,
@@ -48,8 +50,12 @@ export async function installMedium(
       onOwnDisk: true,
     });
     const files = [...staged.ticket, ...staged.image, ...staged.files];
-    await assertNothingThere(doing, target, files);
-    await assertRoom(doing, target, files);
+    // Staging an image takes minutes, in which somebody may have mounted it.
+    await assertDiskFree(target.disk, []);
+    await assertNothingThere(doing, target, files, old);
+    await assertRoom(doing, target, files, old);
+    // Only now: whatever was refused above left the station the recovery that it had.
+    await removePaths(target, old);
     await copyOntoFat(target, files);
     await makeFatFolder(target, mediumReports, work);
     await flush(target.disk);
@@ -71,28 +77,39 @@ export async function removeInstalled(
   target: OwnDiskPartition,
   signer: PublicKey,
 ): Promise<boolean> {
+  const installed = await findInstalled(station, target, signer);
+  await removePaths(target, installed);
+  return installed.length > 0;
+}
+
+/** Paths of an earlier installation in the order in which they are to go; none without one. */
+async function findInstalled(
+  station: string,
+  target: OwnDiskPartition,
+  signer: PublicKey,
+): Promise<readonly string[]> {
   const there = await listFat(target);
-  if (!there.includes(ticketFile)) return false;
+  if (!there.includes(ticketFile)) return [];
   const ticket = await readTicket(station, target, signer);
-  const ours = [...ticket.files.map(({ path }) => path), ...ticketPaths];
+  const listed = ticket.files.map(({ path }) => path);
   const store = `${mediumStore}/`;
-  // The ticket goes last: cut off before that, a second run still knows what is ours.
-  await removeFromFat(target, [
-    ...(there.includes(store) ? [store] : []),
-    ...ours.filter((path) => there.includes(path) && path !== ticketFile),
-    ticketFile,
-  ]);
-  const folders = new Set([...ours, `${mediumReports}/x`].flatMap(foldersAbove));
+  // Ticket and signature go last: cut off before that, a second run still knows what is ours.
+  return [store, ...listed, ...ticketPaths].filter((path) => there.includes(path));
+}
+
+async function removePaths(target: OwnDiskPartition, paths: readonly string[]): Promise<void> {
+  if (paths.length === 0) return;
+  await removeFromFat(target, paths);
+  const folders = new Set([...paths, `${mediumReports}/x`].flatMap(foldersAbove));
   await removeEmptyFolders(
     target,
     [...folders].sort((a, b) => b.split('/').length - a.split('/').length),
   );
   await flush(target.disk);
-  return true;
 }
 
 /** Beside the files that the ticket lists (stage-medium.ts). */
-const ticketPaths = [ticketFile, `${ticketFile}.minisig`, 'boot/ticket.img'];
+const ticketPaths = ['boot/ticket.img', `${ticketFile}.minisig`, ticketFile];
 
 function foldersAbove(path: string): string[] {
   const folder = dirname(path);
@@ -135,8 +152,10 @@ async function assertNothingThere(
   doing: string,
   target: OwnDiskPartition,
   files: readonly MediumFile[],
+  old: readonly string[],
 ): Promise<void> {
-  const there = new Set((await listFat(target)).map((path) => path.toLowerCase().replace(/\/$/, '')));
+  const others = (await listFat(target)).filter((path) => !old.includes(path));
+  const there = new Set(others.map((path) => path.toLowerCase().replace(/\/$/, '')));
   const taken = files.map(({ path }) => path).filter((path) => there.has(path.toLowerCase()));
   if (taken.length === 0) return;
   throw new RekindleError('target-unfit', doing, {
@@ -149,9 +168,10 @@ async function assertRoom(
   doing: string,
   target: OwnDiskPartition,
   files: readonly MediumFile[],
+  old: readonly string[],
 ): Promise<void> {
   const needed = await roomOnFat(files, await clusterBytesOfFat(target));
-  const free = await freeBytesOnFat(target);
+  const free = (await freeBytesOnFat(target)) + (await usedBytesOnFat(target, old));
   if (free >= needed) return;
   const mib = (bytes: number): number => Math.ceil(bytes / (1024 * 1024));
   throw new RekindleError('target-unfit', doing, {

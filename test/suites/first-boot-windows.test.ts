@@ -288,3 +288,14 @@ test('the service comes back: the last report arrives, and nothing of the agent 
     ],
   ]);
 });
+
+test('a power cut in its removal: the next start goes on with that, and with nothing else', async () => {
+  await wine.install(path.join(folder.path, 'staged'));
+  const inAgent = (name: string) => path.join(wine.agentFolder, name);
+  for (const name of ['key', 'work', 'steps']) fs.rmSync(inAgent(name), { recursive: true });
+  fs.writeFileSync(inAgent('over'), '.');
+  wine.start();
+  await until('the removal', () => !fs.existsSync(wine.agentFolder));
+  expect(log()).not.toMatch(/first boot of job|stops/);
+  expect((await wine.wine('sc', 'query', 'RekindleFirstBoot')).stdout).not.toMatch(/STATE/);
+});

@@ -150,6 +150,11 @@ describe('refused, and nothing changed', () => {
   };
 
   test('without room', () => refused(() => install({}, 2), /needs \d+ MiB, and \d MiB are free/));
+  test('without room for the next one: the recovery that is there stays', async () => {
+    await install();
+    writeFileSync(at('large.img'), noise('large.img', 60 * MiB));
+    await refused(() => install({ runtime: at('large.img') }), /needs \d+ MiB/);
+  });
   test('without a FAT file system', () => refused(() => install({}, 3), /no FAT file system/));
   test('without such a partition', () => refused(() => install({}, 7), /no such partition/));
 

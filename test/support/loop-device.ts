@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { run } from './restore-demo-disk.ts';
 
 export interface LoopDevice extends Disposable {
@@ -16,6 +17,10 @@ export function attachLoop(
   const path = run('losetup', '--show', '--find', ...options, file).trim();
   // A lock (BLKROSET) of whoever had this device before outlives the file behind it.
   if (!readOnly) run('blockdev', '--setrw', path);
+  // So do partitions, of whoever was killed.
+  const name = path.replace('/dev/', '');
+  if (fs.readdirSync(`/sys/block/${name}`).some((entry) => entry.startsWith(`${name}p`)))
+    dropPartitions(path);
   return { path, [Symbol.dispose]: () => void run('losetup', '--detach', path) };
 }
 

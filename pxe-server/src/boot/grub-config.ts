@@ -31,7 +31,7 @@ export function startLoaderOfDisk(more: readonly string[] = []): string[] {
     `for loader in ${[...installedLoaders, ...more].join(' ')}; do`,
     // A loader is told that it comes from `root`, whatever it is read from, and looks there for the rest of it.
     '  if search --no-floppy --file --set=root $loader; then',
-    '    if chainloader $loader; then boot; fi',
+    '    if chainloader $loader; then echo "Rekindle: $loader of $root"; boot; fi',
     '  fi',
     'done',
     'set root=$before',

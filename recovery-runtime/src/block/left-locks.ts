@@ -23,21 +23,19 @@ export async function forgetLocks(): Promise<void> {
 }
 
 /**
- * Names of devices that are still locked by processes which are gone; their notes are dropped.
- * A device that has another number now is another one.
+ * Gives back what is still locked by processes which are gone. A note is dropped when all of it was given back: killed
+ * in between, the next start goes on. A device that has another number now is another one.
  */
-export async function takeLeftLocks(): Promise<string[]> {
-  const left: string[] = [];
+export async function giveBackLeftLocks(release: (name: string) => Promise<void>): Promise<void> {
   for (const pid of await readdir(folder).catch((): string[] => [])) {
     if (isAlive(Number(pid))) continue;
     for (const line of (await readFile(join(folder, pid), 'utf8')).split('\n').filter(Boolean)) {
       const [name = '', number] = line.split(' ');
       const isLocked = (await readNumber(sysfs, `sys/class/block/${name}/ro`)) === 1;
-      if (isLocked && (await numberOf(name)) === number) left.push(name);
+      if (isLocked && (await numberOf(name)) === number) await release(name);
     }
     await rm(join(folder, pid), { force: true });
   }
-  return left;
 }
 
 const numberOf = async (name: string): Promise<string> =>

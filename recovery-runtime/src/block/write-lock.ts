@@ -6,7 +6,7 @@ import { readNumber } from '../inventory/sysfs.ts';
 import { readSystemUse } from './assert-disk-free.ts';
 import type { BlockDevice } from './block-devices.ts';
 import type { SystemUse } from './disk-uses.ts';
-import { forgetLocks, noteLocks, takeLeftLocks } from './left-locks.ts';
+import { forgetLocks, giveBackLeftLocks, noteLocks } from './left-locks.ts';
 
 /**
  * Write lock (BLKROSET) on everything that a restore is not to write: the kernel itself then refuses it, whoever
@@ -102,9 +102,7 @@ export async function lockDisks(wish: LockWish): Promise<WriteLock> {
 }
 
 /** Gives back what a run of this program that was killed has locked. */
-export async function releaseLeftLocks(): Promise<void> {
-  for (const name of await takeLeftLocks()) await setReadOnly(name, false);
-}
+export const releaseLeftLocks = (): Promise<void> => giveBackLeftLocks((name) => setReadOnly(name, false));
 
 async function setReadOnly(name: string, readOnly: boolean): Promise<void> {
   const path = `/dev/${name.replaceAll('!', '/')}`;

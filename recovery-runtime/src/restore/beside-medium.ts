@@ -1,4 +1,4 @@
-import { type ByteRange, overlaps } from '#images/format/chunk-grid.ts';
+import { type ByteRange, endOf, overlaps } from '#images/format/chunk-grid.ts';
 import type { ImageDisk } from '#images/format/image-manifest.ts';
 import type { RestorePlan, RestoreRefused } from './restore-plan.ts';
 import { chosenNumbers, type RestoreScope } from './restore-scope.ts';
@@ -34,7 +34,7 @@ export function keepMedium(plan: RestorePlan, medium: ByteRange & { readonly num
   return {
     ...plan,
     kept: [
-      ...kept.filter((range) => !overlaps(range, medium)),
+      ...kept.filter((range) => !isInside(range, medium)),
       { kind: 'volume', what, reason: stays, startByte: medium.startByte, sizeBytes: medium.sizeBytes },
     ],
     warnings: [
@@ -49,6 +49,9 @@ export function keepMedium(plan: RestorePlan, medium: ByteRange & { readonly num
 export function refuseBesideMedium(refused: RestoreRefused): RestoreRefused {
   return { ...refused, next: otherWay };
 }
+
+const isInside = (range: ByteRange, outer: ByteRange): boolean =>
+  range.startByte >= outer.startByte && endOf(range) <= endOf(outer);
 
 const stays = 'the recovery was started from this disk';
 const otherWay =

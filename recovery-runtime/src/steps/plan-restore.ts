@@ -72,7 +72,7 @@ async function planDisk(input: PlanInput, target: TargetDisk): Promise<PlannedDi
     beside === undefined
       ? planRestore(target.image, index, found, scope)
       : planBesideMedium(target.image, index, found, scope, beside);
-  if (decision.kind === 'data-lost' && scope.kind === 'by-rule') {
+  if (decision.kind === 'data-lost' && scope.kind === 'by-rule' && beside === undefined) {
     const lostData = await decideLostData(decision);
     decision = planRestore(target.image, index, found, { kind: 'by-rule', lostData });
   }

@@ -3,6 +3,7 @@ import {
   base,
   copyOut,
   erase,
+  has,
   read,
   remove,
   removeFolder,
@@ -11,6 +12,7 @@ import {
   sleep,
   system,
   systemRoot,
+  write,
 } from './station.ts';
 import { eraseSecrets, isOver, restart, restartIsDue, runStep } from './steps.ts';
 import { numberOf, valuesOf } from './texts.ts';
@@ -22,10 +24,18 @@ import { numberOf, valuesOf } from './texts.ts';
 
 /** Key below Services (recovery-runtime/src/first-boot/windows/stage-windows.ts). */
 var serviceName = 'RekindleFirstBoot';
+/** ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SERVICE_MARKED_FOR_DELETE (winerror.h). */
+var notThere = 1060;
+var goesAlready = 1072;
 var logFile = `${systemRoot}\\rekindle-first-boot.log`;
 
 /** @returns exit code; 0: nothing to do until Windows starts again */
 function firstBoot(): number {
+  // Interrupted while it removed itself: there are no steps any more, and no key to report with.
+  if (has('over')) {
+    removeAgent();
+    return 0;
+  }
   var job = read('job');
   var steps = valuesOf(job, 'step');
   say(`first boot of job ${valuesOf(job, 'job')[0]}`);
@@ -66,19 +76,25 @@ function reportLast(steps: string[], giveUpSeconds: number): void {
   }
 }
 
+/** What is gone already stays gone: interrupted anywhere, it begins anew at the next start. */
 function removeAgent(): void {
+  write('over', '.');
   erase('key');
   removeFolder('work');
   removeFolder('steps');
   remove('report.json');
   say('is done here, and removes itself');
-  copyOut('log', logFile);
   var modes = ['Minimal', 'Network'];
   for (var at = 0; at < modes.length; at += 1) {
     var key = `HKLM\\SYSTEM\\CurrentControlSet\\Control\\SafeBoot\\${modes[at]}\\${serviceName}`;
     run(`${system('reg.exe')} delete "${key}" /f`);
   }
-  run(`${system('sc.exe')} delete ${serviceName}`);
+  var ended = run(`${system('sc.exe')} delete ${serviceName}`);
+  var isGone = ended === 0 || ended === notThere || ended === goesAlready;
+  if (!isGone) say(`the service was not deleted (sc ended with ${ended}): all stays until the next start`);
+  copyOut('log', logFile);
+  // A service of the system must never point at a folder that is not there.
+  if (!isGone) return;
   // The wrapper holds its own file, and ends our children with us; not theirs, whose parent has gone.
   var remover = `${systemRoot}\\rekindle-remove.cmd`;
   copyOut('remove.cmd', remover);

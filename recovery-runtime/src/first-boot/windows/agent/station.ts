@@ -29,7 +29,7 @@ export function sizeOf(name: string): number {
   return has(name) ? files.GetFile(pathOf(name)).Size : 0;
 }
 
-/** Whole or not at all. */
+/** Whole or not at all when the agent is killed; after a power cut it may be there and empty. */
 export function write(name: string, text: string): void {
   var stream = files.CreateTextFile(pathOf(`${name}.new`), true);
   stream.Write(text);
