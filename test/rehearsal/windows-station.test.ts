@@ -1,23 +1,18 @@
 import fs from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { workerEntries } from '#base/worker-threads.ts';
-import { buildDriverPack } from '#driver-packs/build-driver-pack.ts';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
-import { demoStationHardware } from '#scripts/rehearsal/demo-station/hardware.ts';
-import { type EmulatedMachine, startMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import {
   buildWindowsStation,
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
-import { buildRuntime } from '#scripts/runtime/build-runtime.ts';
 import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { controllerName, controllerStation } from '#test/support/controller-station.ts';
+import { probeSays, startProbeMachine } from '#test/support/probe-machine.ts';
 import { MiB, makeBlankDisk, readAt, run } from '#test/support/restore-demo-disk.ts';
-import { somePassport } from '#test/support/some-passport.ts';
 import { config, hiveSays, inVolume } from '#test/support/windows-disk.ts';
 
 /**
@@ -25,50 +20,7 @@ import { config, hiveSays, inVolume } from '#test/support/windows-disk.ts';
  * devices work inside it, and what they have done is read outside (test/support/controller-probe.ts). One boot.
  */
 
-const ahci = { id: '8086:2922', subsystem: '1af4:1100', pciClass: '010601' };
 const wwn = 0x3000_0000_0077_0021n;
-
-async function boot(directory: string, disk: string, store: string): Promise<EmulatedMachine> {
-  const runtime = await buildRuntime({
-    cacheDirectory: '.rekindle/cache',
-    fast: true,
-    entry: 'test/support/controller-probe.ts',
-    workers: workerEntries,
-  });
-  const pack = await buildDriverPack({
-    passport: {
-      ...somePassport(),
-      networkCards: [],
-      storageControllers: [{ slot: '0000:00:1f.2', mode: 'ahci', ...ahci }],
-      modaliases: [],
-    },
-    station: controllerName,
-    kernel: runtime.kernel,
-    output: path.join(directory, 'pack'),
-  });
-  const initrd = path.join(directory, 'initrd');
-  const parts = [runtime.initrd.path, pack.file.path].map((file) => readFile(file));
-  await writeFile(initrd, Buffer.concat(await Promise.all(parts)));
-  const sata = (file: string, serial: string, name: bigint) =>
-    ({ kind: 'sata', file, format: 'raw', model: 'REKINDLE LAB DISK', serial, wwn: name }) as const;
-  return await startMachine({
-    name: 'windows-station',
-    hardware: {
-      ...demoStationHardware({ disk }),
-      nics: [],
-      disks: [sata(disk, 'DC-DISK-0001', wwn), sata(store, 'STORE-0001', wwn + 1n)],
-    },
-    firmware: { kind: 'bios' },
-    bootFrom: 'disk',
-    onReboot: 'stop',
-    directory,
-    directKernel: {
-      kernel: runtime.vmlinuz,
-      initrd,
-      commandLine: 'console=ttyS0,115200 quiet no_timer_check',
-    },
-  });
-}
 
 /** The controller's image in a file system of its own, as a disk. */
 async function makeStore(directory: string, station: string): Promise<string> {
@@ -98,15 +50,16 @@ test('a controller is restored, changed and inspected in the built runtime; its 
   const store = await makeStore(directory, original);
   const disk = makeBlankDisk(path.join(directory, 'disk.raw'), stationDisk.sizeBytes);
 
-  await using machine = await boot(directory, disk, store);
-  const outcome = async (name: string) => {
-    const [, found, value] = await machine.console.waitFor(new RegExp(`probe (${name}|broken) (.*)\\n`), {
-      timeoutSeconds: 180,
-    });
-    if (found !== name) throw new Error(value);
-    return JSON.parse(value ?? 'null');
-  };
-  const { steps, hooks, disks, why } = await outcome('recovered');
+  await using machine = await startProbeMachine({
+    name: 'windows-station',
+    entry: 'test/support/controller-probe.ts',
+    directory,
+    disks: [
+      { file: disk, serial: 'DC-DISK-0001', wwn },
+      { file: store, serial: 'STORE-0001', wwn: wwn + 1n },
+    ],
+  });
+  const { steps, hooks, disks, why } = await probeSays(machine, 'recovered');
   expect(why).toBeUndefined();
   expect(steps.slice(-4)).toEqual(['apply-hooks', 'finish-disks', 'repair-boot-entries', 'inspect-windows']);
   // Shows the findings when it fails.
@@ -119,7 +72,7 @@ test('a controller is restored, changed and inspected in the built runtime; its 
   ]);
   expect(disks).toMatchObject([{ serial: 'DC-DISK-0001' }]);
   // Nothing is left mounted or attached.
-  expect(await outcome('end')).toEqual({ loops: '', mounts: '0' });
+  expect(await probeSays(machine, 'end')).toEqual({ loops: '', mounts: '0' });
   await machine.waitForEnd({ timeoutSeconds: 60 });
 
   const read = (file: string, name: string) =>

@@ -122,9 +122,13 @@ function sentenceOf({
   }
 }
 
-/** GRUB and PXELINUX get by TFTP what iPXE gets by HTTP. */
+/**
+ * GRUB and PXELINUX get by TFTP what iPXE gets by HTTP. PXELINUX asks for its first module before its configuration,
+ * and for all others after it.
+ */
 function stageOfFile(fileName: string): BootStage {
-  return /^\/*(boot|grub|pxelinux\.cfg)\//.test(fileName) ? 'boot-files' : 'loader';
+  const isBootFile = /^\/*(boot|grub|pxelinux\.cfg)\/|(?<!ldlinux)\.c32$/.test(fileName);
+  return isBootFile ? 'boot-files' : 'loader';
 }
 
 function machineOf(client: string): string {
