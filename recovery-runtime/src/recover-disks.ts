@@ -6,6 +6,7 @@ import type { Inventory } from './inventory/inventory.ts';
 import type { OwnDiskMedium } from './medium/own-disk-medium.ts';
 import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
+import { assertNoControllerHookNeeded } from './steps/assert-roles.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
 import { assertHoldable, assertHooksHeld, hooksThatHoldStart } from './steps/held-start.ts';
@@ -75,6 +76,7 @@ export async function recoverDisks(
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
+  if (hooks === undefined && restoresSystem(planned)) assertNoControllerHookNeeded(image.manifest);
   const holding =
     hooks === undefined || !restoresSystem(planned) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
   if (holding.length > 0) assertHoldable(image.manifest.station, planned);

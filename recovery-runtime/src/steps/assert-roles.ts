@@ -46,3 +46,24 @@ export function assertControllerState(
     next: 'Install a new domain controller beside the living ones, or restore its system state with its own backup.',
   });
 }
+
+/**
+ * Before the first write, where there is no service whose hooks would put a controller right: only one that was the
+ * sole controller of its forest when its image was taken is restored from the image alone.
+ */
+export function assertNoControllerHookNeeded({
+  station,
+  stationRole,
+  windows,
+  domainController,
+}: Pick<ImageManifest, 'station' | 'stationRole' | 'windows' | 'domainController'>): void {
+  if (stationRole !== 'domain-controller' && windows?.role !== 'domain-controller') return;
+  if (domainController?.otherControllers.length === 0) return;
+  const others = domainController?.otherControllers.join(', ') ?? 'unknown, the image does not say';
+  throw new RekindleError('failed-hooks', `preparing the restore of the domain controller ${station}`, {
+    cause: new Error(
+      `started from its image alone it would lose changes (USN rollback); other controllers of its forest: ${others}`,
+    ),
+    next: 'Start the recovery from the network (F12) with a hook plan for it. Nothing was written.',
+  });
+}
