@@ -161,6 +161,18 @@ describe('on a block device', () => {
     expect(sha256OfFile(file)).toBe(before);
   });
 
+  test('a domain controller, which may have partners: not one byte is written', async () => {
+    const { file, before } = damagedDisk('controller.img');
+    using loop = attachLoop(file);
+    const manifest = { ...image.manifest, stationRole: 'domain-controller' as const };
+    const { port, result } = start(loop.path, { readImage: async () => ({ ...image, manifest }) });
+    await port.waitFor(`Type ${station} to start the restore: `);
+    port.type(`${station}\r`);
+    const { ending } = await result;
+    expect(ending.kind === 'failed' ? exitCodeOf(ending.error) : ending.kind).toBe(3);
+    expect(sha256OfFile(file)).toBe(before);
+  });
+
   test('the end of the keyboard is no answer: 130, not one byte is written', async () => {
     const { file, before } = damagedDisk('closed.img');
     using loop = attachLoop(file);
