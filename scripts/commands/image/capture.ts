@@ -22,6 +22,7 @@ import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownBootEntries } from './own-boot-entries.ts';
 import { ownTurn } from './own-turn.ts';
 import { parseSource } from './source-disk.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
@@ -83,6 +84,10 @@ async function capture(options: Options): Promise<void> {
   const line = createProgressLine();
   using interrupted = interruptSignal();
   const openSources = onlineSources(options, sources);
+  const boot = await ownBootEntries(
+    sources.map(({ path }) => path),
+    facts.passport.firmware.kind,
+  );
   const { windows, warning } =
     openSources === undefined
       ? await readStationWindows(
@@ -93,6 +98,8 @@ async function capture(options: Options): Promise<void> {
   const image = await captureImage({
     ...facts,
     windows,
+    bootEntries: [...boot.entries],
+    bootOrder: [...boot.order],
     store: storeOf(site, options),
     station: name,
     signingKey: await readSigningKey(site.paths),
