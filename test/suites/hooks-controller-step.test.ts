@@ -15,7 +15,11 @@ import {
 } from '#runtime/hooks/domain/controller-step.ts';
 import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
 import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
-import { controllerProgramWithStandIn } from '#test/support/controller-program.ts';
+import {
+  controllerProgramWithStandIn,
+  eventLogStandIn,
+  formatEvent,
+} from '#test/support/controller-program.ts';
 import { lastResort, wbadminBackup } from '#test/support/controller-station.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
 import { startWineStation, type WineStation } from '#test/support/wine-station.ts';
@@ -83,15 +87,8 @@ async function stage(
   put(controllerSettingsFile, formatControllerSettings(all).replace('PauseSeconds=45', 'PauseSeconds=0'));
   put(controllerProgramFile, program);
   put(liftScriptFile, formatLiftScript([...all.network, ...all.dfsr]));
-  put('directory.txt', 'TRUE');
   fs.writeFileSync(path.join(work, 'directory.txt'), 'TRUE');
-  // The newest event of a number is the file of that name; the query names the number in brackets.
-  put(
-    'wevtutil.cmd',
-    '@echo off',
-    'set "query=%~3"',
-    'for /f "tokens=2 delims==)" %%n in ("%query%") do if exist log-%%n.xml type log-%%n.xml',
-  );
+  put('wevtutil.cmd', ...eventLogStandIn);
   for (const tool of ['dfsrdiag', 'repadmin']) put(`${tool}.cmd`, `@echo ${tool} %*>>called.txt`);
   const held = [...all.network, ...all.dfsr];
   fs.writeFileSync(
@@ -107,12 +104,8 @@ const startOf = async (service: string): Promise<number> => {
   const { stdout } = await wine.wine('reg', 'query', `${hklm}\\Services\\${service}`, '/v', 'Start');
   return Number(/0x([0-9a-f]+)/.exec(stdout)?.[1]);
 };
-/** As wevtutil prints it: the provider has a GUID of its own. */
 const log = (number: number, record: number, ...data: (string | undefined)[]) =>
-  put(
-    `log-${number}.xml`,
-    `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='P' Guid='{0e8478c5-3605-4e8c-8497-1e730c959516}'/><EventID>${number}</EventID><TimeCreated SystemTime='2009-01-01T00:00:00.000Z'/><EventRecordID>${record}</EventRecordID></System><EventData>${data.map((each) => `<Data>${each}</Data>`).join('')}</EventData></Event>`,
-  );
+  put(`log-${number}.xml`, formatEvent(number, record, data));
 
 /** What the service makes of it. */
 function answerOf(stdout: string) {

@@ -44,3 +44,19 @@ function bundleEntry(folder: string, source: string): Promise<string> {
   fs.writeFileSync(entry, source);
   return bundleForScriptHost(entry);
 }
+
+/** A wevtutil whose newest event of a number is the file `log-<number>.xml`; the query names the number in brackets. */
+export const eventLogStandIn = [
+  '@echo off',
+  'set "query=%~3"',
+  'for /f "tokens=2 delims==)" %%n in ("%query%") do if exist log-%%n.xml type log-%%n.xml',
+];
+
+/** As wevtutil prints it: the provider has a GUID of its own, and the clock stood still. */
+export function formatEvent(number: number, record: number, data: readonly (string | undefined)[]): string {
+  const provider = `<Provider Name='P' Guid='{0e8478c5-3605-4e8c-8497-1e730c959516}'/>`;
+  const time = `<TimeCreated SystemTime='2009-01-01T00:00:00.000Z'/>`;
+  const head = `${provider}<EventID>${number}</EventID>${time}<EventRecordID>${record}</EventRecordID>`;
+  const values = data.map((each) => `<Data>${each}</Data>`).join('');
+  return `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>${head}</System><EventData>${values}</EventData></Event>`;
+}
