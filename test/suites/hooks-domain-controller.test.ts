@@ -14,6 +14,7 @@ import {
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
+import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import {
   controllerIdentity,
   controllerName,
@@ -68,6 +69,8 @@ async function applied(
     earlier: [controllerPreflight(verdict)],
     material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
+    networkCards: { image: [], machine: [] },
+    readFirstBootFile,
     openSystem: openRestoredSystem,
     stageFirstBoot: async (_, { plan, files }) => {
       staged = { steps: plan.steps, files: files.map(({ name }) => name) };

@@ -59,6 +59,8 @@ async function runHooks(hooks: readonly object[]) {
       failed: [],
     },
     disks: [],
+    networkCards: { image: [], machine: [] },
+    readFirstBootFile,
     async openSystem() {
       const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
       if (windows.kind !== 'open') throw new Error(windows.kind);
