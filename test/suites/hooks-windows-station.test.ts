@@ -60,13 +60,13 @@ async function runHooks(hooks: readonly object[]) {
     },
     disks: [],
     networkCards: { image: [], machine: [] },
-    readFirstBootFile,
     async openSystem() {
       const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
       if (windows.kind !== 'open') throw new Error(windows.kind);
       return windows;
     },
     stageFirstBoot: (system, staged) => stageFirstBoot(system, staged, readFirstBootFile),
+    readFirstBootFile,
     say: () => {},
     now: () => new Date(),
   });

@@ -4,14 +4,14 @@ import { expect, test } from 'vitest';
 import { stepExitCodes } from '#contract/first-boot.ts';
 import { hmacSha256, sha256, toHex } from '#runtime/first-boot/windows/agent/sha256.ts';
 import { jsonText } from '#runtime/first-boot/windows/agent/texts.ts';
-import { bundleForScriptHost } from '#scripts/runtime/first-boot-files.ts';
+import { bundleAgent } from '#scripts/runtime/first-boot-files.ts';
 
 /** What the Windows agent is compiled to has to be the JavaScript of Windows Script Host: ECMA-262, 3rd edition. */
 
 test.each(['main.ts', 'network-order.ts'] as const)(
   '%s is third-edition JavaScript in ASCII',
   async (file) => {
-    const agent = await bundleForScriptHost(file);
+    const agent = await bundleAgent(file);
     const thirdEdition = { ecmaVersion: 3, allowReserved: 'never' } as const;
     for (const later of ['var a = {}; a.default;', 'var a = { get b() { return 1; } };', 'let a = 1;'])
       expect(() => parse(later, thirdEdition), later).toThrow();

@@ -10,6 +10,7 @@ export const firstBootFiles = [
   'linux/busybox',
   'windows/agent.js',
   'windows/network-order.js',
+  'windows/controller.js',
   'windows/run.cmd',
   'windows/remove.cmd',
   'windows/nssm.exe',

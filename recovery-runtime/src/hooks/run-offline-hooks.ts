@@ -22,10 +22,10 @@ export interface OfflineRun {
   readonly material: HookMaterial;
   readonly disks: readonly RestoredDisk[];
   readonly networkCards: OfflineContext<HookKind>['networkCards'];
-  readonly readFirstBootFile: OfflineContext<HookKind>['readFirstBootFile'];
   openSystem(disks: readonly RestoredDisk[]): Promise<OpenSystem>;
   /** Writes agent, plan and files into the restored system, and reads them back. */
   stageFirstBoot(system: RestoredSystem, staged: StagedFirstBoot): Promise<void>;
+  readFirstBootFile: OfflineContext<HookKind>['readFirstBootFile'];
   say(sentence: string): void;
   now(): Date;
 }

@@ -105,10 +105,10 @@ export const applyHooks = writingStep<
         };
       }),
       networkCards,
-      readFirstBootFile: (name) => machine.readFirstBootFile(name),
       openSystem: (disks) => machine.openRestoredSystem(disks),
       stageFirstBoot: (system, staged) =>
         stageFirstBoot(system, staged, (name) => machine.readFirstBootFile(name)),
+      readFirstBootFile: (name) => machine.readFirstBootFile(name),
       say,
       now: () => machine.now(),
     });
