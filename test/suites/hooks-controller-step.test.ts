@@ -1,11 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ownReportEvidence } from '#contract/domain-files.ts';
 import { stepExitCodes } from '#contract/first-boot.ts';
 import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
-import { parseOwnReport } from '#pxe-server/domain/gather-controller-proof.ts';
-import { readStepAnswer } from '#pxe-server/hooks/step-answer.ts';
 import {
   controllerProgramFile,
   controllerSettingsFile,
@@ -16,6 +13,7 @@ import {
 import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
 import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
 import {
+  answerOf,
   controllerProgramWithStandIn,
   eventLogStandIn,
   formatEvent,
@@ -107,23 +105,6 @@ const startOf = async (service: string): Promise<number> => {
 };
 const log = (number: number, record: number, ...data: (string | undefined)[]) =>
   put(`log-${number}.xml`, formatEvent(number, record, data));
-
-/** What the service makes of it. */
-function answerOf(stdout: string) {
-  const output = stdout.replaceAll('\r', '');
-  const { result, evidence } = readStepAnswer({
-    hook: 'state',
-    result: { outcome: 'done', sentence: 'It ended with exit code 0.' },
-    evidence: [{ name: 'output', value: output }],
-    startedAt: '2026-11-27T20:00:00Z',
-    seconds: 1,
-  });
-  return {
-    result,
-    own: parseOwnReport([...evidence, { name: ownReportEvidence.restoreCountBefore, value: '2' }]),
-    journal: evidence.find(({ name }) => name === 'journal')?.value ?? '',
-  };
-}
 
 /** Windows has obeyed: whatever its clock says, the event is of this restore and not of one in the image. */
 async function renewed(): Promise<void> {
