@@ -130,7 +130,7 @@ describe('without a system-state backup', () => {
     expect((await applied()).result.outcome).toBe('staged');
     expect(systemHiveNow()).toEqual(once);
     expect(staged).toMatchObject({
-      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 300 }],
+      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 900 }],
       files: [
         'domain-controller.cmd',
         'domain-controller.txt',

@@ -11,6 +11,7 @@ import {
   controllerTries,
   formatControllerSettings,
   formatControllerStep,
+  lookSeconds,
   wbadminSeconds,
 } from './controller-step.ts';
 import { formatLiftScript, liftScriptFile } from './held-services.ts';
@@ -84,7 +85,8 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
       command: controllerStepFile,
       retrySeconds: controllerRetrySeconds,
       tries: controllerTries,
-      ...(hook.systemState.from === 'backup' ? { timeoutSeconds: wbadminSeconds } : {}),
+      timeoutSeconds:
+        hook.systemState.from === 'backup' ? wbadminSeconds : Math.max(lookSeconds, hook.timeoutSeconds),
     });
   },
   async verify({ hook, system }, { system: hive, bootStore, network }) {
