@@ -36,7 +36,7 @@ const seconds = { timeoutSeconds: 300 };
 /** Two minutes more, in which OVMF tries IPv6 and HTTP before the disk: only when it is asked for. */
 const slow: readonly BootCellName[] = process.env['REKINDLE_LOADERS'] === 'all' ? ['uefi-snponly'] : [];
 const loaders: readonly BootCellName[] = ['bios-rom', 'bios-pxelinux', 'uefi-secure-boot', ...slow];
-test.each(loaders)('%s: without a key the station starts its own disk', async (cell) => {
+test.each(loaders)('pain 18: %s: without a key the station starts its own disk', async (cell) => {
   await using machine = await lab.switchOn(cell, { disk, name: `${cell}-no-key` });
   await machine.console.waitFor(new RegExp(tellTale), seconds);
   expect(machine.console.text()).not.toMatch(runtimeFirstLine);
