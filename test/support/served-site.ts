@@ -13,6 +13,8 @@ export interface ServedSite<Name extends string> extends AsyncDisposable {
   readonly site: string;
   /** Process id of the service. */
   readonly pid: number;
+  /** Null while it runs, and when a signal ended it. */
+  exitCode(): number | null;
   /** Everything it printed. */
   said(): string;
   /** A verb for this site, on the server. */
@@ -25,7 +27,7 @@ export interface ServedSiteRequest<Name extends string> {
   /** More of `rekindle.yaml`. */
   readonly yaml?: string;
   readonly runtimeBytes?: number;
-  /** Program and arguments that start the service as another user, say; prepared with the site's folder. */
+  /** What the service is started through, as another user say; called with the site's folder when that is ready. */
   readonly runAs?: (site: string) => readonly string[];
 }
 
@@ -69,7 +71,15 @@ export async function startServedSite<Name extends string>(
   await untilReady(child, () => printed);
   const held = stack.move();
   return {
-    ...{ lan, folder, site, rekindle, pid: Number(child.pid), said: () => printed },
+    ...{
+      lan,
+      folder,
+      site,
+      rekindle,
+      pid: Number(child.pid),
+      exitCode: () => child.exitCode,
+      said: () => printed,
+    },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }

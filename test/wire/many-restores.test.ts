@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { openStore } from '#images/stores/open-store.ts';
 import { arm } from '#pxe-server/stations/arming.ts';
@@ -39,6 +39,7 @@ test('pain 11: ten stations read their images over TLS at once: every chunk righ
     await service.ask('GET', '/health');
     slowestAnswer = Math.max(slowestAnswer, performance.now() - startedAt);
   }, 100);
+  onTestFinished(() => clearInterval(others));
   const seconds = await Promise.all(
     jobs.map(async (token) => {
       const startedAt = performance.now();

@@ -70,7 +70,7 @@ export async function serveInterface(options: InterfaceServiceOptions): Promise<
     files: tftpFiles(endpoints),
     onEvent: options.onTftp,
   });
-  stack.defer(() => tftp.close());
+  stack.defer(() => tftp.close(graceMs));
   const dhcp = await startDhcpServer({
     settings: settingsOf(endpoints, configuration),
     decider,
