@@ -18,13 +18,13 @@ const nobody = '65534';
 const runtimeBytes = 16 << 20;
 const runtimeSum = createHash('sha256').update(Buffer.alloc(runtimeBytes, 'runtime')).digest('hex');
 const [{ mac } = { mac: '' }] = somePassport().networkCards;
-let served: ServedSite<'station'>;
+let served: ServedSite<'station' | 'stranger'>;
 let peer: JsonLinesProcess<PeerDatagram>;
 
 beforeAll(async () => {
   const caps = '+net_bind_service,+net_raw';
   served = await startServedSite({
-    members: { station: { address: '10.77.0.20/24', mac } },
+    members: { station: { address: '10.77.0.20/24', mac }, stranger: { address: '10.77.0.30/24' } },
     init: ['--mode', 'reservation'],
     runtimeBytes,
     runAs: (site) => {
@@ -85,9 +85,9 @@ async function startTransfers(name: string): Promise<{ done(): Promise<void> }> 
 
 let xid = 0x7000;
 /** The boot file of an offer; undefined when none comes within a second. */
-async function offered(): Promise<string | undefined> {
+async function offered(options = uefiOptions): Promise<string | undefined> {
   xid += 1;
-  const hex = request({ type: 1, xid, flags: 0x8000, options: uefiOptions }).toString('hex');
+  const hex = request({ type: 1, xid, flags: 0x8000, options }).toString('hex');
   peer.send({ port: 68, to: '255.255.255.255', toPort: 67, hex });
   const mark = xid.toString(16).padStart(8, '0');
   const answer = await peer
@@ -109,6 +109,36 @@ test('an ordinary user with two capabilities answers DHCP, TFTP, HTTP and HTTPS,
   const doctor = await served.rekindle('doctor', '--json');
   const findings = JSON.parse(doctor.stdout) as { check: string; verdict: string }[];
   expect(findings.filter(({ check }) => check === 'ports')).toMatchObject([{ verdict: 'ok' }]);
+});
+
+test('iPXE of a station is told that no IPv6 router is to be waited for; other firmware and other machines hear nothing', async () => {
+  const heard = (member: 'station' | 'stranger') => {
+    const child = served.lan.members[member].spawn('tcpdump', [
+      '-n',
+      '-l',
+      '-vv',
+      '-e',
+      '-i',
+      'eth0',
+      'icmp6',
+    ]);
+    let [text, ready] = ['', ''];
+    child.stdout.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => (ready += bytes.toString()));
+    return { text: () => text, isReady: () => ready.includes('listening on') };
+  };
+  const [station, stranger] = [heard('station'), heard('stranger')];
+  await expect.poll(() => station.isReady() && stranger.isReady(), { timeout: 5000 }).toBe(true);
+  expect(await offered()).toBe('snponly.efi');
+  await sleep(400);
+  expect(station.text()).toBe('');
+  expect(await offered([...uefiOptions, [77, 'iPXE']])).toContain('/boot/script.ipxe');
+  await expect.poll(station.text, { timeout: 5000 }).toContain('router advertisement');
+  // tcpdump has checked the sum. No default route, no prefix, nothing to configure.
+  expect(station.text().replaceAll(/\s+/g, ' ')).toMatch(
+    /> 52:54:00:00:00:01, ethertype IPv6 .*hlim 255,.* > fe80::5054:ff:fe00:1: \[icmp6 sum ok\] ICMP6, router advertisement, length 16 hop limit 0, Flags \[none\], pref medium, router lifetime 0s, reachable time 0ms, retrans timer 0ms $/,
+  );
+  expect(stranger.text()).toBe('');
 });
 
 test('SIGHUP in the middle of transfers: the configuration counts at once, nothing is broken off', async () => {
