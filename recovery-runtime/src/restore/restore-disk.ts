@@ -51,7 +51,7 @@ export interface RestoreDiskOptions {
   /** Block device, or the file that stands for a disk. */
   readonly path: string;
   readonly source: StoreRef;
-  /** Worker threads; as many as there are cores, at most 8, when not said. */
+  /** Worker threads; what suits the source and the number of cores when not said. */
   readonly workers?: number;
   readonly onProgress?: (progress: RestoreProgress) => void;
   readonly signal?: AbortSignal;
@@ -76,8 +76,16 @@ type DiskWritten = Run & { readonly __brand: 'DiskWritten' };
 type DiskVerified = Run & { readonly __brand: 'DiskVerified' };
 
 const progressEveryMs = 250;
-/** A remote store answers later than a disk: more requests at once for each thread. */
-const lanesOf = (source: StoreRef): number => (source.kind === 'http' ? 4 : 1);
+/**
+ * Reading a disk or a folder stops a thread: with two for each core, one hashes while the other waits. A store behind
+ * HTTP answers later than a disk; there each thread has several requests under way instead.
+ */
+function planThreads(source: StoreRef): { readonly workers: number; readonly lanes: number } {
+  const cores = os.availableParallelism();
+  return source.kind === 'http'
+    ? { workers: Math.min(8, cores), lanes: 4 }
+    : { workers: Math.min(8, 2 * cores), lanes: 1 };
+}
 
 /** Steps 1 to 3 are done: all that it lacks to start is in memory. Whoever lets go of it leaves it so. */
 export interface UnfinishedDisk extends Disposable {
@@ -139,10 +147,11 @@ export async function restoreContent(options: RestoreDiskOptions): Promise<Unfin
 
 /** Before the first blocks are fetched: they start while that goes on. */
 function startWorkers(
-  { plan, source, workers = Math.min(8, os.availableParallelism()) }: RestoreDiskOptions,
+  { plan, source, workers }: RestoreDiskOptions,
   disk: DiskHandle,
   state: RestoreState,
 ): WorkerTeam<RestoreTask, void> {
+  const threads = planThreads(source);
   const data: RestoreWorkerData = {
     device: disk.path,
     fd: disk.fd,
@@ -152,11 +161,11 @@ function startWorkers(
     index: plan.index,
     chunks: plan.chunks,
     source,
-    lanes: lanesOf(source),
+    lanes: threads.lanes,
     zeroLater: canZero(disk),
     state,
   };
-  return startTeam('restore-worker', workers, data, () => requestStop(state));
+  return startTeam('restore-worker', workers ?? threads.workers, data, () => requestStop(state));
 }
 
 async function fetchHeldBack(run: Run): Promise<HeldBack> {
