@@ -59,7 +59,17 @@ export async function makeToolsIso(folder: string): Promise<void> {
     ...['biosdisk', 'iso9660', 'cat', 'sleep'],
   ]);
   const fat = ['-i', inWork('efi.img')];
-  await runTool(doing, tool('mformat', 'mtools'), [...fat, '-C', '-T', '16384', '-h', '64', '-s', '32', '::']);
+  await runTool(doing, tool('mformat', 'mtools'), [
+    ...fat,
+    '-C',
+    '-T',
+    '16384',
+    '-h',
+    '64',
+    '-s',
+    '32',
+    '::',
+  ]);
   await runTool(doing, tool('mmd', 'mtools'), [...fat, '::/EFI', '::/EFI/BOOT', '::/EFI/debian']);
   for (const [source, target] of [
     ['/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed', 'EFI/BOOT/BOOTX64.EFI'],

@@ -16,7 +16,8 @@ import type { PeerDatagram } from '#test/support/udp-peer.ts';
 
 const nobody = '65534';
 const runtimeBytes = 16 << 20;
-const runtimeSum = createHash('sha256').update(Buffer.alloc(runtimeBytes, 'runtime')).digest('hex');
+const sumOfBytes = (bytes: number, text: string) =>
+  createHash('sha256').update(Buffer.alloc(bytes, text)).digest('hex');
 const [{ mac } = { mac: '' }] = somePassport().networkCards;
 let served: ServedSite<'station' | 'stranger'>;
 let peer: JsonLinesProcess<PeerDatagram>;
@@ -26,6 +27,7 @@ beforeAll(async () => {
   served = await startServedSite({
     members: { station: { address: '10.77.0.20/24', mac }, stranger: { address: '10.77.0.30/24' } },
     init: ['--mode', 'reservation'],
+    yaml: 'boot: { menuSeconds: 22, systems: [{ name: tools, title: Vendor tools, kind: iso, file: tools.iso }] }\n',
     runtimeBytes,
     runAs: (site) => {
       chmodSync(join(site, '..'), 0o711);
@@ -55,16 +57,14 @@ const sumOf = (name: string) =>
     .update(readFileSync(copyAt(name)))
     .digest('hex');
 
-/** The runtime by HTTP at 8 MiB/s and by TFTP in lock-step, both under way. */
-async function startTransfers(name: string): Promise<{ done(): Promise<void> }> {
-  const http = curl(
-    '--limit-rate',
-    '8M',
-    '-o',
-    copyAt(`${name}-http`),
-    'http://10.77.0.1:8080/boot/runtime.img',
-  );
-  const args = ['-m', 'binary', '10.77.0.1', '-c', 'get', '/boot/runtime.img', copyAt(`${name}-tftp`)];
+const runtime = { path: '/boot/runtime.img', sum: sumOfBytes(runtimeBytes, 'runtime') };
+/** Small enough to arrive in the time that a stop leaves, on a busy machine too. */
+const kernel = { path: '/boot/vmlinuz', sum: sumOfBytes(3_000_000, 'kernel') };
+
+/** A file by HTTP, slowly, and by TFTP in lock-step, both under way. */
+async function startTransfers(name: string, { path, sum } = runtime): Promise<{ done(): Promise<void> }> {
+  const http = curl('--limit-rate', '4M', '-o', copyAt(`${name}-http`), `http://10.77.0.1:8080${path}`);
+  const args = ['-m', 'binary', '10.77.0.1', '-c', 'get', path, copyAt(`${name}-tftp`)];
   const tftp = served.lan.members.station.run('tftp', args, { seconds: 30 });
   const begun = () => ['http', 'tftp'].every((how) => existsSync(copyAt(`${name}-${how}`)));
   await expect.poll(begun, { interval: 10, timeout: 10_000 }).toBe(true);
@@ -77,7 +77,7 @@ async function startTransfers(name: string): Promise<{ done(): Promise<void> }> 
       ] as const) {
         const { code, stderr } = await ended;
         expect({ how, code, stderr }).toMatchObject({ code: 0 });
-        expect({ how, sum: sumOf(`${name}-${how}`) }).toEqual({ how, sum: runtimeSum });
+        expect({ how, sum: sumOf(`${name}-${how}`) }).toEqual({ how, sum });
       }
     },
   };
@@ -108,6 +108,11 @@ test('an ordinary user with two capabilities answers DHCP, TFTP, HTTP and HTTPS,
   expect(await curl(...tls, '-f', 'https://rekindle:8443/api/v1/health')).toMatchObject({ code: 0 });
   const doctor = await served.rekindle('doctor', '--json');
   const findings = JSON.parse(doctor.stdout) as { check: string; verdict: string }[];
+  // Both would be found out in front of a station otherwise.
+  expect(served.said()).toMatch(
+    /Warning: The boot menu offers Vendor tools, but \S+boot\/tools\.iso is not there/,
+  );
+  expect(findings.filter(({ check }) => check === 'boot menu')).toMatchObject([{ verdict: 'warning' }]);
   expect(findings.filter(({ check }) => check === 'ports')).toMatchObject([{ verdict: 'ok' }]);
 });
 
@@ -175,7 +180,7 @@ test('a registry that fails takes down its own question only: loaders, running t
 });
 
 test('SIGTERM: running transfers end whole, then the service does, with nothing left', async () => {
-  const transfers = await startTransfers('stop');
+  const transfers = await startTransfers('stop', kernel);
   process.kill(served.pid, 'SIGTERM');
   await transfers.done();
   await expect.poll(() => served.exitCode(), { timeout: 10_000 }).toBe(0);
