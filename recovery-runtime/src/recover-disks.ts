@@ -60,6 +60,8 @@ export async function recoverDisks(
     present: inventory.disks,
   });
   const disks = input.onlyDisk === undefined ? chosen : keepOnlyDisk(chosen, input.onlyDisk);
+  const holdingFor = (plan: readonly PlannedDisk[]): string[] =>
+    hooks === undefined || !restoresSystem(plan) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
   const planning = await planAndConfirm({
     run,
     terminal,
@@ -70,16 +72,17 @@ export async function recoverDisks(
     dryRun,
     by,
     hooks: hooks?.preflight ?? [],
+    judge(plan) {
+      if (hooks === undefined && restoresSystem(plan)) assertNoControllerHookNeeded(image.manifest);
+      if (holdingFor(plan).length > 0) assertHoldable(image.manifest.station, plan);
+    },
     startedFrom: input.startedFrom,
   });
   const { planned } = planning;
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
-  if (hooks === undefined && restoresSystem(planned)) assertNoControllerHookNeeded(image.manifest);
-  const holding =
-    hooks === undefined || !restoresSystem(planned) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
-  if (holding.length > 0) assertHoldable(image.manifest.station, planned);
+  const holding = holdingFor(planned);
   let present = inventory.disks;
   const look = async () => {
     present = (await machine.takeInventory()).disks;

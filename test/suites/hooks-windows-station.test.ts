@@ -65,6 +65,7 @@ async function runHooks(hooks: readonly object[]) {
       return windows;
     },
     stageFirstBoot: (system, staged) => stageFirstBoot(system, staged, readFirstBootFile),
+    readFirstBootFile,
     say: () => {},
     now: () => new Date(),
   });

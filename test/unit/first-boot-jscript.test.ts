@@ -9,7 +9,7 @@ import { bundleAgent } from '#scripts/runtime/first-boot-files.ts';
 /** What the Windows agent is compiled to has to be the JavaScript of Windows Script Host: ECMA-262, 3rd edition. */
 
 test('the agent is third-edition JavaScript in ASCII', async () => {
-  const agent = await bundleAgent();
+  const agent = await bundleAgent('main.ts');
   const thirdEdition = { ecmaVersion: 3, allowReserved: 'never' } as const;
   for (const later of ['var a = {}; a.default;', 'var a = { get b() { return 1; } };', 'let a = 1;'])
     expect(() => parse(later, thirdEdition), later).toThrow();

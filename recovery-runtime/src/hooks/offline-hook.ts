@@ -3,6 +3,7 @@ import type { HookKind, HookOf } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import type { FirstBootFile } from '../first-boot/stage-first-boot.ts';
 import type { RestoredSystem } from './restored-system.ts';
 
 /**
@@ -26,6 +27,8 @@ export interface OfflineContext<Kind extends HookKind> {
   /** What the server made for this hook (its `provide`). */
   readonly files: HookMaterial['files'];
   readonly stage: FirstBootStage;
+  /** A file that the runtime brings along for restored systems. */
+  readFirstBootFile(name: FirstBootFile): Promise<Uint8Array>;
   readonly signal: AbortSignal;
   say(sentence: string): void;
 }

@@ -24,6 +24,7 @@ export interface OfflineRun {
   openSystem(disks: readonly RestoredDisk[]): Promise<OpenSystem>;
   /** Writes agent, plan and files into the restored system, and reads them back. */
   stageFirstBoot(system: RestoredSystem, staged: StagedFirstBoot): Promise<void>;
+  readFirstBootFile: OfflineContext<HookKind>['readFirstBootFile'];
   say(sentence: string): void;
   now(): Date;
 }
@@ -67,6 +68,7 @@ export async function runOfflineHooks(run: OfflineRun): Promise<HookRecord[]> {
         system,
         files: run.material.files.filter(({ hook: id }) => id === hook.id),
         stage: staged.stageOf(hook, titleOf(hook)),
+        readFirstBootFile: run.readFirstBootFile,
         signal,
         say: run.say,
       };

@@ -106,6 +106,7 @@ export const applyHooks = writingStep<
       openSystem: (disks) => machine.openRestoredSystem(disks),
       stageFirstBoot: (system, staged) =>
         stageFirstBoot(system, staged, (name) => machine.readFirstBootFile(name)),
+      readFirstBootFile: (name) => machine.readFirstBootFile(name),
       say,
       now: () => machine.now(),
     });
