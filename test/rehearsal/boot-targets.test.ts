@@ -2,7 +2,7 @@ import { copyFile, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type BootLab, openBootLab } from '#scripts/rehearsal/boot-lab.ts';
+import { type BootLab, bootStation, openBootLab } from '#scripts/rehearsal/boot-lab.ts';
 import type { BootCellName } from '#scripts/rehearsal/boot-matrix.ts';
 import type { EmulatedMachine } from '#scripts/rehearsal/emulated-machine.ts';
 import {
@@ -23,6 +23,8 @@ import { makeTellTaleDisk, tellTale } from '#test/support/tell-tale-disk.ts';
  * with REKINDLE_LOADERS=all.
  */
 
+/** The Windows PE with this station's drivers, beside the common one. */
+const ownWim = `boot-${bootStation}.wim`;
 let evidence: string;
 let lab: BootLab;
 let disk: string;
@@ -46,8 +48,9 @@ beforeAll(async () => {
   const { bootWim, drivers } = await makeWindowsPe(files('winpe'));
   await lab.site.rekindle(
     ...['driver-pack', 'build', lab.station, '--winpe', bootWim, '--drivers', drivers],
-    ...['--output', files('winpe/boot.wim')],
+    ...['--output', files(`winpe/${ownWim}`)],
   );
+  await copyFile(bootWim, files('winpe/boot.wim'));
 });
 afterAll(async () => {
   await lab?.[Symbol.asyncDispose]();
@@ -113,7 +116,9 @@ test.each(inCi(['bios-rom'], ['bios-undionly']))(
     await makeWimbootStandIn(files('winpe/wimboot'));
     await using machine = await choose(cell, '3');
     for (const name of winpeFiles) {
-      await machine.console.waitFor(await standInSays(name, files(`winpe/${name}`)), seconds);
+      // As wimboot looks for it, with the size of what this station is to get.
+      const file = name === 'boot.wim' ? ownWim : name;
+      await machine.console.waitFor(await standInSays(name, files(`winpe/${file}`)), seconds);
     }
     await machine.console.waitFor(/no more files/, seconds);
     await expectDelivered();
@@ -134,5 +139,5 @@ async function expectDelivered(): Promise<void> {
   const got = (await lab.lastBoot()).flatMap(
     (line) => /gets winpe\/winpe\/(\S+) of Windows PE/.exec(line)?.[1] ?? [],
   );
-  expect(got).toEqual(['wimboot', ...winpeFiles]);
+  expect(got).toEqual(['wimboot', 'BCD', 'boot.sdi', ownWim]);
 }
