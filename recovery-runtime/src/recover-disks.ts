@@ -118,7 +118,13 @@ export async function recoverDisks(
     const missingOf = (each: PlannedDisk) =>
       restored.find(({ planned: other }) => other === each)?.unfinished;
     const held = holding.length > 0 ? missingOf : () => undefined;
-    findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, held, machine });
+    const networkCards = {
+      image: image.passport.networkCards,
+      machine: inventory.passport.networkCards,
+    };
+    findings.hooks = await run.step(applyHooks, {
+      ...{ confirmed, hooks, ref, manifest, planned, networkCards, held, machine },
+    });
   };
   if (holding.length > 0) {
     await follow();

@@ -40,14 +40,16 @@ export async function readFirstBootFile(name: FirstBootFile): Promise<Buffer> {
       return Buffer.from(await bundleAgent('main.ts'));
     case 'windows/controller.js':
       return Buffer.from(await bundleAgent('controller/main.ts'));
+    case 'windows/network-order.js':
+      return Buffer.from(await bundleAgent('network-order.ts'));
   }
 }
 
 /**
- * The agent, or its step for a controller, in the JavaScript of Windows Script Host: esbuild writes ES5 and refuses what it cannot translate, and
+ * The agent, or a step of its own, in the JavaScript of Windows Script Host: esbuild writes ES5 and refuses what it cannot translate, and
  * what is left over ES3 is kept out by the agent's own tsconfig.json and `test/unit/first-boot-jscript`.
  */
-export function bundleAgent(entry: 'main.ts' | 'controller/main.ts'): Promise<string> {
+export function bundleAgent(entry: 'main.ts' | 'controller/main.ts' | 'network-order.ts'): Promise<string> {
   return bundleForScriptHost(`${source}/windows/agent/${entry}`);
 }
 

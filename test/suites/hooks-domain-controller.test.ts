@@ -74,6 +74,7 @@ async function applied(
     earlier: [controllerPreflight(verdict)],
     material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
+    networkCards: { image: [], machine: [] },
     openSystem: openRestoredSystem,
     stageFirstBoot: async (_, { plan, files }) => {
       const settings = files.find(({ name }) => name === 'domain-controller.txt');

@@ -59,6 +59,7 @@ async function runHooks(hooks: readonly object[]) {
       failed: [],
     },
     disks: [],
+    networkCards: { image: [], machine: [] },
     async openSystem() {
       const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
       if (windows.kind !== 'open') throw new Error(windows.kind);

@@ -112,6 +112,8 @@ declare var ActiveXObject: {
   new (name: 'WScript.Shell'): WshShell;
   new (name: 'WinHttp.WinHttpRequest.5.1'): WinHttpRequest;
 };
+/** A list of Automation, which JScript cannot index. */
+declare var VBArray: { new (list: unknown): { toArray(): string[] } };
 declare var WScript: {
   readonly ScriptFullName: string;
   Sleep(milliseconds: number): void;
