@@ -23,6 +23,8 @@ export interface PlanningInput {
   readonly dryRun: boolean;
   readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
   readonly hooks: readonly HookRecord[];
+  /** Throws where the plan may not be carried out: nobody is asked to type a name in vain. */
+  judge(planned: readonly PlannedDisk[]): void;
   readonly startedFrom?: OwnDiskMedium | undefined;
 }
 
@@ -41,6 +43,7 @@ export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
   let { scope } = input;
   for (;;) {
     const planned = await run.step(planRestoreOfDisks, { image, disks, scope, decideLostData, startedFrom });
+    input.judge(planned);
     await run.step(preFlight, { source: image.source, planned });
     const shown = { terminal, station, identity, planned, capturedAt, hooks };
     if (dryRun) {

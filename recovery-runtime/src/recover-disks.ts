@@ -60,6 +60,8 @@ export async function recoverDisks(
     present: inventory.disks,
   });
   const disks = input.onlyDisk === undefined ? chosen : keepOnlyDisk(chosen, input.onlyDisk);
+  const holdingFor = (plan: readonly PlannedDisk[]): string[] =>
+    hooks === undefined || !restoresSystem(plan) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
   const planning = await planAndConfirm({
     run,
     terminal,
@@ -70,16 +72,17 @@ export async function recoverDisks(
     dryRun,
     by,
     hooks: hooks?.preflight ?? [],
+    judge(plan) {
+      if (hooks === undefined && restoresSystem(plan)) assertNoControllerHookNeeded(image.manifest);
+      if (holdingFor(plan).length > 0) assertHoldable(image.manifest.station, plan);
+    },
     startedFrom: input.startedFrom,
   });
   const { planned } = planning;
   if (planning.kind === 'dry-run') return { kind: 'dry-run', planned };
   const { confirmed } = planning;
   findings.confirmed = confirmed.replacedParts;
-  if (hooks === undefined && restoresSystem(planned)) assertNoControllerHookNeeded(image.manifest);
-  const holding =
-    hooks === undefined || !restoresSystem(planned) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
-  if (holding.length > 0) assertHoldable(image.manifest.station, planned);
+  const holding = holdingFor(planned);
   let present = inventory.disks;
   const look = async () => {
     present = (await machine.takeInventory()).disks;
@@ -115,7 +118,13 @@ export async function recoverDisks(
     const missingOf = (each: PlannedDisk) =>
       restored.find(({ planned: other }) => other === each)?.unfinished;
     const held = holding.length > 0 ? missingOf : () => undefined;
-    findings.hooks = await run.step(applyHooks, { confirmed, hooks, ref, manifest, planned, held, machine });
+    const networkCards = {
+      image: image.passport.networkCards,
+      machine: inventory.passport.networkCards,
+    };
+    findings.hooks = await run.step(applyHooks, {
+      ...{ confirmed, hooks, ref, manifest, planned, networkCards, held, machine },
+    });
   };
   if (holding.length > 0) {
     await follow();

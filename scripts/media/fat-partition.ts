@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
@@ -17,7 +17,8 @@ export interface FatPartition {
 const tool = (command: string) => ({ command, debianPackage: 'mtools' });
 /** Other systems' mkfs counts sectors in ways that mtools finds odd. */
 const env = { ...(process.env as Record<string, string>), MTOOLS_SKIP_CHECK: '1' };
-const at = ({ disk, startByte }: FatPartition): string => `${disk}@@${startByte}`;
+/** As mtools names it. */
+export const at = ({ disk, startByte }: FatPartition): string => `${disk}@@${startByte}`;
 
 /** Paths of all files and folders, folders with a slash at their end, without one at the beginning. */
 export async function listFat(partition: FatPartition): Promise<string[]> {
@@ -86,6 +87,18 @@ export async function copyOntoFat(partition: FatPartition, files: readonly Mediu
 export async function copyFromFat(partition: FatPartition, path: string, output: string): Promise<void> {
   const doing = `reading ${path} of ${partition.disk}`;
   await runTool(doing, tool('mcopy'), ['-s', '-n', '-i', at(partition), `::/${path}`, output], { env });
+}
+
+/** Each of them at its place below `folder`. */
+export async function extractFromFat(
+  partition: FatPartition,
+  paths: readonly string[],
+  folder: string,
+): Promise<void> {
+  for (const path of paths) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await copyFromFat(partition, path, join(folder, path));
+  }
 }
 
 export async function makeFatFolder(partition: FatPartition, folder: string, work: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
@@ -14,8 +14,8 @@ import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
 import { forgetCache } from '#runtime/restore/forget-cache.ts';
 import {
   clusterBytesOfFat,
-  copyFromFat,
   copyOntoFat,
+  extractFromFat,
   freeBytesOnFat,
   listFat,
   makeFatFolder,
@@ -124,7 +124,7 @@ async function readTicket(
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-ticket-'));
   const what = `partition ${target.partition.number} of ${target.disk}`;
   try {
-    await extract(target, [ticketFile, `${ticketFile}.minisig`], folder);
+    await extractFromFat(target, [ticketFile, `${ticketFile}.minisig`], folder);
     const bytes = await readFile(join(folder, ticketFile));
     const signature = await readFile(join(folder, `${ticketFile}.minisig`), 'utf8');
     verifySignature(bytes, signature, signer, `the station ticket in ${what}`);
@@ -138,13 +138,6 @@ async function readTicket(
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function extract(target: OwnDiskPartition, paths: readonly string[], folder: string): Promise<void> {
-  for (const path of paths) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await copyFromFat(target, path, join(folder, path));
   }
 }
 
@@ -193,7 +186,7 @@ async function verify(
   { signer, folder }: { readonly signer: PublicKey; readonly folder: string },
 ): Promise<void> {
   forgetCache({ path: target.disk, direct: false, isBlockDevice: target.disk.startsWith('/dev/') });
-  await extract(
+  await extractFromFat(
     target,
     files.map(({ path }) => path),
     folder,

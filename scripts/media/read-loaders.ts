@@ -11,11 +11,14 @@ const mcopy = { command: 'mcopy', debianPackage: 'mtools' };
 const openssl = { command: 'openssl', debianPackage: 'openssl' };
 
 /** @param partition of the EFI loaders as mtools names it: a FAT image, `@@` and a byte position where it is inside */
-export async function readLoaders(partition: string): Promise<Loader[]> {
+export async function readLoaders(
+  partition: string,
+  paths: readonly string[] = efiFiles.map(([path]) => path),
+): Promise<Loader[]> {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-loaders-'));
   try {
     const loaders: Loader[] = [];
-    for (const [at, [path]] of efiFiles.entries()) {
+    for (const [at, path] of paths.entries()) {
       const file = join(folder, 'loader.efi');
       await runTool(`reading ${path} of the medium`, mcopy, ['-o', '-i', partition, `::/${path}`, file]);
       const { signatures, ...image } = parsePeImage(await readFile(file));

@@ -13,8 +13,10 @@ import { parseImageRef } from '#images/format/image-name.ts';
 import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
 import { readManifest } from '#images/stores/image-folder.ts';
 import { verifyImages } from '#images/upkeep/verify.ts';
+import { at, extractFromFat } from './fat-partition.ts';
+import { findInstalledRecovery, type InstalledRecovery } from './installed-recovery.ts';
 import type { Loader } from './judge-loaders.ts';
-import { efiSystemPartitionPath } from './loaders.ts';
+import { efiSystemPartitionPath, ownDiskLoaders } from './loaders.ts';
 import { listFile } from './medium-files.ts';
 import { readLoaders } from './read-loaders.ts';
 import { extractIso } from './write-iso.ts';
@@ -27,6 +29,8 @@ export interface ReadMedium {
   /** What a UEFI firmware would start from it. */
   readonly loaders: readonly Loader[];
   readonly image?: MediumImageState;
+  /** It is in a partition of the station's own disk. */
+  readonly installed?: boolean;
 }
 
 /** The image on the medium, read to the last chunk. */
@@ -36,12 +40,15 @@ export interface MediumImageState {
 }
 
 /**
- * Reads a medium (ISO file, or the device of a stick) without mounting it.
+ * Reads a medium without mounting it: an ISO file, the device of a stick, or a recovery that was installed into a
+ * partition of the station's own disk (the partition, the disk, or a file of either).
  * @throws RekindleError `verification-failed`: no recovery medium, or not signed by this site
  */
 export async function readMedium(file: string, signer: PublicKey): Promise<ReadMedium> {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-medium-'));
   try {
+    const installed = await findInstalledRecovery(file);
+    if (installed !== undefined) return await readInstalled(file, installed, folder, signer);
     const data = findDataPartition(file);
     await (data === undefined ? extractIso(file, folder) : extractUsbImage(file, data, folder));
     const { image, ...content } = await checkContent(file, folder, signer);
@@ -52,6 +59,33 @@ export async function readMedium(file: string, signer: PublicKey): Promise<ReadM
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function readInstalled(
+  file: string,
+  installed: InstalledRecovery,
+  folder: string,
+  signer: PublicKey,
+): Promise<ReadMedium> {
+  const signed = [ticketFile, `${ticketFile}.minisig`];
+  await extractFromFat(installed, signed, folder);
+  const { files } = parseTicket(file, await readFile(join(folder, ticketFile)));
+  // What is missing is named by the check below.
+  const listed = files.map(({ path }) => path).filter((path) => installed.paths.includes(path));
+  const store = installed.paths.includes(`${mediumStore}/`) ? [mediumStore] : [];
+  await extractFromFat(installed, [...listed, ...store], folder);
+  const { image, ...content } = await checkContent(file, folder, signer);
+  const loaders = ownDiskLoaders.map(({ path }) => path).filter((path) => installed.paths.includes(path));
+  const { fileSystemUuid } = content.ticket;
+  const number = `the number of its file system (${installed.fileSystemUuid} instead of ${fileSystemUuid})`;
+  return {
+    ticket: content.ticket,
+    // The boot menu and the runtime find it by that number.
+    damaged: [...content.damaged, ...(installed.fileSystemUuid === fileSystemUuid ? [] : [number])],
+    loaders: await readLoaders(at(installed), loaders),
+    installed: true,
+    ...(image === undefined ? {} : { image }),
+  };
 }
 
 /**

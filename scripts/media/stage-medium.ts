@@ -13,6 +13,7 @@ import { type PublicKey, type SecretKey, signBytes } from '#images/format/minisi
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { readListedFile, readManifest } from '#images/stores/image-folder.ts';
 import { copyImages } from '#images/upkeep/copy.ts';
+import { assertNoControllerHookNeeded } from '#runtime/steps/assert-roles.ts';
 import { believeImage } from '#runtime/steps/open-job.ts';
 import { formatGrubMenu } from './grub-menu.ts';
 import { biosLoaderPath } from './loaders.ts';
@@ -138,7 +139,7 @@ async function stageImage(
       : { onProgress: (_: ImageName, done, total) => onProgress(done, total) }),
   });
   const { manifestBytes, signature, manifestSha256 } = await readManifest(copy, name, publicKey);
-  await believeImage({
+  const { manifest: believed } = await believeImage({
     ref: formatImageRef(name),
     manifestBytes,
     signature,
@@ -146,6 +147,8 @@ async function stageImage(
     readListed: (manifest, file) => readListedFile(copy, name, manifest, file),
     source: { kind: 'directory', path: copy },
   });
+  // Here already: on the worst day it would be refused.
+  assertNoControllerHookNeeded(believed);
   return {
     listed: { ref: formatImageRef(name), manifestSha256 },
     folders: ['images', 'chunks.castr'].map((folder) => ({

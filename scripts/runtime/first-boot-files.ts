@@ -37,16 +37,24 @@ export async function readFirstBootFile(name: FirstBootFile): Promise<Buffer> {
     case 'windows/nssm64.exe':
       return readFile(join(projectRoot, wrappers, 'nssm64.exe'));
     case 'windows/agent.js':
-      return Buffer.from(await bundleAgent());
+      return Buffer.from(await bundleAgent('main.ts'));
+    case 'windows/controller.js':
+      return Buffer.from(await bundleAgent('controller/main.ts'));
+    case 'windows/network-order.js':
+      return Buffer.from(await bundleAgent('network-order.ts'));
   }
 }
 
 /**
- * The agent in the JavaScript of Windows Script Host: esbuild writes ES5 and refuses what it cannot translate, and
+ * The agent, or a step of its own, in the JavaScript of Windows Script Host: esbuild writes ES5 and refuses what it cannot translate, and
  * what is left over ES3 is kept out by the agent's own tsconfig.json and `test/unit/first-boot-jscript`.
  */
-export async function bundleAgent(): Promise<string> {
-  const entry = `${source}/windows/agent/main.ts`;
+export function bundleAgent(entry: 'main.ts' | 'controller/main.ts' | 'network-order.ts'): Promise<string> {
+  return bundleForScriptHost(`${source}/windows/agent/${entry}`);
+}
+
+/** @param entry of this project */
+export async function bundleForScriptHost(entry: string): Promise<string> {
   try {
     const { outputFiles } = await build({
       entryPoints: [entry],

@@ -1,29 +1,49 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { ownReportEvidence } from '#contract/domain-files.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stepExitCodes } from '#contract/first-boot.ts';
 import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
-import { parseOwnReport } from '#pxe-server/domain/gather-controller-proof.ts';
-import { readStepAnswer } from '#pxe-server/hooks/step-answer.ts';
-import { controllerStepFile, formatControllerStep } from '#runtime/hooks/domain/controller-step.ts';
+import {
+  controllerProgramFile,
+  controllerSettingsFile,
+  controllerStepFile,
+  formatControllerSettings,
+  formatControllerStep,
+} from '#runtime/hooks/domain/controller-step.ts';
+import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
+import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
+import {
+  answerOf,
+  controllerProgramWithStandIn,
+  eventLogStandIn,
+  formatEvent,
+} from '#test/support/controller-program.ts';
 import { lastResort, wbadminBackup } from '#test/support/controller-station.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
 import { startWineStation, type WineStation } from '#test/support/wine-station.ts';
 
 /**
- * The step of a restored controller, run by Wine's cmd.exe with Wine's registry. wevtutil, wbadmin and bcdedit are
- * stand-ins, which prove how their exit codes and outputs are obeyed and nothing of Microsoft's programs.
+ * The step of a restored controller, run by Wine's cmd.exe and script host with Wine's registry. wevtutil, wbadmin, bcdedit,
+ * dfsrdiag, repadmin and the directory are stand-ins, which prove how their answers are obeyed and nothing of Microsoft's.
  */
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
 
 const folder = makeTemporaryFolder();
-const services = 'HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTDS\\Parameters';
-const safeBoot = 'HKLM\\SYSTEM\\CurrentControlSet\\Control\\SafeBoot\\Option';
+const hklm = 'HKLM\\SYSTEM\\CurrentControlSet';
+const parameters = `${hklm}\\Services\\NTDS\\Parameters`;
+const safeBoot = `${hklm}\\Control\\SafeBoot\\Option`;
+const [imageId, otherId, freshId] = ['1', '2', '3'].map(
+  (digit) => `${digit}0000000-aaaa-4bbb-8ccc-000000000000`,
+);
+const network = [{ service: 'e1iexpress', start: 3 }];
+const dfsr = [{ service: 'DFSR', start: 2 }];
+const { retry, restartRetry } = stepExitCodes;
 let wine: WineStation;
 let work: string;
+let program: string;
 
 beforeAll(async () => {
+  program = await controllerProgramWithStandIn(folder.path);
   wine = await startWineStation(folder.path);
   // Its server and services stay up between the calls, and hold none of their outputs open.
   wine.start();
@@ -37,104 +57,230 @@ beforeEach(async () => {
   work = path.join(wine.drive, 'work');
   fs.rmSync(work, { recursive: true, force: true });
   fs.mkdirSync(work);
-  for (const key of [services, safeBoot]) await wine.wine('reg', 'delete', key, '/f');
+  fs.rmSync(leftScript(), { force: true });
+  for (const key of [parameters, safeBoot, `${hklm}\\Control\\RekindleHeld`])
+    await wine.wine('reg', 'delete', key, '/f');
 });
 
-function stage(state: SystemState, tools: Readonly<Record<string, readonly string[]>>): void {
-  fs.writeFileSync(path.join(work, controllerStepFile), formatControllerStep(state));
-  for (const [name, lines] of Object.entries(tools))
-    fs.writeFileSync(path.join(work, `${name}.cmd`), ['@echo off', ...lines, ''].join('\r\n'));
+const leftScript = () => path.join(wine.drive, 'windows', `rekindle-${liftScriptFile}`);
+const put = (name: string, ...lines: string[]) =>
+  fs.writeFileSync(path.join(work, name), [...lines, ''].join('\r\n'));
+const there = (name: string): boolean => fs.existsSync(path.join(work, name));
+const called = (): string[] =>
+  there('called.txt')
+    ? fs
+        .readFileSync(path.join(work, 'called.txt'), 'latin1')
+        .split('\r\n')
+        .map((line) => line.trim())
+        .filter(Boolean)
+    : [];
+
+/** Stages the step as the runtime does, with what is held put into Wine's registry by the same patch. */
+async function stage(
+  state: SystemState,
+  more: Partial<Parameters<typeof formatControllerSettings>[0]> = {},
+): Promise<void> {
+  const settings = { restoreCountBefore: 2, invocationId: imageId, sysvol: undefined, network: [], dfsr: [] };
+  const all = { ...settings, ...more };
+  put(controllerStepFile, formatControllerStep(state));
+  put(controllerSettingsFile, formatControllerSettings(all).replace('PauseSeconds=45', 'PauseSeconds=0'));
+  put(controllerProgramFile, program);
+  put(liftScriptFile, formatLiftScript([...all.network, ...all.dfsr]));
+  fs.writeFileSync(path.join(work, 'directory.txt'), 'TRUE');
+  put('wevtutil.cmd', ...eventLogStandIn);
+  for (const tool of ['dfsrdiag', 'repadmin']) put(`${tool}.cmd`, `@echo ${tool} %*>>called.txt`);
+  const held = [...all.network, ...all.dfsr];
+  fs.writeFileSync(
+    path.join(wine.drive, 'held.reg'),
+    formatRegistryFile(holdPatch('CurrentControlSet', held), 'HKEY_LOCAL_MACHINE\\SYSTEM'),
+  );
+  await wine.wine('reg', 'import', 'C:\\held.reg');
 }
 const step = () => wine.wine('cmd', '/d', '/c', `cd /d C:\\work && ${controllerStepFile}`);
 const setNumber = (key: string, name: string, value: number) =>
   wine.wine('reg', 'add', key, '/v', name, '/t', 'REG_DWORD', '/d', String(value), '/f');
-const there = (name: string): boolean => fs.existsSync(path.join(work, name));
+const startOf = async (service: string): Promise<number> => {
+  const { stdout } = await wine.wine('reg', 'query', `${hklm}\\Services\\${service}`, '/v', 'Start');
+  return Number(/0x([0-9a-f]+)/.exec(stdout)?.[1]);
+};
+const log = (number: number, record: number, ...data: (string | undefined)[]) =>
+  put(`log-${number}.xml`, formatEvent(number, record, data));
 
-/** What the service makes of it. */
-function answerOf(stdout: string) {
-  const output = stdout.replaceAll('\r', '');
-  const { result, evidence } = readStepAnswer({
-    hook: 'state',
-    result: { outcome: 'done', sentence: 'It ended with exit code 0.' },
-    evidence: [{ name: 'output', value: output }],
-    startedAt: '2026-11-27T20:00:00Z',
-    seconds: 1,
-  });
-  return {
-    result,
-    own: parseOwnReport([...evidence, { name: ownReportEvidence.restoreCountBefore, value: '2' }]),
-  };
+/** Windows has obeyed: whatever its clock says, the event is of this restore and not of one in the image. */
+async function renewed(): Promise<void> {
+  log(1109, 700, imageId, freshId);
+  await setNumber(parameters, 'DSA Previous Restore Count', 3);
 }
 
-/** Answers queries for one event; `/q:*[System[(EventID=` has 21 characters. */
-const eventLog = (number: number, ...lines: string[]): string[] => [
-  'set "query=%~3"',
-  `if not "%query:~21,4%"=="${number}" exit /b 0`,
-  ...lines,
-  'echo Event',
-];
-const fromTheSecondLookOn = [
-  'if not exist second.txt goto first',
-  'goto then',
-  ':first',
-  'echo x>second.txt',
-  'exit /b 0',
-  ':then',
-];
+describe('the proof', () => {
+  test('event 1109 of an earlier restore is none of this one; the controller says what it has seen', async () => {
+    await stage(lastResort);
+    log(1109, 600, otherId, imageId);
+    await setNumber(parameters, 'DSA Previous Restore Count', 2);
+    expect((await step()).code).toBe(retry);
+    await renewed();
+    // Of a rollback before the image was taken.
+    log(2095, 650);
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    const { result, own } = answerOf(stdout);
+    expect(result).toMatchObject({ outcome: 'unverified' });
+    expect(own).toEqual({
+      report: {
+        ...{ event1109: true, event2095: false, notWritable: false, restoreCount: 3 },
+        ...{ invocationId: freshId?.toUpperCase(), sysvol: 'not-asked' },
+      },
+      restoreCountBefore: 2,
+    });
+    log(2095, 701);
+    expect(answerOf((await step()).stdout).own?.report).toMatchObject({ event2095: true });
+  });
 
-test('after a normal start: event 1109 is waited for, then the controller says what it has seen', async () => {
-  stage(lastResort, { wevtutil: eventLog(1109, ...fromTheSecondLookOn) });
-  await setNumber(services, 'DSA Previous Restore Count', 3);
-  expect((await step()).code).toBe(stepExitCodes.retry);
-  const { code, stdout } = await step();
-  expect(code).toBe(0);
-  const { result, own } = answerOf(stdout);
-  expect(result).toMatchObject({ outcome: 'unverified' });
-  expect(own).toEqual({
-    report: { event1109: true, event2095: false, notWritable: false, restoreCount: 3 },
-    restoreCountBefore: 2,
+  test('a rollback is said at once: it stays off the network, and a person finds the way out', async () => {
+    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    log(2095, 800);
+    await setNumber(parameters, 'Dsa Not Writable', 4);
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(answerOf(stdout).own?.report).toEqual({
+      ...{ event1109: false, event2095: true, notWritable: true, restoreCount: 0 },
+      ...{ sysvol: 'failed', quarantineKept: true },
+    });
+    expect(await startOf('e1iexpress')).toBe(4);
+    expect(await startOf('DFSR')).toBe(4);
+    expect(called()).toEqual([]);
+    await wine.wine('cmd', '/d', '/c', `C:\\windows\\rekindle-${liftScriptFile}`);
+    expect(await startOf('e1iexpress')).toBe(3);
+    expect(await startOf('DFSR')).toBe(2);
+  });
+
+  test('an event that never comes: after the last look the same', async () => {
+    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    fs.writeFileSync(path.join(work, 'looks'), '.'.repeat(39));
+    const { stdout } = await step();
+    expect(answerOf(stdout).own?.report).toMatchObject({ event1109: false, quarantineKept: true });
+    expect(answerOf(stdout).journal).toMatch(/stays off the network/);
+    expect(await startOf('e1iexpress')).toBe(4);
   });
 });
 
-test('a rollback is said at once, and an event that never comes after the last look', async () => {
-  stage(lastResort, { wevtutil: eventLog(2095) });
-  await setNumber(services, 'Dsa Not Writable', 4);
-  expect(answerOf((await step()).stdout).own?.report).toEqual({
-    ...{ event1109: false, event2095: true, notWritable: true, restoreCount: 0 },
+describe('with DFSR', () => {
+  test('no network before event 1109; the subscription off before DFSR starts, on after 4114; SYSVOL there with 4604', async () => {
+    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    log(4114, 10);
+    log(4604, 11);
+    expect((await step()).code).toBe(retry);
+    expect(await startOf('e1iexpress')).toBe(4);
+    await renewed();
+    expect((await step()).code).toBe(restartRetry);
+    expect(called()).toEqual([]);
+    expect([await startOf('e1iexpress'), await startOf('DFSR')]).toEqual([3, 4]);
+    // Windows has started again, with a network and without DFSR.
+    expect((await step()).code).toBe(restartRetry);
+    expect(called()).toEqual(['msDFSR-Enabled FALSE']);
+    expect(await startOf('DFSR')).toBe(2);
+    expect(fs.existsSync(leftScript())).toBe(true);
+    // And once more, with DFSR.
+    expect((await step()).code).toBe(retry);
+    expect(called()).toEqual(['msDFSR-Enabled FALSE', 'dfsrdiag pollad']);
+    log(4114, 20);
+    expect((await step()).code).toBe(retry);
+    expect(called().slice(2)).toEqual([
+      'dfsrdiag pollad',
+      'msDFSR-Enabled TRUE',
+      'repadmin /syncall /AdeP',
+      'dfsrdiag pollad',
+    ]);
+    expect((await step()).code).toBe(retry);
+    log(4604, 21);
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    const { own, journal } = answerOf(stdout);
+    expect(own?.report).toMatchObject({ event1109: true, sysvol: 'from-partner' });
+    expect(own?.report).not.toHaveProperty('quarantineKept');
+    expect(stdout).toContain('"quarantine","value":"lifted"');
+    expect(journal).toMatch(
+      /event 1109: invocationId 1.* became 3[\s\S]*e1iexpress starts again[\s\S]*event 4604/,
+    );
+    expect((await wine.wine('reg', 'query', `${hklm}\\Control\\RekindleHeld`)).code).not.toBe(0);
+    expect(fs.existsSync(leftScript())).toBe(false);
   });
-  stage(lastResort, { wevtutil: ['exit /b 0'] });
-  fs.writeFileSync(path.join(work, 'looks.txt'), '39\r\n');
-  expect(answerOf((await step()).stdout).own?.report).toMatchObject({ event1109: false, event2095: false });
+
+  test('a directory that is late keeps only DFSR back; one that never answers fails SYSVOL alone', async () => {
+    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    put('directory-away', '');
+    await renewed();
+    expect((await step()).code).toBe(restartRetry);
+    expect([await startOf('e1iexpress'), await startOf('DFSR')]).toEqual([3, 4]);
+    expect((await step()).code).toBe(retry);
+    fs.rmSync(path.join(work, 'directory-away'));
+    expect((await step()).code).toBe(restartRetry);
+    expect(await startOf('DFSR')).toBe(2);
+    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    for (const name of ['sysvol-off', 'released-sysvol']) fs.rmSync(path.join(work, name));
+    put('directory-away', '');
+    fs.writeFileSync(path.join(work, 'looks-directory'), '.'.repeat(9));
+    expect(answerOf((await step()).stdout).own?.report).toMatchObject({ sysvol: 'failed', event1109: true });
+    expect(await startOf('DFSR')).toBe(4);
+  });
+
+  test('event 4114 never comes: the subscription is on again, and SYSVOL has failed', async () => {
+    await stage(lastResort, { sysvol: 'DFSR', dfsr });
+    await renewed();
+    expect((await step()).code).toBe(restartRetry);
+    fs.writeFileSync(path.join(work, 'looks-4114'), '.'.repeat(9));
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(answerOf(stdout).own?.report).toMatchObject({ sysvol: 'failed' });
+    expect(fs.readFileSync(path.join(work, 'directory.txt'), 'latin1')).toBe('TRUE');
+  });
 });
 
-test('in restore mode: wbadmin, then the mode is taken back and Windows started; the proof comes after that', async () => {
-  stage(wbadminBackup, {
-    wbadmin: ['echo %*>>called.txt'],
-    bcdedit: ['echo %*>>called.txt'],
-    wevtutil: ['echo Event'],
-  });
-  await setNumber(safeBoot, 'OptionValue', 3);
-  expect((await step()).code).toBe(stepExitCodes.restartRetry);
-  expect(fs.readFileSync(path.join(work, 'called.txt'), 'latin1').replaceAll('\r', '')).toBe(
-    'start systemstaterecovery -version:11/20/2026-02:00 "-backupTarget:E:" -quiet\n/deletevalue safeboot\n',
-  );
-  await wine.wine('reg', 'delete', safeBoot, '/f');
-  const { code, stdout } = await step();
-  expect(code).toBe(0);
-  expect(answerOf(stdout).own?.report).toMatchObject({ event1109: true });
-  expect(fs.readFileSync(path.join(work, 'called.txt'), 'latin1').split('\n')).toHaveLength(3);
+test('with FRS: event 13516 of the image is none; what has not come after the last look is pending', async () => {
+  await stage(lastResort, { sysvol: 'FRS' });
+  log(13516, 30);
+  await renewed();
+  expect((await step()).code).toBe(retry);
+  fs.writeFileSync(path.join(work, 'looks-13516'), '.'.repeat(39));
+  expect(answerOf((await step()).stdout).own?.report).toMatchObject({ sysvol: 'pending' });
+  log(13516, 31);
+  expect(answerOf((await step()).stdout).own?.report).toMatchObject({ sysvol: 'from-partner' });
 });
 
-test('wbadmin fails, or it is no restore mode: the mode stays, and the step has failed', async () => {
-  stage(wbadminBackup, { wbadmin: ['exit /b 2'], bcdedit: ['echo x>called.txt'], wevtutil: ['echo Event'] });
-  const normal = await step();
-  expect(normal).toMatchObject({
-    code: 1,
-    stdout: expect.stringContaining('no directory services restore mode'),
+describe('with a backup', () => {
+  test('in restore mode: wbadmin, then the mode is taken back and Windows started; the proof comes after that', async () => {
+    await stage(wbadminBackup);
+    for (const tool of ['wbadmin', 'bcdedit']) put(`${tool}.cmd`, '@echo %*>>called.txt');
+    // The backup may be of a directory that had another invocationId than the image's.
+    log(1109, 5, otherId, freshId);
+    await setNumber(safeBoot, 'OptionValue', 3);
+    expect((await step()).code).toBe(restartRetry);
+    expect(called()).toEqual([
+      'start systemstaterecovery -version:11/20/2026-02:00 "-backupTarget:E:" -quiet',
+      '/deletevalue safeboot',
+    ]);
+    await wine.wine('reg', 'delete', safeBoot, '/f');
+    // The count of the backup's registry.
+    await setNumber(parameters, 'DSA Previous Restore Count', 1);
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(answerOf(stdout).own?.report).toMatchObject({ event1109: true, sysvol: 'not-asked' });
+    expect(called()).toHaveLength(2);
   });
-  await setNumber(safeBoot, 'OptionValue', 3);
-  const failed = await step();
-  expect(failed).toMatchObject({ code: 1, stdout: expect.stringContaining('wbadmin ended with') });
-  expect(there('called.txt')).toBe(false);
-  expect(there('recovered.txt')).toBe(false);
+
+  test('wbadmin fails, or it is no restore mode: the mode stays, and the step has failed', async () => {
+    await stage(wbadminBackup);
+    put('wbadmin.cmd', '@exit /b 2');
+    put('bcdedit.cmd', '@echo x>called.txt');
+    const normal = await step();
+    expect(normal).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('no directory services restore mode'),
+    });
+    await setNumber(safeBoot, 'OptionValue', 3);
+    const failed = await step();
+    expect(failed).toMatchObject({ code: 1, stdout: expect.stringContaining('wbadmin ended with') });
+    expect(there('called.txt')).toBe(false);
+    expect(there('recovered.txt')).toBe(false);
+  });
 });

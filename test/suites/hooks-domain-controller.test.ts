@@ -14,6 +14,7 @@ import {
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
+import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import {
   controllerIdentity,
   controllerName,
@@ -29,6 +30,7 @@ import { config, esp, hiveSays, inVolume, readFromEsp, writeFiles } from '#test/
 /** The disk of a domain controller before its first start: real NTFS, real hives, read back by hivexget. */
 
 const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
+const held = 'ControlSet001\\Control\\RekindleHeld';
 const flags = 'ControlSet001\\Services\\NtFrs\\Parameters\\Backup/Restore\\Process at Startup';
 let folder: ReturnType<typeof makeTemporaryFolder>;
 let disk: string;
@@ -58,20 +60,31 @@ const image = {
 /** What the runtime does after the restore, with nobody's files and nothing staged. */
 async function applied(
   systemState: DomainController['systemState'] = lastResort,
-  { manifest = image, verdict = 'state-hook-required' } = {},
+  {
+    manifest = image,
+    verdict = 'state-hook-required',
+    quarantine = 'network-off' as DomainController['quarantine'],
+  } = {},
 ): Promise<HookRecord> {
   const [record, ...more] = await runOfflineHooks({
-    plan: controllerPlan(systemState),
+    plan: controllerPlan(systemState, quarantine),
     jobId: '00000000-0000-4000-8000-000000000000',
     ref: `${controllerName}@2026-11-27T02:00:00Z`,
     manifest,
     earlier: [controllerPreflight(verdict)],
     material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
+    networkCards: { image: [], machine: [] },
     openSystem: openRestoredSystem,
     stageFirstBoot: async (_, { plan, files }) => {
-      staged = { steps: plan.steps, files: files.map(({ name }) => name) };
+      const settings = files.find(({ name }) => name === 'domain-controller.txt');
+      staged = {
+        steps: plan.steps,
+        files: files.map(({ name }) => name),
+        settings: Buffer.from(settings?.bytes ?? []).toString(),
+      };
     },
+    readFirstBootFile,
     say: () => {},
     now: () => new Date(),
   });
@@ -85,7 +98,7 @@ const evidenceOf = ({ evidence }: HookRecord) =>
   Object.fromEntries(evidence.map(({ name, value }) => [name, value]));
 
 describe('without a system-state backup', () => {
-  test('the registry says "restored from backup", once and twice, and keeps the rest; SYSVOL by DFSR is a person’s', async () => {
+  test('the registry says "restored from backup", once and twice, and keeps the rest; network cards and DFSR wait', async () => {
     await controller();
     const record = await applied();
     expect(record.result).toMatchObject({
@@ -99,18 +112,34 @@ describe('without a system-state backup', () => {
       'control set': 'ControlSet001',
     });
     expect(record.plan).toContainEqual({
-      kind: 'needs-person',
-      sentence: expect.stringContaining('msDFSR-Enabled'),
+      kind: 'change',
+      sentence: expect.stringMatching(/^DFSR waits/),
     });
     const once = systemHiveNow();
     expect(hiveSays(once, directory, 'Database restored from backup')).toBe('1');
     expect(hiveSays(once, directory, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
     expect(() => hiveSays(once, directory, 'DSA Previous Restore Count')).toThrow();
+    // Off until the agent has seen the proof; what each had is written down, and the disk's driver starts.
+    const services = 'ControlSet001\\Services';
+    for (const [service, start] of Object.entries({ e1iexpress: '3', DFSR: '2' })) {
+      expect(hiveSays(once, `${services}\\${service}`, 'Start')).toBe('4');
+      expect(hiveSays(once, held, service)).toBe(start);
+    }
+    expect(hiveSays(once, `${services}\\storahci`, 'Start')).toBe('0');
+    expect(hiveSays(once, `${services}\\NdisWan`, 'Start')).toBe('3');
     expect((await applied()).result.outcome).toBe('staged');
     expect(systemHiveNow()).toEqual(once);
     expect(staged).toMatchObject({
-      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 300 }],
-      files: ['domain-controller.cmd'],
+      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 900 }],
+      files: [
+        'domain-controller.cmd',
+        'domain-controller.txt',
+        'domain-controller.js',
+        'lift-quarantine.cmd',
+      ],
+      settings: expect.stringMatching(
+        /^restoreCountBefore=0\r\ninvocationId=[\s\S]*sysvol=DFSR\r\n[\s\S]*hold-network=3 e1iexpress\r\nhold-sysvol=2 DFSR\r\n$/,
+      ),
     });
   });
 
@@ -128,6 +157,34 @@ describe('without a system-state backup', () => {
   });
 });
 
+describe('quarantine', () => {
+  const place = placeOf(stationDisk.windows);
+
+  test('by hand: a person is told to, and every network card starts', async () => {
+    await controller();
+    const record = await applied(lastResort, { quarantine: 'by-hand' });
+    expect(record.plan).toContainEqual({
+      kind: 'needs-person',
+      sentence: expect.stringMatching(/pull its network cables/),
+    });
+    expect(hiveSays(systemHiveNow(), 'ControlSet001\\Services\\e1iexpress', 'Start')).toBe('3');
+  });
+
+  test('every driver of a network card, once; without any, or with one that cannot be held, a person is told', async () => {
+    const networkDrivers = ['e1iexpress', 'b57nd60a', 'e1iexpress', 'Odd Driver'];
+    await controller(systemHive({ ...controllerIdentity, networkDrivers }, place));
+    const { plan } = await applied();
+    const sentences = plan.map(({ kind, sentence }) => `${kind} ${sentence}`).join('\n');
+    expect(sentences).toMatch(/change Its network cards \(b57nd60a, e1iexpress\) do not start/);
+    expect(sentences).toMatch(/needs-person Drivers that could not be held back \(Odd Driver\)/);
+    await controller(systemHive({ ...controllerIdentity, networkDrivers: [] }, place));
+    expect((await applied()).plan).toContainEqual({
+      kind: 'needs-person',
+      sentence: expect.stringMatching(/names no driver of a network card/),
+    });
+  });
+});
+
 test('with a backup it starts in directory services restore mode, and its registry stays', async () => {
   await controller();
   const before = systemHiveNow();
@@ -140,7 +197,10 @@ test('with a backup it starts in directory services restore mode, and its regist
     'wbadmin start systemstaterecovery -version:11/20/2026-02:00 -backupTarget:E: -quiet',
   );
   expect(systemHiveNow()).toEqual(before);
-  expect(staged).toMatchObject({ steps: [{ timeoutSeconds: 7200 }] });
+  expect(staged).toMatchObject({
+    steps: [{ timeoutSeconds: 7200 }],
+    settings: expect.stringMatching(/sysvol=\r\nsysvolPauseSeconds=45\r\n$/),
+  });
   const element = `Objects\\${defaultLoader}\\Elements\\25000080`;
   // hivexget prints the bytes as they are.
   expect(hiveSays(readFromEsp(disk, esp.bcd), element, 'Element').charCodeAt(0)).toBe(2);

@@ -59,12 +59,14 @@ async function runHooks(hooks: readonly object[]) {
       failed: [],
     },
     disks: [],
+    networkCards: { image: [], machine: [] },
     async openSystem() {
       const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
       if (windows.kind !== 'open') throw new Error(windows.kind);
       return windows;
     },
     stageFirstBoot: (system, staged) => stageFirstBoot(system, staged, readFirstBootFile),
+    readFirstBootFile,
     say: () => {},
     now: () => new Date(),
   });

@@ -1,20 +1,23 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { imageManifestSchema } from '#images/format/image-manifest.ts';
+import { type ImagedWindows, imageManifestSchema } from '#images/format/image-manifest.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
+import { readWindowsOf } from '#scripts/commands/image/read-windows.ts';
 import {
   buildWindowsStation,
   someIdentity,
+  stationDisk,
   windowsStation,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
-import { somePassportDisk } from '#test/support/capture-image-of.ts';
+import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { makeCliSite } from '#test/support/cli-site.ts';
-import { makeTemporaryFolder, run } from '#test/support/restore-demo-disk.ts';
+import { attachLoop } from '#test/support/loop-device.ts';
+import { makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
 /** A domain controller is one in its image, whichever way it came into the store. */
@@ -25,6 +28,9 @@ let site: string;
 
 beforeAll(async () => {
   await buildWindowsStation(at('dc.raw'), windowsStation({ ...someIdentity, productType: 'LanmanNT' }));
+  await buildWindowsStation(at('member.raw'), windowsStation(someIdentity));
+  const { startByte, sizeBytes } = stationDisk.windows;
+  writeFileSync(at('windows.raw'), readAt(at('dc.raw'), startByte, sizeBytes));
   run('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', at('dc.raw'), at('dc.qcow2'));
   site = await makeCliSite(folder.path);
   const state = openState(sitePaths(site).state);
@@ -34,19 +40,54 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => folder[Symbol.dispose]());
 
-test.each([
-  ['import', ['import', at('dc.qcow2')]],
-  ['capture', ['capture', '--disk', at('dc.raw')]],
-])('image %s', async (_, words) => {
+async function image(...words: string[]): Promise<ImagedWindows | undefined> {
   const images = path.join(site, 'images/images/OS-SRV-1A');
   const verb = ['scripts/rekindle.ts', 'image', ...words, '--station', 'OS-SRV-1A', '--site', site];
   await promisify(execFile)(process.execPath, verb);
   const newest = readdirSync(images).sort().at(-1) ?? '';
   const text = readFileSync(path.join(images, newest, 'manifest.json'), 'utf8');
-  expect(imageManifestSchema.parse(JSON.parse(text)).windows).toMatchObject({
-    role: 'domain-controller',
-    computerName: 'OS-SRV-1A',
-    domain: 'plant.example',
-    sqlInstances: ['WINCC'],
+  return imageManifestSchema.parse(JSON.parse(text)).windows;
+}
+const controller = {
+  role: 'domain-controller',
+  computerName: 'OS-SRV-1A',
+  domain: 'plant.example',
+  sqlInstances: ['WINCC'],
+};
+
+test.each([
+  ['import', ['import', at('dc.qcow2')]],
+  ['capture', ['capture', '--disk', at('dc.raw')]],
+])('image %s', async (_, words) => {
+  expect(await image(...words)).toMatchObject(controller);
+});
+
+test('image import --base: what the file says counts, not what the base image said', async () => {
+  expect(await image('capture', '--disk', at('member.raw'))).toMatchObject({ role: 'server' });
+  const onto = [
+    'import',
+    `0:${stationDisk.windows.number}=${at('windows.raw')}`,
+    '--base',
+    'OS-SRV-1A@latest',
+  ];
+  // Newer than the base, whose time it would have otherwise.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const now = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
+  expect(await image(...onto, '--captured-at', now)).toMatchObject(controller);
+});
+
+/** What `--online` reads is a read-only device without partitions of its own; LVM is in test/rehearsal/online-capture. */
+test('image capture --online: what is read in place of the disk is looked at', async () => {
+  using snapshot = attachLoop(at('dc.raw'), { readOnly: true });
+  const passportDisk = somePassportDisk(statSync(at('dc.raw')).size);
+  mkdirSync(at('store'));
+  const { manifest } = await captureImageOf(at('store'), [{ path: at('member.raw'), passportDisk }], {
+    readWindows: readWindowsOf,
+    openSources: async () => ({
+      paths: [snapshot.path],
+      async assertWhole() {},
+      async [Symbol.asyncDispose]() {},
+    }),
   });
+  expect(manifest.windows).toMatchObject(controller);
 });

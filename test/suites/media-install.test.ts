@@ -15,6 +15,7 @@ import { formatImageRef } from '#images/format/image-name.ts';
 import { generateKeyPair } from '#images/format/minisign.ts';
 import { installMedium, removeInstalled } from '#scripts/media/install-medium.ts';
 import { findOwnDiskPartition } from '#scripts/media/own-disk-partition.ts';
+import { readMedium } from '#scripts/media/read-medium.ts';
 import type { MediumOrder } from '#scripts/media/stage-medium.ts';
 import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { attachLoop, attachPartitionedLoop, mountDevice } from '#test/support/loop-device.ts';
@@ -134,6 +135,65 @@ describe('an installed recovery', () => {
     expect(JSON.parse(readFileSync(at('ticket.json'), 'utf8')).image.ref).toBe(ref);
     await install();
     expect([...readEsp().keys()].filter((file) => file.startsWith(mediumStore))).toEqual([]);
+  });
+});
+
+describe('media check of an installed recovery', () => {
+  const problems = async (file: string) => {
+    const { ticket, damaged, installed, image } = await readMedium(file, captureKey);
+    expect(ticket.station).toBe(station.name);
+    expect(installed).toBe(true);
+    return [...damaged, ...(image?.problems ?? [])];
+  };
+
+  test('in a disk file, a partition file, a disk and a partition: whole, with the loaders that start it', async () => {
+    await install();
+    using loop = attachPartitionedLoop(disk);
+    for (const file of [disk, carve(), loop.path, `${loop.path}p1`]) expect(await problems(file)).toEqual([]);
+    const { loaders } = await readMedium(disk, captureKey);
+    expect(loaders.map(({ name, isFirst }) => [name, isFirst])).toEqual([
+      ['EFI/rekindle/shimx64.efi', true],
+      ['EFI/rekindle/mmx64.efi', false],
+      ['EFI/rekindle/grubx64.efi', false],
+    ]);
+  });
+
+  test('what is changed, gone, or on a file system that was made anew is named', async () => {
+    await install();
+    const efi = `${disk}@@${esp.startByte}`;
+    run('mcopy', '-o', '-i', efi, at('pack.img'), '::/boot/vmlinuz');
+    run('mdel', '-i', efi, '::/EFI/rekindle/grubx64.efi');
+    run('mlabel', '-N', '55556666', '-i', efi, '::');
+    expect(await problems(disk)).toEqual([
+      'boot/vmlinuz',
+      'EFI/rekindle/grubx64.efi',
+      'the number of its file system (5555-6666 instead of 1A2B-3C4D)',
+    ]);
+  });
+
+  test('the image in it is read to the last chunk', async () => {
+    mkdirSync(at('checked-store'));
+    using own = makeTemporaryFolder();
+    const image = makeDemoDisk(own.path);
+    const imageDisk = somePassportDisk(demoDisk.sizeBytes);
+    const { name } = await captureImageOf(at('checked-store'), [{ path: image, passportDisk: imageDisk }]);
+    await install({
+      runtime: at('pack.img'),
+      image: { store: at('checked-store'), name, publicKey: captureKey },
+    });
+    expect(await problems(disk)).toEqual([]);
+    const chunk = [...readEsp().keys()].find((file) => file.endsWith('.cacnk')) ?? '';
+    run('mdel', '-i', `${disk}@@${esp.startByte}`, `::/${chunk}`);
+    expect((await problems(disk)).join(' ')).toContain(path.basename(chunk, '.cacnk'));
+  });
+
+  test('no ticket, one of another site, and two of them are refused', async () => {
+    await expect(readMedium(disk, captureKey)).rejects.toThrow(/no recovery medium|reading .*disk\.raw/);
+    await install();
+    await expect(readMedium(disk, generateKeyPair())).rejects.toThrow(/station ticket/);
+    run('dd', `if=${carve()}`, `of=${disk}`, 'bs=1M', 'seek=65', 'count=64', 'conv=notrunc', 'status=none');
+    run('sgdisk', '--delete=3', '--delete=2', '--new=5:133120:+64M', disk);
+    await expect(readMedium(disk, captureKey)).rejects.toThrow(/one in each of the partitions 1, 5/);
   });
 });
 

@@ -237,3 +237,13 @@ test.each([
 test('a name that says neither CD nor stick is refused before any work', async () => {
   await expect(build(at('medium.bin'))).rejects.toThrow(/what .*medium\.bin is to be is not clear/);
 });
+
+test('the image of a domain controller that may have partners is not put on a medium', async () => {
+  const store = at('controller-store');
+  mkdirSync(store);
+  const options = { passport, stationRole: 'domain-controller' as const };
+  const { name } = await captureImageOf(store, [{ path: at('reference'), passportDisk }], options);
+  const withImage = { image: { store, name, publicKey: captureKey } };
+  await expect(build(at('controller.img'), withImage)).rejects.toMatchObject({ code: 'failed-hooks' });
+  expect(existsSync(at('controller.img'))).toBe(false);
+});

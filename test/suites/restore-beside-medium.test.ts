@@ -170,3 +170,28 @@ test('refused, with another way: the table is not the one of the image any more'
     /Partition 2 has the size.*Start the recovery from the network/,
   );
 });
+
+test('a recovery on the disk that the whole restore overwrites is named, with the way to put it back', async () => {
+  const ticket = JSON.stringify({
+    ...{ formatVersion: 1, station: 'OS-SRV-1A', passport, builtAt: '2026-11-27T09:30:00Z' },
+    ...{ kernel: '6.1.0-1-amd64', fileSystemUuid: '1A2B-3C4D', onOwnDisk: true, files: [] },
+  });
+  fs.writeFileSync(at('ticket.json'), ticket);
+  fs.mkdirSync(path.join(mountPoint(), 'store'), { recursive: true });
+  const fat = `${disk}@@${recovery.startByte}`;
+  const sectors = String(recovery.sizeBytes / 512);
+  const warningsOf = async (scope?: RestoreScope) => {
+    using loop = attachPartitionedLoop(disk);
+    const planned = await plan(loop.path, { onOwnDisk: false, ...(scope === undefined ? {} : { scope }) });
+    return planned.flatMap(({ plan: { warnings } }) => warnings).join(' ');
+  };
+  run('mformat', '-i', fat, '-T', sectors, '-h', '64', '-s', '32', '::');
+  expect(await warningsOf({ kind: 'all' })).not.toMatch(/recovery/);
+  run('mmd', '-i', fat, '::/rekindle');
+  run('mcopy', '-i', fat, at('ticket.json'), '::/rekindle/ticket.json');
+  expect(await warningsOf({ kind: 'all' })).toContain(
+    'WARNING: the recovery of OS-SRV-1A that is installed in partition 1 will be overwritten. Afterwards put it back, its disk attached to the server: rekindle media install OS-SRV-1A --disk DISK --partition 1',
+  );
+  const systemOnly = { kind: 'volumes', volumes: [{ disk: 0, number: 2 }] } as const;
+  expect(await warningsOf(systemOnly)).not.toMatch(/recovery/);
+});

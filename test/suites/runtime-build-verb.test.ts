@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { unpackKernel } from '#driver-packs/kernel-package.ts';
 import { type SitePaths, sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
+import { extractIso } from '#scripts/media/write-iso.ts';
 import { isRuntimeCurrent } from '#scripts/runtime/assert-runtime-current.ts';
 import { makeCliSite } from '#test/support/cli-site.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
@@ -86,3 +87,44 @@ test('--kernel of a release that Debian does not have stops before anything is r
   expect(code).toBe(2);
   expect(readFileSync(paths.kernelRecord)).toEqual(before);
 });
+
+test('the medium of a station with this runtime holds no password, key or token of its site', async () => {
+  const password = 'a long night at the plant';
+  writeFileSync(path.join(folder.path, 'password'), `${password}\n`, { mode: 0o600 });
+  const passwordFile = ['--password-file', path.join(folder.path, 'password')];
+  expect(await rekindle('user', 'add', 'meier', '--role', 'technician', ...passwordFile)).toMatchObject({
+    code: 0,
+  });
+  const medium = path.join(folder.path, 'medium.iso');
+  expect(await rekindle('media', 'build', 'OS-SRV-1A', '--output', medium)).toMatchObject({ code: 0 });
+  const content = path.join(folder.path, 'content');
+  mkdirSync(content);
+  await extractIso(medium, content);
+  const files = readdirSync(content, { recursive: true, withFileTypes: true }).filter((each) =>
+    each.isFile(),
+  );
+  const held = Buffer.concat(files.map(({ parentPath, name }) => plain(path.join(parentPath, name))));
+  // What is public is found in there, so whatever is looked for would be.
+  for (const known of [paths.imageSigningPublicKey, paths.caCertificate])
+    for (const line of secretLines(known)) expect(held.includes(line), known).toBe(true);
+  const secrets = [paths.imageSigningKey, paths.caKey, paths.serverKey].flatMap(secretLines);
+  expect(secrets.length).toBeGreaterThan(3);
+  const state = openState(paths.state);
+  const hash = JSON.stringify(state.prepare('SELECT * FROM users').all());
+  state.close();
+  const hashed = [...hash.matchAll(/[A-Za-z0-9+/=_-]{20,}/g)].map(([found]) => found);
+  expect(hashed.length).toBeGreaterThan(0);
+  for (const secret of [password, ...secrets, ...hashed]) expect(held.includes(secret), secret).toBe(false);
+});
+
+/** A file of the medium, with what its archives hold behind it. */
+function plain(file: string): Buffer {
+  const bytes = readFileSync(file);
+  const zstd = spawnSync('zstd', ['-dcq', file], { maxBuffer: 2 ** 30 });
+  return Buffer.concat([bytes, zstd.stdout]);
+}
+
+const secretLines = (file: string): string[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line.length > 30 && !/^(-----|untrusted comment)/.test(line));

@@ -47,3 +47,17 @@ test('its locks are taken off, so that every disk can be chosen again; nobody el
   await releaseLeftLocks();
   expect(isReadOnly(crashed.path)).toBe(true);
 });
+
+test('two locks of one program: each has its note, and giving one back leaves the other’s', async () => {
+  using first = attachLoop(blank('first.img'));
+  using second = attachLoop(blank('second.img'));
+  const child = spawn(process.execPath, ['test/support/write-lock-child.ts', first.path, second.path]);
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  // The lock of the first disk was given back, that of the second is held.
+  expect(JSON.parse(said.toString())).toEqual([path.basename(second.path)]);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect([first, second].map(({ path: device }) => isReadOnly(device))).toEqual([false, true]);
+  await releaseLeftLocks();
+  expect(isReadOnly(second.path)).toBe(false);
+});

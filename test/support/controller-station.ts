@@ -29,7 +29,10 @@ export const wbadminBackup: DomainController['systemState'] = {
   target: 'E:',
 };
 
-export function controllerPlan(systemState: DomainController['systemState'] = lastResort): HookPlan {
+export function controllerPlan(
+  systemState: DomainController['systemState'] = lastResort,
+  quarantine: DomainController['quarantine'] = 'network-off',
+): HookPlan {
   return hookPlanSchema.parse({
     station: controllerName,
     stationRole: 'domain-controller',
@@ -38,6 +41,7 @@ export function controllerPlan(systemState: DomainController['systemState'] = la
         id: 'state',
         kind: 'domain-controller',
         systemState,
+        quarantine,
         directory: {
           domain: 'plant.example',
           controllers: ['dc2.plant.example'],

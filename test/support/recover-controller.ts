@@ -53,7 +53,6 @@ export async function recoverController(
     key,
     readListed: (manifest, file) => readListedFile(store, name, manifest, file),
     source: { kind: 'directory', path: store },
-    hooksFollow: true,
   });
   const passport = image.passport;
   const checked = checkIdentity(passport, passport, passport);

@@ -11,6 +11,7 @@ import {
   planScreen,
   type ScreenDisk,
 } from '#runtime/console/screens.ts';
+import { texts } from '#runtime/console/texts.ts';
 
 const GiB = 2 ** 30;
 const MiB = 2 ** 20;
@@ -92,6 +93,37 @@ describe('screens', () => {
       What is marked # is gone once the restore has started.
       "
     `);
+  });
+
+  test('plan: a recovery in a partition of the disk that is overwritten', () => {
+    const recovery = { what: 'partition 4 "REKINDLE"', sizeBytes: 2 * GiB };
+    const warnings = [texts.overwritesRecovery('OS-SRV-1A', 4)];
+    expect(screen(planScreen([], [{ ...disk, lost: [recovery], warnings }]))).toMatchInlineSnapshot(`
+      "
+
+      Hardware
+        The same as when the image was taken.
+
+      Disk 0: INTEL SSDSC2KB240G8, 240 GiB
+        serial PHYF1234567890AB, naa.55cd2e4150000001
+        0000:00:17.0/ata1, recognised by its WWN
+        [#####################################====================================]
+        overwrites   partition table and boot code                     1 MiB
+                     partition 1 "EFI system" (vfat)                 512 MiB
+                     partition 2 "Windows" (ntfs)                    120 GiB
+        keeps        partition 3 "PROJECTS" (ntfs)                   119 GiB
+        LOSES        partition 4 "REKINDLE"                            2 GiB
+        WARNING: the recovery of OS-SRV-1A that is installed in partition 4 will be
+        overwritten. Afterwards put it back, its disk attached to the server:
+        rekindle media install OS-SRV-1A --disk DISK --partition 4
+        # will be overwritten   = survives   . not in the image
+
+      What is marked # is gone once the restore has started.
+      What is listed under LOSES is not in the image: nothing brings it back.
+      "
+    `);
+    const long = texts.overwritesRecovery('A'.repeat(63), 128);
+    screen(planScreen([], [{ ...disk, warnings: [long] }]));
   });
 
   test('plan: a replaced disk', () => {

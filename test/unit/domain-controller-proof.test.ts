@@ -18,7 +18,8 @@ test('With every sign it is done, and each sign is named', () => {
 });
 
 test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
-  ['no event 1109', { ownReport: { ...ownReport, event1109: false } }, /no event 1109/],
+  ['no event 1109', { ownReport: { ...ownReport, event1109: false, restoreCount: 0 } }, /no event 1109/],
+  ['a quarantine that was kept', { ownReport: { ...ownReport, quarantineKept: true } }, /kept itself off/],
   ['event 2095', { ownReport: { ...ownReport, event2095: true } }, /2095/],
   ['Dsa Not Writable', { ownReport: { ...ownReport, notWritable: true } }, /Dsa Not Writable/],
   ['a restore count that stayed', { ownReport: { ...ownReport, restoreCount: 0 } }, /is 0, not 1/],
@@ -52,6 +53,12 @@ test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
 
 test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
   ['no report yet', { ownReport: undefined as never }, /has not reported/],
+  [
+    'an event 1109 that was not found, the restore counted',
+    { ownReport: { ...ownReport, event1109: false } },
+    /1109 was not found/,
+  ],
+  ['a SYSVOL that is on its way', { ownReport: { ...ownReport, sysvol: 'pending' } }, /SYSVOL has not come/],
   ['an unknown count of before', { before: { invocationId: old } }, /before is not known/],
   ['no partner', { partner: undefined as never }, /No partner/],
   ['no event 1587 yet', { partner: { ...partner, event1587: false } }, /no event 1587/],
@@ -74,4 +81,25 @@ test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
   const proof = judgeControllerProof(evidence);
   expect(proof.outcome).toBe('unverified');
   expect(proof.unverified.join('\n')).toMatch(why);
+});
+
+test('SYSVOL from a partner is a proof; without it alone the directory is not given up', () => {
+  const withSysvol = (sysvol: 'from-partner' | 'failed') =>
+    judgeControllerProof({ ...whole, ownReport: { ...ownReport, sysvol } });
+  expect(withSysvol('from-partner')).toMatchObject({ outcome: 'done' });
+  expect(withSysvol('from-partner').proved).toHaveLength(9);
+  expect(withSysvol('failed')).toMatchObject({
+    outcome: 'failed',
+    next: expect.stringMatching(/KB 2218556/),
+  });
+  const worse = { ...ownReport, sysvol: 'failed', event2095: true } as const;
+  expect(judgeControllerProof({ ...whole, ownReport: worse }).next).toMatch(/off the network now/);
+});
+
+test('an image whose invocationId nobody knew: the event names the one that the partner sees', () => {
+  const before = { restoreCount: 0 };
+  const own = { ...ownReport, invocationId: fresh };
+  expect(judgeControllerProof({ ...whole, before, ownReport: own }).outcome).toBe('done');
+  const other = { ...ownReport, invocationId: old };
+  expect(judgeControllerProof({ ...whole, before, ownReport: other }).outcome).toBe('unverified');
 });

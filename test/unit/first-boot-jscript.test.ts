@@ -8,17 +8,24 @@ import { bundleAgent } from '#scripts/runtime/first-boot-files.ts';
 
 /** What the Windows agent is compiled to has to be the JavaScript of Windows Script Host: ECMA-262, 3rd edition. */
 
-test('the agent is third-edition JavaScript in ASCII', async () => {
-  const agent = await bundleAgent();
-  const thirdEdition = { ecmaVersion: 3, allowReserved: 'never' } as const;
-  for (const later of ['var a = {}; a.default;', 'var a = { get b() { return 1; } };', 'let a = 1;'])
-    expect(() => parse(later, thirdEdition), later).toThrow();
-  parse(agent, thirdEdition);
-  expect(agent.replace(/[\r\n\t]/g, ' ')).toMatch(/^[ -~]+$/);
-  // The third edition knows neither: the agent's tsconfig.json keeps them out of its source, this out of esbuild's help.
-  expect(agent).not.toMatch(/\.(trim|forEach|map|filter|bind|toISOString|keys|isArray)\(|\bJSON\.|Date\.now/);
-  for (const code of Object.values(stepExitCodes)) expect(agent).toContain(String(code));
-});
+test.each(['main.ts', 'network-order.ts'] as const)(
+  '%s is third-edition JavaScript in ASCII',
+  async (file) => {
+    const agent = await bundleAgent(file);
+    const thirdEdition = { ecmaVersion: 3, allowReserved: 'never' } as const;
+    for (const later of ['var a = {}; a.default;', 'var a = { get b() { return 1; } };', 'let a = 1;'])
+      expect(() => parse(later, thirdEdition), later).toThrow();
+    parse(agent, thirdEdition);
+    expect(agent.replace(/[\r\n\t]/g, ' ')).toMatch(/^[ -~]+$/);
+    // The third edition knows neither: the agent's tsconfig.json keeps them out of its source, this out of esbuild's help.
+    expect(agent).not.toMatch(
+      /\.(trim|forEach|map|filter|bind|toISOString|keys|isArray)\(|\bJSON\.|Date\.now/,
+    );
+    const codes =
+      file === 'main.ts' ? Object.values(stepExitCodes) : [stepExitCodes.retry, stepExitCodes.restartRetry];
+    for (const code of codes) expect(agent).toContain(String(code));
+  },
+);
 
 test('SHA-256 and HMAC are those of others, at every length around a block', () => {
   const bytes = randomBytes(300).toString('latin1');

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { formatPublicKey, generateKeyPair, signBytes } from '#images/format/minisign.ts';
 import type { ServerClient } from '#runtime/server-client/server-client.ts';
-import { believeImage, checkImage, openJob } from '#runtime/steps/open-job.ts';
+import { checkImage, openJob } from '#runtime/steps/open-job.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
@@ -90,28 +90,4 @@ test('an image whose passport is none is refused with a sentence', async () => {
     code: 'verification-failed',
     message: `reading the hardware passport of ${captured}`,
   });
-});
-
-test('a domain controller is not restored from an image alone: from a medium, or on the machine itself', async () => {
-  const manifest = { ...image.manifest, stationRole: 'domain-controller' as const };
-  const manifestBytes = Buffer.from(JSON.stringify(manifest));
-  const files: Readonly<Record<string, Buffer>> = {
-    [`${station}_disk0.caibx`]: image.index,
-    'passport.json': image.passportFile,
-  };
-  const believe = (hooksFollow?: boolean) =>
-    believeImage({
-      ref: captured,
-      manifestBytes,
-      signature: signBytes(manifestBytes, key, 'rekindle image'),
-      key,
-      readListed: (_manifest, name) => files[name] ?? Buffer.alloc(0),
-      source: { kind: 'directory', path: '/nowhere' },
-      ...(hooksFollow === undefined ? {} : { hooksFollow }),
-    });
-  await expect(believe()).rejects.toMatchObject({
-    code: 'verification-failed',
-    cause: new Error('started from an image alone it would damage the domain (USN rollback)'),
-  });
-  await expect(believe(true)).resolves.toMatchObject({ ref: captured });
 });

@@ -58,8 +58,8 @@ export interface CaptureImageOptions
   readonly signingKey: SecretKey;
   readonly disks: readonly ImageSource[];
   readonly passport: HardwarePassport;
-  /** What the Windows on the disks says about itself. */
-  readonly windows?: ImagedWindows | undefined;
+  /** What the Windows on the disks says about itself; called with what is read in place of them, in their order. */
+  readonly readWindows?: (paths: readonly string[]) => Promise<ImagedWindows | undefined>;
   readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
   readonly dataVolumes?: readonly string[];
@@ -121,13 +121,13 @@ async function captureAndPublish(
   await using announcement = await announceCapture(store, onLeft);
   await using opened = await options.openSources?.();
   const startedAt = options.capturedAt ?? opened?.capturedAt ?? new Date();
-  const disks = await captureDisks(options, announcement.store, opened?.paths).catch(
-    async (error: unknown) => {
-      // A snapshot that ran full reads as a failing disk.
-      await opened?.assertWhole(error);
-      throw error;
-    },
-  );
+  const paths = opened?.paths ?? options.disks.map(({ path }) => path);
+  const windows = await options.readWindows?.(paths);
+  const disks = await captureDisks(options, announcement.store, paths).catch(async (error: unknown) => {
+    // A snapshot that ran full reads as a failing disk.
+    await opened?.assertWhole(error);
+    throw error;
+  });
   await opened?.assertWhole();
   const verified = await verifyStoredChunks(store, disks, {
     limits: options.limits ?? {},
@@ -151,6 +151,7 @@ async function captureAndPublish(
     bootEntries: options.bootEntries ?? [],
     bootOrder: options.bootOrder ?? [],
     passport,
+    windows,
     disks: disks.map((captured, number) => ({ captured, passportDisk: passportDiskOf(options, number) })),
   });
   const signature = signBytes(image.manifestBytes, signingKey, `rekindle image ${formatImageRef(name)}`);
@@ -178,7 +179,7 @@ async function captureAndPublish(
 async function captureDisks(
   options: CaptureImageOptions,
   store: WritableStoreRef,
-  paths: readonly string[] = options.disks.map(({ path }) => path),
+  paths: readonly string[],
 ): Promise<CapturedDisk[]> {
   const sources = options.disks.map((disk, number) => ({ ...disk, path: paths[number] ?? disk.path }));
   let hibernatedElsewhere = false;

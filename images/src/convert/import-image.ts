@@ -20,8 +20,6 @@ export interface ImportImageOptions
   readonly tools?: CaptureImageOptions['tools'];
   /** When the content was as it is; else when the newest file was written last. */
   readonly capturedAt?: Date;
-  /** What Windows on these disks says about itself; called with raw files, in the order of `sources`. */
-  readonly readWindows?: (files: readonly string[]) => Promise<CaptureImageOptions['windows']>;
 }
 
 /**
@@ -47,10 +45,8 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
     assertSectorSize(source.path, file, passportDisk.logicalSectorBytes);
     disks.push({ path: file, passportDisk });
   }
-  const windows = await options.readWindows?.(disks.map(({ path }) => path));
   const image = await captureImage({
     ...options,
-    windows,
     disks,
     capturedAt,
     openSources: async () => ({

@@ -17,6 +17,12 @@ export const ownReportEvidence = {
   event2095: 'event 2095',
   notWritable: 'Dsa Not Writable',
   restoreCount: 'DSA Previous Restore Count',
+  /** Of event 1109: upper-case; absent where the event did not name it. */
+  invocationIdNow: 'invocationId now',
+  /** `lifted`, `kept` or `not held`. */
+  quarantine: 'quarantine',
+  /** `from-partner`, `pending`, `failed` or `not-asked`. */
+  sysvol: 'SYSVOL',
   /** In the image's registry, read before the first start. */
   restoreCountBefore: 'DSA Previous Restore Count before',
 } as const;

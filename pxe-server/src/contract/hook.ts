@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { domainControllerSchema } from './hook-kinds/domain-controller.ts';
 import { domainRejoinSchema } from './hook-kinds/domain-rejoin.ts';
+import { networkOrderSchema } from './hook-kinds/network-order.ts';
 import { siteHookSchema } from './hook-kinds/site.ts';
 import { sqlManagementDataSchema } from './hook-kinds/sql-management-data.ts';
 
@@ -11,6 +12,7 @@ export const hookSchema = z.discriminatedUnion('kind', [
   sqlManagementDataSchema,
   domainRejoinSchema,
   domainControllerSchema,
+  networkOrderSchema,
   siteHookSchema,
 ]);
 export type Hook = z.infer<typeof hookSchema>;

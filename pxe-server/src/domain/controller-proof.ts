@@ -17,6 +17,11 @@ export interface ControllerProofEvidence {
     readonly restoreCount: number;
     /** NTDS\Parameters, "Dsa Not Writable" is there. */
     readonly notWritable: boolean;
+    /** Of event 1109, upper-case; absent: it named none. */
+    readonly invocationId?: string;
+    readonly sysvol?: SysvolState;
+    /** It was kept off the network, and no longer is only if a person has let it back. */
+    readonly quarantineKept?: boolean;
   };
   /** What a partner has; absent: none could be asked. */
   readonly partner?: {
@@ -29,6 +34,9 @@ export interface ControllerProofEvidence {
   /** A test object was made on one side and looked for on the other, until it came or the time was over. */
   readonly testObject: { readonly toPartner?: boolean; readonly fromPartner?: boolean };
 }
+
+/** Whether SYSVOL has come from a partner: event 4604 (DFSR) or 13516 (FRS) since the restore. */
+export type SysvolState = 'from-partner' | 'pending' | 'failed' | 'not-asked';
 
 export interface ControllerProof {
   readonly outcome: 'done' | 'failed' | 'unverified';
@@ -52,20 +60,42 @@ export function judgeControllerProof(evidence: ControllerProofEvidence): Control
       proved,
       failed,
       unverified,
-      next: 'Take it off the network now, then demote it by force and remove its metadata, or restore a system state backup. Do not delete "Dsa Not Writable".',
+      next: isOnlySysvol(evidence, failed)
+        ? 'Its directory is well. Take SYSVOL from a partner by hand: KB 2218556 (DFSR; start the service first), KB 290762 (FRS).'
+        : 'Take it off the network now, then demote it by force and remove its metadata, or restore a system state backup. Do not delete "Dsa Not Writable".',
     };
   }
   return { outcome: unverified.length === 0 ? 'done' : 'unverified', proved, failed, unverified };
 }
 
+/** SYSVOL holds group policies and scripts; that it is old is no reason to give up a controller. */
+const isOnlySysvol = ({ ownReport }: ControllerProofEvidence, failed: readonly string[]): boolean =>
+  failed.length === 1 && ownReport?.sysvol === 'failed' && failed[0] === sysvolSentences.failed?.[1];
+
+const sysvolSentences: Partial<Record<SysvolState, Finding>> = {
+  'from-partner': ['proved', 'SYSVOL has come from a partner since the restore.'],
+  pending: ['unverified', 'SYSVOL has not come from a partner yet (event 4604 with DFSR, 13516 with FRS).'],
+  failed: ['failed', 'SYSVOL could not be taken from a partner: the journal of its first boot says why.'],
+};
+
 function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding[] {
   if (ownReport === undefined)
     return [['unverified', 'The controller has not reported from its first boot.']];
-  const { event1109, event2095, restoreCount, notWritable } = ownReport;
+  const { event1109, event2095, restoreCount, notWritable, sysvol, quarantineKept } = ownReport;
+  const counted = before.restoreCount !== undefined && restoreCount === before.restoreCount + 1;
+  const sysvolFinding = sysvol === undefined ? undefined : sysvolSentences[sysvol];
   return [
     event1109
       ? ['proved', 'Event 1109: it has a new invocationId.']
-      : ['failed', 'There is no event 1109: it did not change its invocationId.'],
+      : counted
+        ? ['unverified', 'Event 1109 was not found, though Windows has counted the restore.']
+        : ['failed', 'There is no event 1109: it did not change its invocationId.'],
+    ...(quarantineKept === true
+      ? ([
+          ['failed', 'Nothing showed it that its directory was renewed: it kept itself off the network.'],
+        ] as const)
+      : []),
+    ...(sysvolFinding === undefined ? [] : [sysvolFinding]),
     event2095
       ? ['failed', 'Event 2095: a partner has found a USN rollback.']
       : ['proved', 'There is no event 2095.'],
@@ -74,7 +104,7 @@ function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding
       : ['proved', '"Dsa Not Writable" is not set.'],
     before.restoreCount === undefined
       ? ['unverified', `DSA Previous Restore Count is ${restoreCount}; what it was before is not known.`]
-      : restoreCount === before.restoreCount + 1
+      : counted
         ? ['proved', `DSA Previous Restore Count went from ${before.restoreCount} to ${restoreCount}.`]
         : [
             'failed',
@@ -83,12 +113,12 @@ function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding
   ];
 }
 
-function judgePartner({ before, partner, testObject }: ControllerProofEvidence): Finding[] {
+function judgePartner({ before, ownReport, partner, testObject }: ControllerProofEvidence): Finding[] {
   if (partner === undefined) return [['unverified', 'No partner could be asked.']];
   const { computerName, invocationId, event1587 } = partner;
   const identity: Finding =
     before.invocationId === undefined
-      ? ['unverified', 'The invocationId of the image is not known.']
+      ? judgeByEvent(computerName, invocationId, ownReport?.invocationId)
       : invocationId === undefined
         ? ['failed', `${computerName} does not know it as a controller any more.`]
         : invocationId === before.invocationId
@@ -105,6 +135,13 @@ function judgePartner({ before, partner, testObject }: ControllerProofEvidence):
         ? [['proved', `Event 1587 on ${computerName}: it accepts the restored database.`]]
         : [['unverified', `There is no event 1587 on ${computerName} yet.`]];
   return [identity, ...event];
+}
+
+/** An image whose invocationId nobody wrote down: the controller's own event says which is the new one. */
+function judgeByEvent(partner: string, seen: string | undefined, own: string | undefined): Finding {
+  if (seen !== undefined && seen.toUpperCase() === own?.toUpperCase())
+    return ['proved', `${partner} sees the new invocationId ${seen} that event 1109 names.`];
+  return ['unverified', 'The invocationId of the image is not known.'];
 }
 
 function judgeTestObject({ testObject }: ControllerProofEvidence): Finding[] {

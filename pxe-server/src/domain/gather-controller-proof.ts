@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ownReportEvidence } from '#contract/domain-files.ts';
 import type { Evidence } from '#contract/hook-result.ts';
 import { openAnyController } from './any-controller.ts';
-import type { ControllerProofEvidence } from './controller-proof.ts';
+import type { ControllerProofEvidence, SysvolState } from './controller-proof.ts';
 import type { DomainSettings } from './domain-settings.ts';
 import { readForestControllers, readRootDse } from './read-directory.ts';
 import { replicateTestObject, type TestObjectRequest } from './replicate-test-object.ts';
@@ -64,6 +64,8 @@ async function sendBothWays(
   };
 }
 
+const sysvolStates: readonly SysvolState[] = ['from-partner', 'pending', 'failed', 'not-asked'];
+
 /** Undefined when not all of it was reported. */
 export function parseOwnReport(evidence: readonly Evidence[]):
   | {
@@ -79,6 +81,8 @@ export function parseOwnReport(evidence: readonly Evidence[]):
   const event2095 = truth(ownReportEvidence.event2095);
   const notWritable = truth(ownReportEvidence.notWritable);
   const restoreCount = count(ownReportEvidence.restoreCount);
+  const invocationId = of(ownReportEvidence.invocationIdNow);
+  const sysvol = sysvolStates.find((state) => state === of(ownReportEvidence.sysvol));
   if (
     event1109 === undefined ||
     event2095 === undefined ||
@@ -88,7 +92,15 @@ export function parseOwnReport(evidence: readonly Evidence[]):
     return undefined;
   }
   return {
-    report: { event1109, event2095, notWritable, restoreCount },
+    report: {
+      event1109,
+      event2095,
+      notWritable,
+      restoreCount,
+      ...(invocationId === undefined ? {} : { invocationId }),
+      ...(sysvol === undefined ? {} : { sysvol }),
+      ...(of(ownReportEvidence.quarantine) === 'kept' ? { quarantineKept: true } : {}),
+    },
     restoreCountBefore: count(ownReportEvidence.restoreCountBefore),
   };
 }

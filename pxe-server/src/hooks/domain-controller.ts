@@ -47,7 +47,7 @@ export const domainControllerHook = {
       const verdict = await judgeImage(context);
       return {
         planned: undefined,
-        lines: planLines(verdict, context.hook.systemState),
+        lines: planLines(verdict, context.hook),
         evidence: evidenceOf(verdict),
       };
     },
@@ -96,7 +96,7 @@ const evidenceOf = (verdict: ControllerVerdict): Evidence[] => [
 /** Pure: what a person reads before the restore. */
 export function planLines(
   verdict: ControllerVerdict,
-  systemState: DomainController['systemState'],
+  { systemState, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
 ): PlanLine[] {
   const findings = verdict.findings.map((sentence) => ({ kind: 'warning', sentence }) as const);
   const confirm =
@@ -116,10 +116,30 @@ export function planLines(
       kind: 'change',
       sentence: 'SYSVOL is taken from a partner (non-authoritative restore).',
     },
+    ...quarantineLines(systemState, quarantine),
+  ];
+}
+
+/** In directory services restore mode the directory does not run: nothing can leave it. */
+function quarantineLines(
+  systemState: DomainController['systemState'],
+  quarantine: DomainController['quarantine'],
+): PlanLine[] {
+  if (systemState.from === 'backup') return [];
+  if (quarantine === 'by-hand') {
+    return [
+      {
+        kind: 'needs-person',
+        sentence:
+          'Quarantine: pull its network cables when the restore has ended, and plug them in when it shows event 1109.',
+      },
+    ];
+  }
+  return [
     {
-      kind: 'needs-person',
+      kind: 'change',
       sentence:
-        'Quarantine: pull its network cables when the restore has ended, and plug them in when it shows event 1109.',
+        'Quarantine: its network cards stay off at its first start, until it has seen itself that its directory was renewed (event 1109).',
     },
   ];
 }
@@ -178,7 +198,10 @@ async function confirm(
   const proof = judgeControllerProof({
     before: {
       ...(domainController === undefined ? {} : { invocationId: domainController.invocationId }),
-      ...(own?.restoreCountBefore === undefined ? {} : { restoreCount: own.restoreCountBefore }),
+      // wbadmin brings the registry of the backup back, with the count of then.
+      ...(own?.restoreCountBefore === undefined || hook.systemState.from === 'backup'
+        ? {}
+        : { restoreCount: own.restoreCountBefore }),
     },
     ...(own === undefined ? {} : { ownReport: own.report }),
     ...('partner' in gathered && gathered.partner !== undefined ? { partner: gathered.partner } : {}),

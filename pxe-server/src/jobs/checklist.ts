@@ -46,12 +46,12 @@ const obligations: readonly Obligation[] = [
   },
   {
     id: 'quarantine',
-    what: 'Pull the network cables of the domain controller before it starts, and plug them in when its Directory Service log shows event 1109. The only controller of its forest: tick with that note.',
+    what: 'See in the report that the domain controller let itself onto the network (quarantine: lifted). No report half an hour after its start, or quarantine by hand: look for event 1109 in its Directory Service log; with it, and without event 2095, run lift-quarantine.cmd as administrator and restart, or plug the cables in. The only controller of its forest: tick with that note.',
     roles: ['domain-controller'],
   },
   {
     id: 'sysvol',
-    what: 'SYSVOL by DFSR: take it from a partner when event 1109 is there (msDFSR-Enabled FALSE, dfsrdiag pollad, event 4114; TRUE, pollad, events 4614 and 4604). By FRS, or the only controller: tick with that note.',
+    what: 'See in the report that SYSVOL has come from a partner. Where it says failed or pending, with DFSR: KB 2218556 by hand (msDFSR-Enabled FALSE, dfsrdiag pollad, event 4114; TRUE, pollad, events 4614 and 4604). From a system state backup: event 4604 or 13516. The only controller of its forest: tick with that note.',
     roles: ['domain-controller'],
   },
   {

@@ -7,19 +7,21 @@ import { readAttribute, readNumber } from '../inventory/sysfs.ts';
  * and its next start has to tell its own lock from a switch on the disk.
  */
 const folder = '/run/rekindle/write-locks';
-const ownFile = join(folder, String(process.pid));
 const sysfs = { root: '/' };
+let notes = 0;
 
-/** Before the first one is taken. */
-export async function noteLocks(names: readonly string[]): Promise<void> {
-  if (names.length === 0) return;
+/**
+ * Before the first one is taken. Every lock has a note of its own: `<process>-<its start>-<count>`.
+ * @returns forgets them, when they are given back
+ */
+export async function noteLocks(names: readonly string[]): Promise<() => Promise<void>> {
+  if (names.length === 0) return async () => {};
   await mkdir(folder, { recursive: true });
   const lines = await Promise.all(names.map(async (name) => `${name} ${await numberOf(name)}\n`));
-  await writeFile(ownFile, lines.join(''));
-}
-
-export async function forgetLocks(): Promise<void> {
-  await rm(ownFile, { force: true });
+  notes += 1;
+  const file = join(folder, `${process.pid}-${await startOf(process.pid)}-${notes}`);
+  await writeFile(file, lines.join(''));
+  return () => rm(file, { force: true });
 }
 
 /**
@@ -27,25 +29,37 @@ export async function forgetLocks(): Promise<void> {
  * in between, the next start goes on. A device that has another number now is another one.
  */
 export async function giveBackLeftLocks(release: (name: string) => Promise<void>): Promise<void> {
-  for (const pid of await readdir(folder).catch((): string[] => [])) {
-    if (isAlive(Number(pid))) continue;
-    for (const line of (await readFile(join(folder, pid), 'utf8')).split('\n').filter(Boolean)) {
+  const left = await readdir(folder).catch((): string[] => []);
+  const dead: string[] = [];
+  const held = new Set<string>();
+  for (const note of left) {
+    const [pid, start] = note.split('-');
+    if ((await startOf(Number(pid))) === start) for (const line of await linesOf(note)) held.add(line);
+    else dead.push(note);
+  }
+  for (const note of dead) {
+    for (const line of await linesOf(note)) {
       const [name = '', number] = line.split(' ');
       const isLocked = (await readNumber(sysfs, `sys/class/block/${name}/ro`)) === 1;
-      if (isLocked && (await numberOf(name)) === number) await release(name);
+      // A living process may have locked it again meanwhile.
+      if (isLocked && !held.has(line) && (await numberOf(name)) === number) await release(name);
     }
-    await rm(join(folder, pid), { force: true });
+    await rm(join(folder, note), { force: true });
   }
 }
+
+const linesOf = async (note: string): Promise<string[]> =>
+  (await readFile(join(folder, note), 'utf8').catch(() => '')).split('\n').filter(Boolean);
 
 const numberOf = async (name: string): Promise<string> =>
   (await readAttribute(sysfs, `sys/class/block/${name}/dev`))?.trim() ?? '';
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * When a process was started, in clock ticks since the system was (proc(5), stat, field 22): numbers of processes come
+ * again, together with it they do not. Undefined: there is no such process.
+ */
+async function startOf(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The second field, the program's name, may have spaces and brackets.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }

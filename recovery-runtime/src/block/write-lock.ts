@@ -6,7 +6,7 @@ import { readNumber } from '../inventory/sysfs.ts';
 import { readSystemUse } from './assert-disk-free.ts';
 import type { BlockDevice } from './block-devices.ts';
 import type { SystemUse } from './disk-uses.ts';
-import { forgetLocks, giveBackLeftLocks, noteLocks } from './left-locks.ts';
+import { giveBackLeftLocks, noteLocks } from './left-locks.ts';
 
 /**
  * Write lock (BLKROSET) on everything that a restore is not to write: the kernel itself then refuses it, whoever
@@ -83,10 +83,10 @@ export async function lockDisks(wish: LockWish): Promise<WriteLock> {
   const locked: string[] = [];
   const unlock = async () => {
     for (const name of locked.splice(0)) await setReadOnly(name, false);
-    await forgetLocks();
+    await forget();
   };
+  const forget = await noteLocks(lock);
   try {
-    await noteLocks(lock);
     for (const name of lock) {
       await setReadOnly(name, true);
       locked.push(name);

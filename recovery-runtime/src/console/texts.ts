@@ -205,6 +205,8 @@ export const texts = {
   lastWarning: 'What is marked # is gone once the restore has started.',
   lostWarning: 'What is listed under LOSES is not in the image: nothing brings it back.',
 
+  overwritesRecovery: (station: string, partition: number) =>
+    `WARNING: the recovery of ${station} that is installed in partition ${partition} will be overwritten. Afterwards put it back, its disk attached to the server: rekindle media install ${station} --disk DISK --partition ${partition}`,
   restorePhase: {
     restoring: (disk: number) => `Disk ${disk}: restoring`,
     verifying: (disk: number) => `Disk ${disk}: reading back what was written`,

@@ -9,6 +9,8 @@ export const firstBootFiles = [
   'linux/agent.sh',
   'linux/busybox',
   'windows/agent.js',
+  'windows/network-order.js',
+  'windows/controller.js',
   'windows/run.cmd',
   'windows/remove.cmd',
   'windows/nssm.exe',

@@ -3,6 +3,8 @@ import type { HookKind, HookOf } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import type { NetworkCard } from '#images/passport/hardware-passport.ts';
+import type { FirstBootFile } from '../first-boot/stage-first-boot.ts';
 import type { RestoredSystem } from './restored-system.ts';
 
 /**
@@ -26,6 +28,10 @@ export interface OfflineContext<Kind extends HookKind> {
   /** What the server made for this hook (its `provide`). */
   readonly files: HookMaterial['files'];
   readonly stage: FirstBootStage;
+  /** Of the image and of the machine, in slot order. */
+  readonly networkCards: { readonly image: readonly NetworkCard[]; readonly machine: readonly NetworkCard[] };
+  /** A file that the runtime brings along for restored systems. */
+  readFirstBootFile(name: FirstBootFile): Promise<Uint8Array>;
   readonly signal: AbortSignal;
   say(sentence: string): void;
 }

@@ -21,9 +21,11 @@ export interface OfflineRun {
   readonly earlier: readonly HookRecord[];
   readonly material: HookMaterial;
   readonly disks: readonly RestoredDisk[];
+  readonly networkCards: OfflineContext<HookKind>['networkCards'];
   openSystem(disks: readonly RestoredDisk[]): Promise<OpenSystem>;
   /** Writes agent, plan and files into the restored system, and reads them back. */
   stageFirstBoot(system: RestoredSystem, staged: StagedFirstBoot): Promise<void>;
+  readFirstBootFile: OfflineContext<HookKind>['readFirstBootFile'];
   say(sentence: string): void;
   now(): Date;
 }
@@ -67,6 +69,8 @@ export async function runOfflineHooks(run: OfflineRun): Promise<HookRecord[]> {
         system,
         files: run.material.files.filter(({ hook: id }) => id === hook.id),
         stage: staged.stageOf(hook, titleOf(hook)),
+        networkCards: run.networkCards,
+        readFirstBootFile: run.readFirstBootFile,
         signal,
         say: run.say,
       };

@@ -62,7 +62,6 @@ export const checkImage = readingStep<
       key: parsePublicKey(site.imageSigner),
       readListed: (manifest, name) => readImageFile(server, job, manifest, name),
       source: storeOverHttps(server, job),
-      hooksFollow: true,
     });
     const { station, capturedAt } = image.manifest;
     return { value: image, sentence: texts.imageSigned(station, capturedAt) };
@@ -78,8 +77,6 @@ export interface ImageToBelieve {
   /** A file of the image, size and hash as the manifest says. */
   readonly readListed: (manifest: ImageManifest, name: string) => Promise<Uint8Array> | Uint8Array;
   readonly source: StoreRef;
-  /** A hook plan follows, whose schema cares for domain controllers; without one such an image is refused. */
-  readonly hooksFollow?: boolean;
 }
 
 /**
@@ -90,7 +87,6 @@ export async function believeImage(image: ImageToBelieve): Promise<SignedImage> 
   const { ref, manifestBytes, signature, key, source } = image;
   const manifest = checkManifest(manifestBytes, signature, key, ref);
   assertManifestOf(manifest, ref);
-  if (image.hooksFollow !== true) assertNoDomainController(manifest);
   const read = async (name: string) => image.readListed(manifest, name);
   const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
   const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -116,22 +112,6 @@ function assertAskedFor(job: RestoreJob, station: StationName, image: string): v
   throw new RekindleError('verification-failed', `opening a restore of ${image}`, {
     cause: new Error(`the service answered with ${job.image} for station ${job.station}`),
     next: 'Find out who answers at the address of the recovery service.',
-  });
-}
-
-/** USN rollback (DESIGN rule 6): until a system-state hook can follow, a domain controller is not restored. */
-/**
- * For restores that no hook can follow: only a hook for the system state makes a restored controller safe.
- * @throws RekindleError `verification-failed`
- */
-function assertNoDomainController({
-  stationRole,
-  station,
-}: Pick<ImageManifest, 'stationRole' | 'station'>): void {
-  if (stationRole !== 'domain-controller') return;
-  throw new RekindleError('verification-failed', `checking the role of ${station}: a domain controller`, {
-    cause: new Error('started from an image alone it would damage the domain (USN rollback)'),
-    next: 'Install a new domain controller beside the living ones, or restore its system state with its own backup.',
   });
 }
 

@@ -8,6 +8,7 @@ import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import type { OwnDiskMedium } from '../medium/own-disk-medium.ts';
 import { keepMedium, refuseBesideMedium, scopeBesideMedium } from '../restore/beside-medium.ts';
+import { warnOfRecoveries } from '../restore/overwritten-recoveries.ts';
 import { planRestore } from '../restore/plan-restore.ts';
 import type { RestoreDecision, RestorePlan, TargetDisk as TargetFacts } from '../restore/restore-plan.ts';
 import { chosenNumbers, type RestoreScope } from '../restore/restore-scope.ts';
@@ -79,7 +80,9 @@ async function planDisk(input: PlanInput, target: TargetDisk): Promise<PlannedDi
   switch (decision.kind) {
     case 'restore': {
       const lost = findLostPartitions(found.table.partitions, target.image, decision.restored);
-      return { target, plan: decision, lost, diskIndexSha256: image.diskIndexSha256[number] ?? '' };
+      const overwritten = await warnOfRecoveries(devicePath, found.table.partitions, decision.restored);
+      const plan = { ...decision, warnings: [...decision.warnings, ...overwritten] };
+      return { target, plan, lost, diskIndexSha256: image.diskIndexSha256[number] ?? '' };
     }
     case 'data-lost':
       throw new RangeError(`what becomes of the data volumes of disk ${target.image.number} was decided`);

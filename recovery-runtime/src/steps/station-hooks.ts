@@ -9,7 +9,7 @@ import { texts, titles } from '../console/texts.ts';
 import type { Confirmed } from '../engine/confirmed.ts';
 import { readingStep, writingStep } from '../engine/step.ts';
 import { stageFirstBoot } from '../first-boot/stage-first-boot.ts';
-import { runOfflineHooks } from '../hooks/run-offline-hooks.ts';
+import { type OfflineRun, runOfflineHooks } from '../hooks/run-offline-hooks.ts';
 import type { UnfinishedDisk } from '../restore/restore-disk.ts';
 import { askPreflight, takeHookMaterial } from '../server-client/calls.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
@@ -73,6 +73,7 @@ export const applyHooks = writingStep<
     readonly ref: string;
     readonly manifest: ImageManifest;
     readonly planned: readonly PlannedDisk[];
+    readonly networkCards: OfflineRun['networkCards'];
     /** What a disk lacks that is held back from starting; undefined for one that is whole. */
     readonly held: (disk: PlannedDisk) => Pick<UnfinishedDisk, 'missing'> | undefined;
     readonly machine: Pick<Machine, 'openRestoredSystem' | 'readFirstBootFile' | 'now'>;
@@ -81,7 +82,7 @@ export const applyHooks = writingStep<
 >({
   id: 'apply-hooks',
   title: titles['apply-hooks'],
-  async run({ hooks, ref, manifest, planned, held, machine }, { say }) {
+  async run({ hooks, ref, manifest, planned, networkCards, held, machine }, { say }) {
     const { plan, preflight, jobId } = hooks;
     if (plan.hooks.length === 0 || !restoresSystem(planned)) {
       return { value: [], sentence: texts.noHooks(plan.hooks.length), skipped: true };
@@ -103,9 +104,11 @@ export const applyHooks = writingStep<
           ...(missing === undefined ? {} : { missing }),
         };
       }),
+      networkCards,
       openSystem: (disks) => machine.openRestoredSystem(disks),
       stageFirstBoot: (system, staged) =>
         stageFirstBoot(system, staged, (name) => machine.readFirstBootFile(name)),
+      readFirstBootFile: (name) => machine.readFirstBootFile(name),
       say,
       now: () => machine.now(),
     });

@@ -47,8 +47,7 @@ async function dc(name: string, options: Options): Promise<void> {
   const verdict = await judgeImage(context);
   if (options.json === true) console.log(JSON.stringify({ ref, ...verdict }));
   else if (verdict.kind !== 'refused') {
-    for (const { kind, sentence } of planLines(verdict, hook.systemState))
-      console.log(`${marks[kind]} ${sentence}`);
+    for (const { kind, sentence } of planLines(verdict, hook)) console.log(`${marks[kind]} ${sentence}`);
   } else for (const finding of verdict.findings) console.log(`! ${finding}`);
   if (verdict.kind === 'refused')
     throw new RekindleError('failed-hooks', verdict.why, { next: verdict.next });

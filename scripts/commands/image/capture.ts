@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
@@ -15,7 +14,6 @@ import { captureLimits } from '#pxe-server/stations/capture-policy.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { wrapBelow } from '#runtime/console/layout.ts';
-import { readStationWindows } from '#runtime/hooks/windows/station-windows.ts';
 import { parseByteRate, parsePercent } from '../../byte-rate.ts';
 import { parseCowSize } from '../../cow-size.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
@@ -24,6 +22,7 @@ import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { ownBootEntries } from './own-boot-entries.ts';
 import { ownTurn } from './own-turn.ts';
+import { readWindowsOf } from './read-windows.ts';
 import { parseSource } from './source-disk.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
@@ -88,16 +87,9 @@ async function capture(options: Options): Promise<void> {
     sources.map(({ path }) => path),
     facts.passport.firmware.kind,
   );
-  const { windows, warning } =
-    openSources === undefined
-      ? await readStationWindows(
-          sources.map(({ path }) => ({ path, isBlockDevice: statSync(path).isBlockDevice() })),
-        )
-      : {};
-  if (warning !== undefined) console.error(`${warning}.`);
   const image = await captureImage({
     ...facts,
-    windows,
+    readWindows: readWindowsOf,
     bootEntries: [...boot.entries],
     bootOrder: [...boot.order],
     store: storeOf(site, options),

@@ -13,13 +13,13 @@ import { parseImageRef } from '#images/format/image-name.ts';
 import { resolveImage } from '#images/stores/image-folder.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
-import { readStationWindows } from '#runtime/hooks/windows/station-windows.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { printImage, summaryOf } from './capture.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
 import { ownTurn } from './own-turn.ts';
+import { readWindowsOf } from './read-windows.ts';
 import { parseStationName, stationFacts } from './station-facts.ts';
 
 type Options = StoreOption & {
@@ -86,6 +86,7 @@ async function runImport(files: readonly string[], options: Options): Promise<vo
     tools: { node: process.version, rekindle: 'import' },
     dataVolumes: site.configuration.volumes.data,
     turn: ownTurn(site, true),
+    readWindows: readWindowsOf,
     signal: interrupted,
     onProgress: ({ phase, disk, doneBytes, totalBytes }: CaptureImageProgress) =>
       line.show(phase === 'verify' ? 'verifying' : `disk ${disk}`, doneBytes, totalBytes),
@@ -112,17 +113,7 @@ async function importDisks(
     sources,
     slots: diskSlot ?? [],
     acceptSize: acceptSize ?? false,
-    readWindows,
   });
-}
-
-/** The same facts as of a capture: a domain controller that came in as a file is one, too. */
-async function readWindows(paths: readonly string[]) {
-  const { windows, warning } = await readStationWindows(
-    paths.map((path) => ({ path, isBlockDevice: false })),
-  );
-  if (warning !== undefined) console.error(`${warning}.`);
-  return windows;
 }
 
 async function importOnto(

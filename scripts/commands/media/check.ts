@@ -28,13 +28,18 @@ export function checkCommand(): Command {
     .description(
       'say which station a medium is for, how old it is, what it still fits, and whether it is whole',
     )
-    .argument('<file>', 'ISO file, or the device of a USB stick')
+    .argument(
+      '<file>',
+      'ISO file, device of a USB stick; of a recovery that was installed: its partition, the disk, or a file of either',
+    )
     .option('--json', 'as JSON')
     .action(check);
 }
 
 interface MediumState {
   readonly station: string;
+  /** It is in a partition of the station's own disk. */
+  readonly installed: boolean;
   readonly builtAt: string;
   readonly ageDays: number;
   readonly damaged: readonly string[];
@@ -60,6 +65,7 @@ async function check(file: string, options: Options): Promise<void> {
   const onMedium = ticket.files.find(({ path }) => path === runtime.path);
   const found: MediumState = {
     station: ticket.station,
+    installed: medium.installed === true,
     builtAt: ticket.builtAt,
     ageDays: Math.floor((Date.now() - Date.parse(ticket.builtAt)) / 86_400_000),
     damaged,
@@ -80,8 +86,10 @@ async function check(file: string, options: Options): Promise<void> {
   else for (const line of describe(found)) console.log(line);
   const bad = [...damaged, ...(carried?.problems ?? [])];
   if (bad.length > 0) {
+    const again = medium.installed === true ? 'install' : 'build';
+    const where = again === 'install' ? '--disk DISK --partition NUMBER' : '--output FILE.iso';
     throw new RekindleError('verification-failed', `The medium is damaged: ${bad.join(', ')}`, {
-      next: `Build it again: rekindle media build ${ticket.station} --output FILE.iso`,
+      next: `Make it again: rekindle media ${again} ${ticket.station} ${where}`,
     });
   }
 }
@@ -157,7 +165,7 @@ async function fittingImages(store: string, ticket: StationTicket, key: PublicKe
 
 function describe(found: MediumState): string[] {
   return [
-    `Recovery medium of ${found.station}, built ${found.builtAt} (${found.ageDays} days ago).`,
+    `${found.installed ? 'Recovery on the own disk' : 'Recovery medium'} of ${found.station}, built ${found.builtAt} (${found.ageDays} days ago).`,
     found.damaged.length === 0 ? 'Every file is as it was built.' : `DAMAGED: ${found.damaged.join(', ')}`,
     ...(found.outdated.length === 0
       ? ['Nothing on it is outdated.']

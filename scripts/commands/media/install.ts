@@ -77,6 +77,7 @@ function howToStart({ partition, fileSystemUuid }: OwnDiskPartition): string[] {
     '                bcdedit /set {fwbootmgr} displayorder {IDENTIFIER} /addlast',
     '  GRUB menu     (BIOS too) in /boot/grub/custom.cfg:',
     `                menuentry "Rekindle recovery" { search --no-floppy --fs-uuid --set=root ${fileSystemUuid}; configfile /boot/grub/grub.cfg }`,
+    'A restore brings the GRUB menu back as it was in the image: add the entry before the image is taken, or again.',
   ];
 }
 

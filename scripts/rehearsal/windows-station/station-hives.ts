@@ -15,6 +15,8 @@ export interface StationIdentity {
   readonly restoreCount?: number;
   /** Of a controller in which Windows has found a USN rollback. */
   readonly notWritable?: boolean;
+  /** Of a controller: drivers of its network cards; one when not said. */
+  readonly networkDrivers?: readonly string[];
 }
 
 export interface PlacedPartition {
@@ -55,18 +57,38 @@ export function systemHive(identity: StationIdentity, place: PlacedPartition | M
 function writeController(
   hive: WritableHive,
   set: string,
-  { sysvol, restoreCount, notWritable }: StationIdentity,
+  { sysvol, restoreCount, notWritable, networkDrivers = ['e1iexpress'] }: StationIdentity,
 ): void {
   const parameters = `${set}\\Services\\NTDS\\Parameters`;
   hive.write(parameters, 'DSA Database file', text('C:\\Windows\\NTDS\\ntds.dit'));
   hive.write(parameters, 'DSA Working Directory', text('C:\\Windows\\NTDS'));
   if (restoreCount !== undefined) hive.write(parameters, 'DSA Previous Restore Count', number(restoreCount));
   if (notWritable === true) hive.write(parameters, 'Dsa Not Writable', number(4));
+  if (sysvol !== 'FRS') {
+    hive.write(`${set}\\Services\\DFSR`, 'Start', number(2));
+    hive.write(`${set}\\Services\\DFSR`, 'DisplayName', text('DFS Replication'));
+  }
+  for (const [at, driver] of networkDrivers.entries()) {
+    hive.write(`${set}\\Services\\${driver}`, 'Start', number(3));
+    writeNetworkDevice(hive, `${set}\\Enum\\PCI\\VEN_8086&DEV_10D3\\3&11583659&0&${at}`, driver);
+  }
+  // What Windows has on every computer: a miniport without hardware. And a device that is no network card.
+  hive.write(`${set}\\Services\\NdisWan`, 'Start', number(3));
+  writeNetworkDevice(hive, `${set}\\Enum\\SWD\\MSRRAS\\MS_NDISWANIP`, 'NdisWan');
+  const disk = `${set}\\Enum\\PCI\\VEN_8086&DEV_2922\\3&11583659&0&FA`;
+  hive.write(disk, 'ClassGUID', text('{4d36e96a-e325-11ce-bfc1-08002be10318}'));
+  hive.write(disk, 'Service', text('storahci'));
+  hive.write(`${set}\\Services\\storahci`, 'Start', number(0));
   if (sysvol !== undefined) hive.write(`${set}\\Services\\NtFrs`, 'Start', number(2));
   if (sysvol === 'FRS to DFSR') {
     const migration = `${set}\\Services\\DFSR\\Parameters\\SysVols\\Migrating SysVols`;
     hive.write(migration, 'Local State', number(3));
   }
+}
+
+function writeNetworkDevice(hive: WritableHive, key: string, driver: string): void {
+  hive.write(key, 'ClassGUID', text('{4d36e972-e325-11ce-bfc1-08002be10318}'));
+  hive.write(key, 'Service', text(driver));
 }
 
 export function softwareHive({ sqlInstances }: StationIdentity): Buffer {

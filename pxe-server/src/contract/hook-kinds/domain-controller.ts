@@ -37,6 +37,12 @@ export const domainControllerSchema = z.strictObject({
   kind: z.literal('domain-controller'),
   directory: directorySchema,
   systemState: systemStateSchema,
+  quarantine: z
+    .enum(['network-off', 'by-hand'])
+    .default('network-off')
+    .describe(
+      'With restored-from-backup-value: its network cards start when the agent has seen that its directory was renewed; by-hand: a person pulls the cables.',
+    ),
   testContainer: z
     .string()
     .regex(/^(CN|OU)=.+,DC=.+$/i, 'a distinguished name, e.g. OU=Rekindle,DC=plant,DC=example')

@@ -1,22 +1,46 @@
-import { ownReportEvidence } from '#contract/domain-files.ts';
 import { stepExitCodes } from '#contract/first-boot.ts';
 import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
+import type { HeldService } from './held-services.ts';
+import type { ControllerHive } from './read-controller.ts';
 
-/** Name of the first-boot step's file. */
+/** Names of the first-boot step's files; the program reads the settings (first-boot/windows/agent/controller). */
 export const controllerStepFile = 'domain-controller.cmd';
+export const controllerProgramFile = 'domain-controller.js';
+export const controllerSettingsFile = 'domain-controller.txt';
 
-const { retry, restartRetry } = stepExitCodes;
-/** How often event 1109 is looked for, every `retrySeconds`, before it counts as absent. */
-const looks = 40;
+const { restartRetry } = stepExitCodes;
 export const controllerRetrySeconds = 15;
-/** wbadmin's restart, and what a person's own restarts cost, come on top. */
-export const controllerTries = looks + 20;
+/** The program's own looks, its restarts, and what a person's own restarts cost. */
+export const controllerTries = 100;
+/** One try: event log and directory may be slow while Windows starts. */
+export const lookSeconds = 900;
 /** wbadmin copies the whole system state. */
 export const wbadminSeconds = 7200;
+/** Between two looks whether SYSVOL has come, on top of `controllerRetrySeconds`. */
+const sysvolPauseSeconds = 45;
 
-/** A day, in milliseconds, as the event log's query has it: the image holds events of earlier restores. */
-const recent = 'TimeCreated[timediff(@SystemTime) <= 86400000]';
-const parameters = 'HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTDS\\Parameters';
+/** What the program cannot find out after the start: the image's own state, and what does not start by our doing. */
+export function formatControllerSettings(settings: {
+  readonly restoreCountBefore: number;
+  /** Of the image; undefined: nobody could be asked when it was taken. */
+  readonly invocationId: string | undefined;
+  /** Which service takes SYSVOL from a partner in this step; undefined: none does. */
+  readonly sysvol: ControllerHive['sysvol'] | undefined;
+  readonly network: readonly HeldService[];
+  readonly dfsr: readonly HeldService[];
+}): string {
+  const held = (kind: string, services: readonly HeldService[]) =>
+    services.map(({ service, start }) => `hold-${kind}=${start} ${service}`);
+  return [
+    `restoreCountBefore=${settings.restoreCountBefore}`,
+    `invocationId=${settings.invocationId ?? ''}`,
+    `sysvol=${settings.sysvol ?? ''}`,
+    `sysvolPauseSeconds=${sysvolPauseSeconds}`,
+    ...held('network', settings.network),
+    ...held('sysvol', settings.dfsr),
+    '',
+  ].join('\r\n');
+}
 
 /**
  * On the restored controller: in directory services restore mode wbadmin restores the system state, and the mode is
@@ -28,7 +52,9 @@ export function formatControllerStep(state: SystemState): string {
   return [
     '@echo off',
     ...(state.from === 'backup' ? restoreSystemState(state) : []),
-    ...proveNewInvocation(),
+    // By its path: nothing in PATH may stand in for it. The program ends with the step's exit code.
+    `"%SystemRoot%\\System32\\cscript.exe" //NoLogo "%CD%\\${controllerProgramFile}"`,
+    'exit /b %ERRORLEVEL%',
     '',
   ].join('\r\n');
 }
@@ -54,43 +80,5 @@ function restoreSystemState({ version, target }: SystemState & { from: 'backup' 
     'if not %ERRORLEVEL%==0 exit /b 1',
     `exit /b ${restartRetry}`,
     ':prove',
-  ];
-}
-
-function proveNewInvocation(): string[] {
-  const event = (number: 1109 | 2095) => [
-    `set e${number}=no`,
-    `call wevtutil qe "Directory Service" "/q:*[System[(EventID=${number}) and ${recent}]]" /c:1 /f:text >e${number}.txt 2>nul`,
-    `for %%f in (e${number}.txt) do if not %%~zf==0 set e${number}=yes`,
-  ];
-  const evidence: readonly (readonly [string, string])[] = [
-    [ownReportEvidence.event1109, '%e1109%'],
-    [ownReportEvidence.event2095, '%e2095%'],
-    [ownReportEvidence.notWritable, '%closed%'],
-    [ownReportEvidence.restoreCount, '%count%'],
-  ];
-  const answer = JSON.stringify({
-    result: {
-      outcome: 'unverified',
-      sentence: 'The controller has looked at itself; the service asks its partners.',
-    },
-    evidence: evidence.map(([name, value]) => ({ name, value })),
-  });
-  return [
-    'set looks=0',
-    'if exist looks.txt for /f %%n in (looks.txt) do set looks=%%n',
-    'set /a looks=%looks%+1',
-    '>looks.txt echo %looks%',
-    ...event(1109),
-    ...event(2095),
-    `if %e1109%==no if %e2095%==no if %looks% LSS ${looks} exit /b ${retry}`,
-    'set closed=no',
-    `call reg query ${parameters} /v "Dsa Not Writable" >nul 2>nul`,
-    'if %ERRORLEVEL%==0 set closed=yes',
-    'set count=0',
-    `call reg query ${parameters} /v "DSA Previous Restore Count" >count.txt 2>nul`,
-    'for /f "tokens=6" %%v in (count.txt) do set /a count=%%v',
-    `echo ${answer}`,
-    'exit /b 0',
   ];
 }

@@ -1,14 +1,18 @@
-import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
+import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import type { PlanLine } from '#contract/hook-result.ts';
 import { safeBootPatch } from '../windows/boot/boot-store.ts';
 import type { HivePatch } from '../windows/registry/hive-patch.ts';
 import { restoredFromBackupPatch, sysvolFromPartnerPatch } from './controller-patches.ts';
+import { type HeldService, holdPatch } from './held-services.ts';
 import type { ControllerHive } from './read-controller.ts';
 
 /** What the disk of a controller gets before it starts; a patch that has nothing to change is empty. */
 export interface ControllerChange {
   readonly system: HivePatch;
   readonly bootStore: HivePatch;
+  /** Drivers of network cards that wait for the proof, and DFSR: both are in `system`. */
+  readonly network: readonly HeldService[];
+  readonly dfsr: readonly HeldService[];
   readonly lines: readonly PlanLine[];
 }
 
@@ -17,13 +21,14 @@ const person = (sentence: string): PlanLine => ({ kind: 'needs-person', sentence
 
 /**
  * With a backup it starts in directory services restore mode, and again and again until somebody takes that back:
- * wbadmin restores directory and SYSVOL there, non-authoritative both. Without one its registry says that its
- * database was restored. Pure.
+ * wbadmin restores directory and SYSVOL there, non-authoritative both; the directory does not run there, which is
+ * its quarantine. Without one its registry says that its database was restored, its network cards wait until that has
+ * been obeyed, and DFSR until the agent has told it to fetch SYSVOL. Pure.
  * @param loader identifier in the boot store of what starts it
  */
 export function planController(
-  state: SystemState,
-  hive: Pick<ControllerHive, 'sysvol'>,
+  { systemState: state, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
+  hive: Pick<ControllerHive, 'sysvol' | 'network' | 'unknownDrivers' | 'dfsr'>,
   place: { readonly controlSet: string; readonly loader: string | null },
 ): ControllerChange {
   if (state.from === 'backup') {
@@ -31,6 +36,8 @@ export function planController(
     if (place.loader === null) throw new RangeError('a boot store without a loader cannot start it in DSRM');
     return {
       system: [],
+      network: [],
+      dfsr: [],
       bootStore: safeBootPatch(place.loader, 'dsrepair'),
       lines: [
         change(
@@ -46,19 +53,47 @@ export function planController(
     };
   }
   const frs = hive.sysvol === 'FRS';
+  const network = quarantine === 'network-off' ? hive.network : [];
+  const dfsr = frs || hive.dfsr === null ? [] : [hive.dfsr];
   return {
     system: [
       ...restoredFromBackupPatch(place.controlSet),
       ...(frs ? sysvolFromPartnerPatch(place.controlSet) : []),
+      ...holdPatch(place.controlSet, [...network, ...dfsr]),
     ],
+    network,
+    dfsr,
     bootStore: [],
     lines: [
       change('"Database restored from backup" is set to 1 in its registry.'),
       frs
         ? change('FRS takes SYSVOL from a partner at its first start (BurFlags D2).')
-        : person(
-            'SYSVOL (DFSR) from a partner, after event 1109: msDFSR-Enabled FALSE on its SYSVOL subscription, dfsrdiag pollad, event 4114; then TRUE, pollad, events 4614 and 4604.',
-          ),
+        : hive.dfsr === null
+          ? person('DFSR is switched off in its registry: nothing takes SYSVOL from a partner.')
+          : change(
+              'DFSR waits; the agent switches its SYSVOL subscription off and on again, so that it takes SYSVOL from a partner.',
+            ),
+      ...quarantineLines(quarantine, network, hive.unknownDrivers),
     ],
   };
+}
+
+function quarantineLines(
+  quarantine: DomainController['quarantine'],
+  network: readonly HeldService[],
+  unknown: readonly string[],
+): PlanLine[] {
+  const byHand =
+    'pull its network cables now, and plug them in when its Directory Service log shows event 1109.';
+  if (quarantine === 'by-hand') return [person(`Quarantine: ${byHand}`)];
+  if (network.length === 0) return [person(`Its registry names no driver of a network card: ${byHand}`)];
+  const drivers = network.map(({ service }) => service).join(', ');
+  return [
+    change(
+      `Its network cards (${drivers}) do not start until the agent has seen that its directory was renewed.`,
+    ),
+    ...(unknown.length === 0
+      ? []
+      : [person(`Drivers that could not be held back (${unknown.join(', ')}): ${byHand}`)]),
+  ];
 }

@@ -7,6 +7,7 @@ import {
   migrationKey,
   migrationValues,
 } from './controller-patches.ts';
+import { type HeldService, readNetworkDrivers, readStart } from './held-services.ts';
 
 /** What the SYSTEM hive of a restored Windows says of its directory service. */
 export interface ControllerHive {
@@ -17,6 +18,12 @@ export interface ControllerHive {
   readonly notWritable: boolean;
   /** Which service replicates SYSVOL. */
   readonly sysvol: 'FRS' | 'DFSR';
+  /** Drivers of its network cards, as the image has them. */
+  readonly network: readonly HeldService[];
+  /** Drivers that cannot be held back, by name. */
+  readonly unknownDrivers: readonly string[];
+  /** Null: there is no such service, or it is switched off. */
+  readonly dfsr: HeldService | null;
 }
 
 /** Reads only. */
@@ -30,11 +37,15 @@ export async function readController(system: WindowsSystem): Promise<ControllerH
       const state = hive.read(migrationKey(controlSet), name);
       return state?.type === 'dword' && state.value === migrationEnded;
     });
+    const drivers = readNetworkDrivers(hive, controlSet);
     return {
       database: database !== null && typeof database.value === 'string' ? database.value : null,
       restoreCount: count?.type === 'dword' ? count.value : 0,
       notWritable: own(directoryValues.notWritable) !== null,
       sysvol: !migrated && hive.hasKey(frsService(controlSet)) ? 'FRS' : 'DFSR',
+      network: drivers.held,
+      unknownDrivers: drivers.unknown,
+      dfsr: readStart(hive, controlSet, 'DFSR'),
     };
   });
 }

@@ -34,6 +34,8 @@ interface String {
   replace(what: string | RegExp, by: string): string;
   slice(from: number, to?: number): string;
   toLowerCase(): string;
+  toUpperCase(): string;
+  match(what: RegExp): string[] | null;
 }
 declare var String: { (value: unknown): string; fromCharCode(...codes: number[]): string };
 interface Array<T> {
@@ -92,7 +94,7 @@ interface FileSystemObject {
 interface WshShell {
   ExpandEnvironmentStrings(text: string): string;
   RegRead(name: string): unknown;
-  RegWrite(name: string, value: string, type: string): void;
+  RegWrite(name: string, value: string | number, type: string): void;
   /** @param window 0: hidden. Answers with the exit code when it waits. */
   Run(command: string, window: number, wait: boolean): number;
 }
@@ -110,8 +112,19 @@ declare var ActiveXObject: {
   new (name: 'WScript.Shell'): WshShell;
   new (name: 'WinHttp.WinHttpRequest.5.1'): WinHttpRequest;
 };
+/** A list of Automation, which JScript cannot index. */
+declare var VBArray: { new (list: unknown): { toArray(): string[] } };
 declare var WScript: {
   readonly ScriptFullName: string;
   Sleep(milliseconds: number): void;
+  /** By cscript: one line to standard output. */
+  Echo(line: string): void;
   Quit(code: number): void;
 };
+/** An object of the directory, as ADSI has it (IADs of iads.h). */
+interface AdsObject {
+  Get(attribute: string): unknown;
+  Put(attribute: string, value: boolean): void;
+  SetInfo(): void;
+}
+declare function GetObject(path: string): AdsObject;
