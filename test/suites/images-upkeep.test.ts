@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, parseSecretKey, type SecretKey } from '#images/format/minisign.ts';
 import { storeTimeMs } from '#images/stores/announcement.ts';
-import { listImages } from '#images/stores/image-files.ts';
+import { imageFolder, listImages } from '#images/stores/image-files.ts';
 import { copyImages } from '#images/upkeep/copy.ts';
 import { verifyImages } from '#images/upkeep/verify.ts';
 import { openJob } from '#pxe-server/jobs/job-store.ts';
@@ -235,6 +235,16 @@ describe('image verify', () => {
         result: 'damaged',
         problems: [expect.stringContaining('has 200000 bytes, the index of an image says 199999')],
       },
+    ]);
+  });
+
+  test('an older image in a folder of a newer name is no whole image of that name', async () => {
+    const old = await write('A', 1, [1]);
+    const newer = { ...old, utc: '20261120T020000Z' };
+    fs.renameSync(imageFolder(store, old), imageFolder(store, newer));
+    const { images } = await verifyImages({ store, publicKey: key, names: [newer] });
+    expect(images).toMatchObject([
+      { result: 'damaged', problems: [expect.stringContaining('the manifest of A@20261101T020000Z')] },
     ]);
   });
 

@@ -235,6 +235,20 @@ describe('a volume is opened for writing', () => {
     expect(await whyRefused()).toContain(why);
     expect(run('sha256sum', disk)).toBe(before);
   });
+
+  test('but not where ntfs-3g can only read, which it does in silence', async () => {
+    await station();
+    const readOnly = fs.mkdtempSync('/tmp/rekindle-test-mount-');
+    run('mount', '--bind', folder.path, readOnly);
+    run('mount', '-o', 'remount,bind,ro', readOnly);
+    try {
+      disk = path.join(readOnly, 'station.img');
+      expect(await whyRefused()).toMatch(/ntfs-3g fell back to read-only/);
+    } finally {
+      run('umount', '--lazy', readOnly);
+      fs.rmdirSync(readOnly);
+    }
+  });
 });
 
 /** O:SYG:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA), self-relative (MS-DTYP 2.4.6). */
