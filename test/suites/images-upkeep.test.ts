@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
+import diagnostics from 'node:diagnostics_channel';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, parseSecretKey, type SecretKey } from '#images/format/minisign.ts';
 import { storeTimeMs } from '#images/stores/announcement.ts';
@@ -75,8 +78,9 @@ function rekindle(...args: string[]): Promise<Ran> {
 }
 const json = (ran: Ran) => JSON.parse(ran.stdout);
 
-const copyTo = async (to: string, station?: string) =>
+const copyTo = async (to: string, station?: string, limits: CaptureLimits = {}) =>
   copyImages({
+    limits,
     from: store,
     to,
     publicKey: key,
@@ -241,6 +245,16 @@ describe('image verify', () => {
     ]);
   });
 
+  test('every core reads', async () => {
+    const name = await write('A', 1, [1, 2, 3, 4]);
+    const started: unknown[] = [];
+    const note = (message: unknown): void => void started.push(message);
+    diagnostics.subscribe('worker_threads', note);
+    onTestFinished(() => void diagnostics.unsubscribe('worker_threads', note));
+    await verifyImages({ store, publicKey: key, names: [name] });
+    expect(started).toHaveLength(Math.min(8, os.availableParallelism()));
+  });
+
   test('an older image in a folder of a newer name is no whole image of that name', async () => {
     const old = await write('A', 1, [1]);
     const newer = { ...old, utc: '20261120T020000Z' };
@@ -367,6 +381,17 @@ describe('image copy', () => {
     await expect(copyTo(path.join(folder.path, 'not-mounted'))).rejects.toMatchObject({
       code: 'store-unreachable',
     });
+  });
+
+  test('holds back what it sends', async () => {
+    await write('A', 1, [1, 2, 3, 4, 5]);
+    const target = path.join(folder.path, 'second');
+    fs.mkdirSync(target);
+    const startedAt = performance.now();
+    await copyTo(target, 'A', { bytesPerSecond: 400_000 });
+    // A megabyte; here it takes some hundredths of a second.
+    expect(performance.now() - startedAt).toBeGreaterThan(1800);
+    expect(await brokenChunks(target)).toEqual([]);
   });
 
   test('another image of the same name is never replaced', async () => {

@@ -49,47 +49,33 @@ export async function makeToolsIso(folder: string): Promise<void> {
   const inWork = (name: string) => path.join(work, name);
   const doing = 'making the CD of the test';
   await writeFile(inWork('hello.txt'), 'This file is on the CD of the lab\n');
-  await writeFile(inWork('bios.cfg'), 'cat /hello.txt\nsleep 600\n');
-  await writeFile(
-    inWork('efi.cfg'),
-    'search --no-floppy --file --set=root /hello.txt\ncat /hello.txt\nsleep 600\n',
-  );
+  await writeFile(inWork('grub.cfg'), 'cat /hello.txt\nsleep 600\n');
+  await writeFile(inWork('info'), 'CD of the lab\n');
   await runTool(doing, tool('grub-mkimage', 'grub-common'), [
-    ...['-O', 'i386-pc-eltorito', '-o', inWork('bios.img'), '-c', inWork('bios.cfg'), '-p', '/'],
+    ...['-O', 'i386-pc-eltorito', '-o', inWork('bios.img'), '-c', inWork('grub.cfg'), '-p', '/'],
     ...['biosdisk', 'iso9660', 'cat', 'sleep'],
   ]);
   const fat = ['-i', inWork('efi.img')];
-  await runTool(doing, tool('mformat', 'mtools'), [
-    ...fat,
-    '-C',
-    '-T',
-    '16384',
-    '-h',
-    '64',
-    '-s',
-    '32',
-    '::',
-  ]);
-  await runTool(doing, tool('mmd', 'mtools'), [...fat, '::/EFI', '::/EFI/BOOT', '::/EFI/debian']);
-  for (const [source, target] of [
-    ['/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed', 'EFI/BOOT/BOOTX64.EFI'],
-    [inWork('efi.cfg'), 'EFI/debian/grub.cfg'],
-  ] as const) {
-    await runTool(doing, tool('mcopy', 'mtools'), [...fat, source, `::/${target}`]);
-  }
+  const geometry = ['-C', '-T', '16384', '-h', '64', '-s', '32'];
+  await runTool(doing, tool('mformat', 'mtools'), [...fat, ...geometry, '::']);
+  await runTool(doing, tool('mmd', 'mtools'), [...fat, '::/EFI', '::/EFI/BOOT']);
+  // The GRUB of Debian's own CDs: it finds its menu by the file `.disk/info`.
+  const loader = '/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed';
+  await runTool(doing, tool('mcopy', 'mtools'), [...fat, loader, '::/EFI/BOOT/BOOTX64.EFI']);
   await runTool(doing, tool('xorriso', 'xorriso'), [
     ...['-as', 'mkisofs', '-r', '-V', 'TOOLS', '-o', path.join(folder, 'tools.iso')],
     ...['-b', 'bios.img', '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table', '--grub2-boot-info'],
     ...['-eltorito-alt-boot', '-e', 'efi.img', '-no-emul-boot'],
     ...['-graft-points', ...['hello.txt', 'bios.img', 'efi.img'].map((name) => `/${name}=${inWork(name)}`)],
+    ...[`/.disk/info=${inWork('info')}`, `/boot/grub/grub.cfg=${inWork('grub.cfg')}`],
   ]);
   await rm(work, { recursive: true });
 }
 
 /**
  * A Windows PE without Windows: a real WIM of wimlib, and files of the other names. Debian has no wimboot; a program in
- * its place (wimboot-stand-in.s) names the files that it was handed. Returns where the WIM without drivers and the
- * folder of drivers are: Red Hat's and Intel's ids, which QEMU's card and disk controller have.
+ * its place (wimboot-stand-in.s) names the files that it was handed. Returns where the WIM without drivers is, and a
+ * folder with a driver for the id of QEMU's card.
  */
 export async function makeWindowsPe(folder: string): Promise<{ bootWim: string; drivers: string }> {
   const pe = path.join(folder, 'pe');
