@@ -11,8 +11,6 @@ import {
 } from '#pxe-server/stations/enrolment-window.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { parseDuration } from '../duration.ts';
-import { say } from '../fit-terminal.ts';
-import { formatTime } from '../format-time.ts';
 import { openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
 
 interface OpenOptions extends SiteOption {
@@ -40,12 +38,12 @@ export function enrolCommand(): Command {
         ...(station === undefined ? {} : { station }),
         ...(station === undefined && options.approveAll !== true ? { approved: [] } : {}),
       });
-      const until = formatTime(openUntil);
+      const until = openUntil.toISOString();
       if (station !== undefined)
         return console.log(`Station ${station} may boot to be enrolled until ${until}.`);
       if (options.approveAll === true)
         return console.log(`Unknown machines may boot to be enrolled until ${until}.`);
-      say(`Unknown machines may boot to be enrolled until ${until}, each once it is approved.`);
+      console.log(`Unknown machines may boot to be enrolled until ${until}, each once it is approved.`);
       console.log('Next: press F12 there, then rekindle enrol approve (it shows who waits).');
     });
 
@@ -69,10 +67,10 @@ export function enrolCommand(): Command {
       const { state } = await openSite(options);
       const window = currentEnrolment(state);
       if (options.json === true) return console.log(JSON.stringify(window ?? null));
-      say(
+      console.log(
         window === undefined
           ? 'The enrolment window is closed.'
-          : `The enrolment window is open until ${formatTime(window.openUntil)} for ${window.station ?? 'unknown machines'}, opened by ${window.openedBy}.`,
+          : `The enrolment window is open until ${window.openUntil.toISOString()} for ${window.station ?? 'unknown machines'}, opened by ${window.openedBy}.`,
       );
       if (window !== undefined)
         for (const line of linesOf(window, waitingMachines(state, window))) console.log(line);

@@ -14,10 +14,7 @@ export function passportCommand(): Command {
     .action(async ({ output }: { readonly output?: string }) => {
       const text = `${JSON.stringify(await takePassport(), null, 2)}\n`;
       if (output === undefined) process.stdout.write(text);
-      else {
-        await writeFile(output, text);
-        console.error(`The passport of this machine is in ${output}.`);
-      }
+      else await writeFile(output, text);
     });
   command
     .command('diff')
@@ -46,7 +43,7 @@ export async function readPassportFile(file: string): Promise<HardwarePassport> 
     return hardwarePassportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (cause) {
     throw new RekindleError('usage', `The passport ${file} cannot be read`, {
-      cause: cause instanceof SyntaxError ? 'it is no JSON' : cause,
+      cause,
       next: 'Take one on the machine: rekindle passport take',
     });
   }
