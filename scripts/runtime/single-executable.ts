@@ -39,7 +39,7 @@ export async function buildSingleExecutable({
     // Before the program goes in: stripped afterwards, the executable crashes.
     await runTool('stripping Node', strip, [node]);
     await removeOtherLanguages(node, directory);
-    await removeUnusedParts(node);
+    await removeUnusedParts(node, nodeBinary);
     await writeFile(join(directory, 'main.cjs'), main);
     const assetFiles: Record<string, string> = {};
     for (const [name, text] of Object.entries(assets)) {

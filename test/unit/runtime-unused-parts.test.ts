@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { findSection } from '#scripts/runtime/elf-sections.ts';
-import { base64Runs } from '#scripts/runtime/unused-parts.ts';
+import { base64Runs, unusedFunctions } from '#scripts/runtime/unused-parts.ts';
 
 const listing = [
   '  [14] .eh_frame_hdr     PROGBITS        0000000006c7cb2c 687cb2c 0feb04 00   A  0   0  4',
@@ -26,4 +26,20 @@ test('long texts of base64 are found from end to end, shorter ones are left', ()
   const text = `wasm = "${'AGFzbQ+/'.repeat(4)}==", other = "${'x'.repeat(31)}";${'y'.repeat(32)}`;
   const found = base64Runs(Buffer.from(text), 32).map(({ start, end }) => text.slice(start, end));
   expect(found).toEqual(['AGFzbQ+/'.repeat(4), 'y'.repeat(32)]);
+});
+
+test('functions of LIEF in the text section, not those of Node that take one, and no data', () => {
+  const symbols = [
+    '0000000000001000 0000000000000020 T _ZN4LIEF3ELF6Parser5parseEv',
+    '0000000000001020 0000000000000008 W _ZNSt6vectorIN4LIEF3ELF6SymbolEE9push_backEv',
+    '0000000000001030 0000000000000010 t _ZN4node3sea5writeEPN4LIEF3ELF6BinaryE',
+    '0000000000001040 0000000000000010 T _ZN2v88internal4HeapC1Ev',
+    '0000000000001050 0000000000000010 V _ZTVN4LIEF3ELF6BinaryE',
+    '0000000000001ff8 0000000000000010 T _ZN4LIEF3ELF6Parser3endEv',
+    '0000000000001100 T _ZN4LIEF3ELF8withoutSizeEv',
+  ].join('\n');
+  expect(unusedFunctions(symbols, { address: 0x1000, offset: 0x400, size: 0x1000 })).toEqual([
+    { address: 0x1000, size: 0x20 },
+    { address: 0x1020, size: 8 },
+  ]);
 });
