@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
+import { shortestPassword } from '#pxe-server/users/user-store.ts';
 
 /**
  * A new password: from a file (its first line), or typed twice at the terminal without echo. Never from the
@@ -8,9 +9,14 @@ import { RekindleError } from '#base/errors.ts';
 export async function newPassword(forWhom: string, file: string | undefined): Promise<string> {
   if (file !== undefined) return readPasswordFile(file);
   assertTerminal(forWhom);
-  const first = await askHidden(`Password for ${forWhom}: `);
-  if ((await askHidden('Again: ')) !== first) {
-    throw new RekindleError('usage', `The two passwords for ${forWhom} differ`, { next: 'Try again.' });
+  const first = await askHidden(
+    `New password for ${forWhom} (at least ${shortestPassword} characters; not shown): `,
+  );
+  // Too short is said before it is typed a second time.
+  if (first.length >= shortestPassword && (await askHidden('Again: ')) !== first) {
+    throw new RekindleError('usage', `The two passwords for ${forWhom} differ`, {
+      next: 'Start the command again.',
+    });
   }
   return first;
 }
@@ -33,7 +39,10 @@ async function readPasswordFile(file: string): Promise<string> {
   try {
     return (await readFile(file, 'utf8')).split(/\r?\n/)[0] ?? '';
   } catch (cause) {
-    throw new RekindleError('usage', `The password file ${file} cannot be read`, { cause });
+    throw new RekindleError('usage', `The password file ${file} cannot be read`, {
+      cause,
+      next: 'Correct its name; the password is the first line of the file.',
+    });
   }
 }
 

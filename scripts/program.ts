@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
 import { doctorCommand } from './commands/doctor.ts';
 import { driverPackCommand } from './commands/driver-pack.ts';
 import { enrolCommand } from './commands/enrol.ts';
@@ -39,6 +40,7 @@ Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 finished with fail
 export function program(): Command {
   const command = new Command('rekindle')
     .description('Brings a dead station back: netboot service, enrolment, restore, signed reports.')
+    .version(packageJson.version, '--version', 'print the version')
     .addHelpText('after', examples)
     .showHelpAfterError('(rekindle --help shows the verbs)');
   for (const verb of [

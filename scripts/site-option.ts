@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { Configuration } from '#pxe-server/config/configuration.ts';
 import { readConfiguration } from '#pxe-server/config/read-configuration.ts';
 import { type SitePaths, sitePaths } from '#pxe-server/site/site-paths.ts';
@@ -11,7 +11,13 @@ export interface SiteOption {
 
 /** Every verb that works on a site folder has this option. */
 export function withSite(command: Command): Command {
-  return command.option('--site <folder>', 'site folder', '/var/lib/rekindle');
+  return command.option('--site <folder>', 'site folder', parseFolder, '/var/lib/rekindle');
+}
+
+/** An empty name (a variable of a script that is not set) would be the folder that one happens to be in. */
+function parseFolder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Name a folder.');
+  return text;
 }
 
 export interface OpenSite {

@@ -17,6 +17,9 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     'rekindle doctor --capture boot.pcap --for 2m --machine 52:54:00:00:00:01',
   ],
   'user add': ['rekindle user add meier --role technician'],
+  'user list': ['rekindle user list'],
+  'user password': ['rekindle user password meier                         the old one is asked of nobody'],
+  'user remove': ['rekindle user remove meier'],
   'enrol open': [
     'rekindle enrol open --for 15m                        unknown machines, each once it is approved',
     'rekindle enrol open --for 15m --approve-all          whoever asks, e.g. in a workshop of your own',

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
 import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from './drivers/load-driver-pack.ts';
-import { readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
+import { efivarsFolder, readBootVariables, writeBootEntry, writeBootOrder } from './firmware/efivars.ts';
 import type { FirstBootFile } from './first-boot/stage-first-boot.ts';
 import { openRestoredSystem } from './hooks/open-restored-system.ts';
 import { takeInventory } from './inventory/inventory.ts';
@@ -17,7 +17,6 @@ import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 /** The machine that this program runs on: the only place that knows where Linux and our initrd keep things. */
 
 const siteFolder = '/rekindle/site';
-const efivarsFolder = '/sys/firmware/efi/efivars';
 /** Where the runtime's builder puts what restored systems get; its busybox is the runtime's own. */
 const firstBootFile = (file: FirstBootFile): string =>
   file === 'linux/busybox' ? '/bin/busybox' : `/rekindle/first-boot/${file}`;

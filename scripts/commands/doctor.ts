@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { type MacAddress, parseMacAddress } from '#pxe-server/boot/mac-address.ts';
 import { capturePackets } from '#pxe-server/doctor/capture-packets.ts';
@@ -11,6 +11,7 @@ import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
+import { columnsOf, fitTerminal } from '../fit-terminal.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
 import { isRuntimeCurrent } from '../runtime/assert-runtime-current.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../site-option.ts';
@@ -32,7 +33,9 @@ export function doctorCommand(): Command {
       '--capture <file>',
       'packets of the boot protocols (of --machine: all of its packets) into a pcap file',
     )
-    .option('--for <time>', 'how long to capture', parseDuration, 60_000)
+    .addOption(
+      new Option('--for <time>', 'how long to capture').argParser(parseDuration).default(60_000, '60s'),
+    )
     .option(
       '--interface <name>',
       'interface to capture on; default: the first that is served',
@@ -50,7 +53,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   if (options.machine !== undefined) return showMachine(site, options, cards);
   const findings = [...(await examineSite(site)), ...(await examineProgram(site))];
   if (options.json === true) console.log(JSON.stringify(findings));
-  else for (const line of findings.flatMap(linesOf)) console.log(line);
+  else for (const text of findings.flatMap(linesOf)) console.log(text);
   if (findings.some(({ verdict }) => verdict === 'problem')) process.exitCode = 2;
 }
 
@@ -69,7 +72,9 @@ async function examineProgram({ paths }: OpenSite): Promise<Finding[]> {
 const marks = { ok: 'ok      ', warning: 'warning ', problem: 'PROBLEM ' } as const;
 
 function linesOf({ verdict, sentence, next }: Finding): string[] {
-  return [`${marks[verdict]} ${sentence}`, ...(next === undefined ? [] : [`          ${next}`])];
+  const below = ' '.repeat(marks[verdict].length + 1);
+  const lines = [`${marks[verdict]} ${sentence}`, ...(next === undefined ? [] : [`${below}${next}`])];
+  return lines.map((line) => fitTerminal(line, columnsOf(process.stdout), below.length));
 }
 
 async function showMachine(

@@ -26,7 +26,7 @@ export function driverPackCommand(): Command {
     .argument('<station>')
     .option('--winpe <boot.wim>', 'put Windows drivers into a copy of this Windows PE instead')
     .option('--drivers <folder>', "with --winpe: the vendors' drivers, unpacked (INF files)")
-    .option('--output <file>', 'with --winpe: the new boot.wim')
+    .option('--output <file>', 'with --winpe: the new boot.wim; the menu offers boot-STATION.wim')
     .action(build);
   withSite(command.command('check'))
     .description('prove that the pack drives every network card and disk controller of the station')

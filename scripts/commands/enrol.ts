@@ -48,7 +48,7 @@ export function enrolCommand(): Command {
     });
 
   withSite(command.command('approve'))
-    .description('let a waiting machine boot to be enrolled; without a name: show who waits')
+    .description('let a waiting machine boot to be enrolled; without one: show who waits')
     .argument('[mac...]', 'network cards as `enrol approve` or the machine shows them')
     .action(approve);
 

@@ -79,19 +79,17 @@ async function init(options: InitOptions): Promise<void> {
       tftp: port(options.tftpPort),
     }),
   });
+  console.log(`Site folder ${paths.folder}`);
+  for (const line of made) console.log(`  made: ${line}`);
   const state = openState(paths.state, { create: true });
   if (countUsers(state) === 0) {
     const password = await newPassword(options.user, options.passwordFile);
     await addUser(state, { name: options.user, role: options.role, password });
-    made.push(`user ${options.user}, ${options.role}`);
-  }
-  console.log(`Site folder ${paths.folder}`);
-  for (const line of made) console.log(`  made: ${line}`);
-  if (made.length === 0) console.log('  nothing was missing; nothing was changed');
+    console.log(`  made: user ${options.user}, ${options.role}`);
+  } else if (made.length === 0) console.log('  nothing was missing; nothing was changed');
   if (options.systemd === true) await installUnit(paths);
-  console.log(
-    'Next: rekindle runtime build, then rekindle serve. Keep a copy of the keys folder in a safe place.',
-  );
+  console.log('Next: rekindle runtime build, then rekindle serve.');
+  console.log('Keep a copy of the keys folder in a safe place.');
 }
 
 const unitFile = '/etc/systemd/system/rekindle.service';

@@ -44,6 +44,8 @@ export interface BootLabRequest {
   /** YAML of the key `boot`; absent: nobody has to press a key in the menu. */
   readonly boot?: string;
   readonly asShipped?: boolean;
+  /** Whether the network has an IPv6 router; default true. */
+  readonly ipv6Router?: boolean;
 }
 
 export const bootStation = 'BOOT-1';
@@ -67,7 +69,7 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
   const isRelayed = mode === 'relay' || mode === 'proxy-relay';
 
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await createLabNetwork());
+  const network = stack.use(await createLabNetwork({ ipv6Router: request.ipv6Router ?? true }));
   if (isProxy) stack.use(await startForeignDhcp(network, directory, { relayed: isRelayed }));
   const segment = isRelayed
     ? await network.addRelayedSegment(relayedServers(isProxy ? 'proxy' : 'reservation'))

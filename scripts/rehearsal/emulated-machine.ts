@@ -50,8 +50,12 @@ export interface EmulatedMachine extends AsyncDisposable {
   /** When the machine was switched on, as of performance.now(). */
   readonly poweredOnAt: number;
   readonly exited: Promise<MachineExit>;
-  /** Writes the screen as PNG. */
+  /** Writes the screen as PNG, or as PPM where the name ends so. */
   screenshot(file: string): Promise<void>;
+  /** What a PC's text mode shows, 25 lines of 80 characters; nothing of use while it shows graphics. */
+  textScreen(): Promise<string>;
+  /** Presses a key of its keyboard and lets it go; the name is one of QEMU's QKeyCode: `r`, `ret`, `esc`. */
+  pressKey(key: string): Promise<void>;
   /** The power button pressed shortly (ACPI): the operating system decides. */
   powerButton(): Promise<void>;
   /** Resolves when the machine has ended; fails with `verification-failed` after the time. */
@@ -115,7 +119,16 @@ export async function startMachine(start: MachineStart): Promise<EmulatedMachine
     poweredOnAt,
     exited,
     screenshot: async (file) => {
-      await qmp.execute('screendump', { filename: path.resolve(file), format: 'png' });
+      const format = file.endsWith('.ppm') ? 'ppm' : 'png';
+      await qmp.execute('screendump', { filename: path.resolve(file), format });
+    },
+    textScreen: async () => {
+      const file = path.resolve(directory, `${name}-text-screen`);
+      await qmp.execute('pmemsave', { val: textMemory, size: 2 * textColumns * textLines, filename: file });
+      return textOfScreen(await readFile(file));
+    },
+    pressKey: async (key) => {
+      await qmp.execute('send-key', { keys: [{ type: 'qcode', data: key }] });
     },
     powerButton: async () => {
       await qmp.execute('system_powerdown');
@@ -145,6 +158,17 @@ async function letDisksGoFirst(qmp: QmpClient, hardware: MachineHardware): Promi
       value: nicBootIndex(index, 'disk'),
     });
   }
+}
+
+/** VGA's text mode: a character and its colours, two bytes a place. */
+const textMemory = 0xb8000;
+const [textColumns, textLines] = [80, 25];
+
+function textOfScreen(memory: Buffer): string {
+  const characters = Buffer.from(memory.filter((_, at) => at % 2 === 0)).toString('latin1');
+  return Array.from({ length: textLines }, (_, line) =>
+    characters.slice(line * textColumns, (line + 1) * textColumns).trimEnd(),
+  ).join('\n');
 }
 
 function spawnQemu(args: readonly string[], namespace: string | undefined): ChildProcess {

@@ -51,20 +51,25 @@ export interface LabHost {
   killAll(): void;
 }
 
+export interface LabNetworkOptions {
+  /** A router that advertises itself, as a plant with IPv6 has one; default true. */
+  readonly ipv6Router?: boolean;
+}
+
 let networks = 0;
 
 /**
  * Needs root. It is gone after disposal, at the end of the process, and after SIGINT or SIGTERM; what a killed
  * process left behind is removed by the next call.
  */
-export async function createLabNetwork(): Promise<LabNetwork> {
+export async function createLabNetwork({ ipv6Router = true }: LabNetworkOptions = {}): Promise<LabNetwork> {
   removeStaleNetworks();
   const namespace = `${namePrefix}${process.pid}-${++networks}`;
   const cleanUp = removeAtProcessEnd(namespace);
   try {
     await runTool(`creating the network namespace ${namespace}`, ip, ['netns', 'add', namespace]);
     await addBridge(namespace, `${labServerAddress}/${prefixLength}`);
-    const routers = [await startRouter(namespace)];
+    const routers = ipv6Router ? [await startRouter(namespace)] : [];
     let taps = 0;
     const addTap = async (segment: string) => {
       const tap = `tap${taps++}`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { formatOtherSystemScript } from '#pxe-server/boot/boot-choice.ts';
 import { formatBootMenu } from '#pxe-server/boot/boot-menu.ts';
-import { menuItems, offeredSystems } from '#pxe-server/boot/other-systems.ts';
+import { findOtherFile, menuItems, offeredSystems } from '#pxe-server/boot/other-systems.ts';
 import { parseConfiguration } from '#pxe-server/config/parse-configuration.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-memtest-'));
@@ -19,7 +19,8 @@ boot:
     - { name: tools, title: Vendor tools, kind: iso, file: tools.iso }
     - { name: winpe, title: Windows PE, kind: winpe, wimboot: wimboot, bootSdi: boot.sdi, bootWim: sources/boot.wim, bcd: BCD }
 `);
-const others = 'configuration' in parsed ? offeredSystems(parsed.configuration, '/site/boot', folder) : [];
+const others =
+  'configuration' in parsed ? offeredSystems(parsed.configuration, '/site/boot', { memtest: folder }) : [];
 const url = (path: string) => `http://10.77.0.1:8080/boot/other/${path}`;
 const scriptOf = (name: string) => {
   const found = others.find((each) => each.name === name);
@@ -73,4 +74,29 @@ test('a path that leaves the folder is an error of the configuration', () => {
   const text =
     'interface: eth1\nboot:\n  systems:\n    - { name: x, title: X, kind: iso, file: ../../etc/shadow }\n';
   expect(parseConfiguration(text)).toMatchObject({ errors: [{ line: 4 }] });
+});
+
+test('a station whose Windows PE has its own drivers gets that file, the others the common one', () => {
+  const site = mkdtempSync(join(tmpdir(), 'rekindle-winpe-'));
+  onTestFinished(() => rmSync(site, { recursive: true }));
+  mkdirSync(join(site, 'sources'));
+  writeFileSync(join(site, 'sources/boot-OS-SRV-1A.wim'), '');
+  const { configuration } = parsed as Extract<typeof parsed, { configuration: unknown }>;
+  const wimOf = (station?: string) => {
+    const offered = offeredSystems(configuration, site, station === undefined ? {} : { station });
+    const system = offered.find(({ name }) => name === 'winpe')?.system(url);
+    return system?.kind === 'winpe' ? system.files['boot.wim'] : undefined;
+  };
+  const [own, common] = ['winpe/sources/boot-OS-SRV-1A.wim', 'winpe/sources/boot.wim'];
+  expect([wimOf('OS-SRV-1A'), wimOf('OS-SRV-1B'), wimOf()]).toEqual([url(own), url(common), url(common)]);
+  const fileOf = (wanted: string) => findOtherFile(configuration, site, wanted)?.file;
+  expect(fileOf(own)).toBe(join(site, 'sources/boot-OS-SRV-1A.wim'));
+  expect(fileOf(common)).toBe(join(site, 'sources/boot.wim'));
+  for (const wrong of [
+    'winpe/sources/boot-../../x.wim',
+    'winpe/sources/boot-.wim',
+    'winpe/sources/boot-A.iso',
+    'tools/tools-A.iso',
+  ])
+    expect(fileOf(wrong)).toBeUndefined();
 });

@@ -80,6 +80,11 @@ test('a controller is restored, changed and inspected in the built runtime; its 
   const parameters = 'ControlSet001\\Services\\NTDS\\Parameters';
   expect(hiveSays(read(disk, 'SYSTEM'), parameters, 'Database restored from backup')).toBe('1');
   expect(hiveSays(read(disk, 'SYSTEM'), parameters, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
+  expect(hiveSays(read(disk, 'SYSTEM'), 'ControlSet001\\Services\\e1iexpress', 'Start')).toBe('4');
+  const staged = inVolume(disk, stationDisk.windows, (root) =>
+    fs.readdirSync(`${root}/Windows/Rekindle/work`),
+  );
+  expect(staged).toEqual(expect.arrayContaining(['domain-controller.js', 'lift-quarantine.cmd']));
   expect(read(disk, 'SYSTEM.rekindle-original')).toEqual(read(original, 'SYSTEM'));
   expect(run('sgdisk', '--verify', disk)).toContain('No problems found');
   const { startByte, sizeBytes } = stationDisk.esp;

@@ -211,6 +211,9 @@ test('first start: the blob is used once and erased, and Windows is restarted', 
 });
 
 test('the agent that comes back before the restart asks for it again, and does nothing else', async () => {
+  // Started while the wrapper still ends, it would count as running.
+  const query = () => wine.wine('sc', 'query', 'RekindleFirstBoot');
+  await vi.waitFor(async () => expect((await query()).stdout).toMatch(/STOPPED/), 40_000);
   await wine.wine('net', 'start', 'RekindleFirstBoot');
   await until('the second request', () => log().split('restarts Windows').length === 3);
   expect(log()).not.toMatch(/try 2/);

@@ -1,11 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ownReportEvidence } from '#contract/domain-files.ts';
 import { stepExitCodes } from '#contract/first-boot.ts';
 import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
-import { parseOwnReport } from '#pxe-server/domain/gather-controller-proof.ts';
-import { readStepAnswer } from '#pxe-server/hooks/step-answer.ts';
 import {
   controllerProgramFile,
   controllerSettingsFile,
@@ -16,6 +13,7 @@ import {
 import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
 import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
 import {
+  answerOf,
   controllerProgramWithStandIn,
   eventLogStandIn,
   formatEvent,
@@ -59,11 +57,12 @@ beforeEach(async () => {
   work = path.join(wine.drive, 'work');
   fs.rmSync(work, { recursive: true, force: true });
   fs.mkdirSync(work);
-  fs.rmSync(path.join(wine.drive, 'windows', `rekindle-${liftScriptFile}`), { force: true });
+  fs.rmSync(leftScript(), { force: true });
   for (const key of [parameters, safeBoot, `${hklm}\\Control\\RekindleHeld`])
     await wine.wine('reg', 'delete', key, '/f');
 });
 
+const leftScript = () => path.join(wine.drive, 'windows', `rekindle-${liftScriptFile}`);
 const put = (name: string, ...lines: string[]) =>
   fs.writeFileSync(path.join(work, name), [...lines, ''].join('\r\n'));
 const there = (name: string): boolean => fs.existsSync(path.join(work, name));
@@ -106,23 +105,6 @@ const startOf = async (service: string): Promise<number> => {
 };
 const log = (number: number, record: number, ...data: (string | undefined)[]) =>
   put(`log-${number}.xml`, formatEvent(number, record, data));
-
-/** What the service makes of it. */
-function answerOf(stdout: string) {
-  const output = stdout.replaceAll('\r', '');
-  const { result, evidence } = readStepAnswer({
-    hook: 'state',
-    result: { outcome: 'done', sentence: 'It ended with exit code 0.' },
-    evidence: [{ name: 'output', value: output }],
-    startedAt: '2026-11-27T20:00:00Z',
-    seconds: 1,
-  });
-  return {
-    result,
-    own: parseOwnReport([...evidence, { name: ownReportEvidence.restoreCountBefore, value: '2' }]),
-    journal: evidence.find(({ name }) => name === 'journal')?.value ?? '',
-  };
-}
 
 /** Windows has obeyed: whatever its clock says, the event is of this restore and not of one in the image. */
 async function renewed(): Promise<void> {
@@ -183,7 +165,7 @@ describe('the proof', () => {
 });
 
 describe('with DFSR', () => {
-  test('off the network until event 1109; the subscription off before DFSR starts, on after 4114, and SYSVOL there with 4604', async () => {
+  test('no network before event 1109; the subscription off before DFSR starts, on after 4114; SYSVOL there with 4604', async () => {
     await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
     log(4114, 10);
     log(4604, 11);
@@ -191,9 +173,14 @@ describe('with DFSR', () => {
     expect(await startOf('e1iexpress')).toBe(4);
     await renewed();
     expect((await step()).code).toBe(restartRetry);
+    expect(called()).toEqual([]);
+    expect([await startOf('e1iexpress'), await startOf('DFSR')]).toEqual([3, 4]);
+    // Windows has started again, with a network and without DFSR.
+    expect((await step()).code).toBe(restartRetry);
     expect(called()).toEqual(['msDFSR-Enabled FALSE']);
-    expect([await startOf('e1iexpress'), await startOf('DFSR')]).toEqual([3, 2]);
-    // Windows has started again.
+    expect(await startOf('DFSR')).toBe(2);
+    expect(fs.existsSync(leftScript())).toBe(true);
+    // And once more, with DFSR.
     expect((await step()).code).toBe(retry);
     expect(called()).toEqual(['msDFSR-Enabled FALSE', 'dfsrdiag pollad']);
     log(4114, 20);
@@ -216,6 +203,7 @@ describe('with DFSR', () => {
       /event 1109: invocationId 1.* became 3[\s\S]*e1iexpress starts again[\s\S]*event 4604/,
     );
     expect((await wine.wine('reg', 'query', `${hklm}\\Control\\RekindleHeld`)).code).not.toBe(0);
+    expect(fs.existsSync(leftScript())).toBe(false);
   });
 
   test('a directory that is late keeps only DFSR back; one that never answers fails SYSVOL alone', async () => {

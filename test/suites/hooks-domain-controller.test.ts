@@ -130,7 +130,7 @@ describe('without a system-state backup', () => {
     expect((await applied()).result.outcome).toBe('staged');
     expect(systemHiveNow()).toEqual(once);
     expect(staged).toMatchObject({
-      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 300 }],
+      steps: [{ hook: 'state', command: 'domain-controller.cmd', timeoutSeconds: 900 }],
       files: [
         'domain-controller.cmd',
         'domain-controller.txt',
@@ -170,18 +170,26 @@ describe('quarantine', () => {
     expect(hiveSays(systemHiveNow(), 'ControlSet001\\Services\\e1iexpress', 'Start')).toBe('3');
   });
 
-  test('every driver of a network card, once; without any, or with one that cannot be held, a person is told', async () => {
-    const networkDrivers = ['e1iexpress', 'b57nd60a', 'e1iexpress', 'Odd Driver'];
+  test('every driver of a network card waits, once', async () => {
+    const networkDrivers = ['e1iexpress', 'b57nd60a', 'e1iexpress'];
     await controller(systemHive({ ...controllerIdentity, networkDrivers }, place));
-    const { plan } = await applied();
-    const sentences = plan.map(({ kind, sentence }) => `${kind} ${sentence}`).join('\n');
-    expect(sentences).toMatch(/change Its network cards \(b57nd60a, e1iexpress\) do not start/);
-    expect(sentences).toMatch(/needs-person Drivers that could not be held back \(Odd Driver\)/);
-    await controller(systemHive({ ...controllerIdentity, networkDrivers: [] }, place));
     expect((await applied()).plan).toContainEqual({
-      kind: 'needs-person',
-      sentence: expect.stringMatching(/names no driver of a network card/),
+      kind: 'change',
+      sentence: expect.stringMatching(/^Its network cards \(b57nd60a, e1iexpress\) do not start/),
     });
+  });
+
+  test.each([
+    ['that cannot be held back', ['e1iexpress', 'Odd Driver']],
+    ['that it does not name', []],
+  ])('with a network card %s it does not start at all, unless by hand', async (_, networkDrivers) => {
+    await controller(systemHive({ ...controllerIdentity, networkDrivers }, place));
+    expect((await applied()).result).toMatchObject({
+      outcome: 'failed',
+      next: expect.stringMatching(/by-hand/),
+    });
+    expect(() => hiveSays(systemHiveNow(), directory, 'Database restored from backup')).toThrow();
+    expect((await applied(lastResort, { quarantine: 'by-hand' })).result.outcome).toBe('staged');
   });
 });
 

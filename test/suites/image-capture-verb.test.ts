@@ -3,10 +3,13 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { parseGuidText } from '#images/format/partition-table/guid.ts';
 import { createSite } from '#pxe-server/site/create-site.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { addStation, setTerminalBus } from '#pxe-server/stations/station-registry.ts';
+import { efivarsFolder } from '#runtime/firmware/efivars.ts';
+import { ownBootEntries } from '#scripts/commands/image/own-boot-entries.ts';
 import { somePassportDisk } from '#test/support/capture-image-of.ts';
 import {
   MiB,
@@ -55,6 +58,26 @@ function start(
 }
 const capture = (...args: string[]) => start(...args).said;
 
+/** EFI_LOAD_OPTION "own" on the partition of this GUID, by hand after UEFI 2.10, 3.1.3 and 10.3.5.1. */
+const startingFrom = (guid: string): Buffer =>
+  Buffer.concat([
+    Buffer.from('010000002e006f0077006e000000' + '04012a0001000000', 'hex'),
+    Buffer.alloc(16),
+    parseGuidText(guid),
+    Buffer.from('02027fff0400', 'hex'),
+  ]);
+
+/** Files as efivarfs shows them: four bytes of attributes, then the value. */
+function makeVariables(values: Readonly<Record<string, Buffer>>): string {
+  const variables = path.join(folder.path, 'efivars');
+  fs.mkdirSync(variables);
+  for (const [name, value] of Object.entries(values)) {
+    const file = path.join(variables, `${name}-8be4df61-93ca-11d2-aa0d-00e098032b8c`);
+    fs.writeFileSync(file, Buffer.concat([Buffer.from('07000000', 'hex'), value]));
+  }
+  return variables;
+}
+
 describe('rekindle image capture', () => {
   test('a registered station: named, counted, limited as the registry says', async () => {
     const { status, out, err } = await capture(
@@ -90,6 +113,47 @@ describe('rekindle image capture', () => {
       computerName: 'OSSRV1A',
       stationRole: 'server',
     });
+  });
+
+  test('on the station itself: its boot entries and their order are part of the image', async () => {
+    const { partitions } = JSON.parse(run('sfdisk', '--json', disk)).partitiontable as {
+      partitions: { uuid: string }[];
+    };
+    const own = startingFrom(partitions[1]?.uuid ?? '');
+    // "net": what firmware makes by itself.
+    const net = Buffer.from(
+      '010000001000' + '6e0065007400' + '0000' + '02010c00d041030a00000000' + '7fff0400',
+      'hex',
+    );
+    const variables = makeVariables({
+      Boot0003: own,
+      Boot0001: net,
+      BootOrder: Buffer.from('03000100', 'hex'),
+    });
+    // This machine's firmware may have none, or others: another folder in their place, for the command alone.
+    const shown = `mount -t tmpfs none /sys/firmware; mkdir -p ${efivarsFolder}; cp ${variables}/* ${efivarsFolder}`;
+    const command = ['scripts/rekindle.ts', 'image', 'capture', '--site', site, '--station', 'OS-SRV-1A'];
+    const args = [process.execPath, ...command, '--disk', disk, '--limit-rate', '1G', '--json'];
+    const out = run('unshare', '--mount', 'sh', '-ec', `${shown}; exec "$@"`, 'sh', ...args);
+    const name = String(JSON.parse(out).ref).replace('@', '_');
+    const manifest = JSON.parse(
+      fs.readFileSync(path.join(images(), 'OS-SRV-1A', name, 'manifest.json'), 'utf8'),
+    );
+    expect(manifest.firmware).toEqual({
+      kind: 'uefi',
+      bootEntries: [
+        { number: '0001', label: 'net', loadOption: net.toString('base64') },
+        { number: '0003', label: 'own', loadOption: own.toString('base64') },
+      ],
+      bootOrder: ['0003', '0001'],
+    });
+    // A disk that only lies in this machine, a station with BIOS.
+    const none = { entries: [], order: [] };
+    const foreign = makeBlankDisk(path.join(folder.path, 'foreign.img'), 5 * MiB);
+    run('sgdisk', '--new=1:0:0', foreign);
+    expect(await ownBootEntries([foreign], 'uefi', variables)).toEqual(none);
+    expect(await ownBootEntries([disk], 'bios', variables)).toEqual(none);
+    expect((await ownBootEntries([foreign, disk], 'uefi', variables)).order).toEqual(['0003', '0001']);
   });
 
   test('stopped by Ctrl-C: exit code 130, no image; the second run reuses what is stored', async () => {

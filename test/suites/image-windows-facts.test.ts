@@ -17,7 +17,7 @@ import {
 import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { makeCliSite } from '#test/support/cli-site.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
-import { makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
+import { makeBlankDisk, makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
 /** A domain controller is one in its image, whichever way it came into the store. */
@@ -88,6 +88,30 @@ test('image capture --online: what is read in place of the disk is looked at', a
       async assertWhole() {},
       async [Symbol.asyncDispose]() {},
     }),
+  });
+  expect(manifest.windows).toMatchObject(controller);
+});
+
+test('a disk file with sectors of 4096 bytes, whose table is not where one of 512 has it', async () => {
+  const { startByte, sizeBytes } = stationDisk.windows;
+  const file = makeBlankDisk(at('4kn.raw'), statSync(at('dc.raw')).size);
+  {
+    using loop = attachLoop(file, { sectorBytes: 4096 });
+    const [first, last] = [startByte / 4096, (startByte + sizeBytes) / 4096 - 1];
+    run('sgdisk', '--set-alignment=1', `--new=1:${first}:${last}`, '--typecode=1:0700', loop.path);
+  }
+  run(
+    'dd',
+    `if=${at('windows.raw')}`,
+    `of=${file}`,
+    'bs=1M',
+    `seek=${startByte >> 20}`,
+    'conv=notrunc,sparse',
+  );
+  const passportDisk = somePassportDisk(statSync(file).size, { logicalSectorBytes: 4096 });
+  mkdirSync(at('4kn-store'));
+  const { manifest } = await captureImageOf(at('4kn-store'), [{ path: file, passportDisk }], {
+    readWindows: readWindowsOf,
   });
   expect(manifest.windows).toMatchObject(controller);
 });

@@ -6,6 +6,8 @@ import { chunkAt, chunkCount } from '#images/format/disk-index.ts';
 import { formatImageName } from '#images/format/image-name.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { imageFolder, listImages, readManifest } from '#images/stores/image-folder.ts';
+import { collectGarbage } from '#images/upkeep/gc.ts';
+import { verifyImages } from '#images/upkeep/verify.ts';
 import {
   captureImageOf,
   captureKey,
@@ -18,6 +20,7 @@ import {
   makeDemoDisk,
   makeTemporaryFolder,
   noise,
+  readAt,
   run,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
@@ -103,6 +106,26 @@ describe('from disks to an image', () => {
     expect(second.change.share).toBeCloseTo(MiB / second.change.contentBytes);
     expect(second.verified.readAgain).toBe(1);
     expect(second.verified.foundPresent).toBeGreaterThan(10);
+    // Every image is complete by itself: the older one goes, with every chunk that it alone needed.
+    fs.rmSync(imageFolder(store, first.name), { recursive: true });
+    const collected = await collectGarbage({
+      ...{
+        store,
+        publicKey: captureKey,
+        graceMs: -1000,
+        silentMs: 600_000,
+        ignoreDamaged: [],
+        dryRun: false,
+      },
+    });
+    expect(collected.chunks.removed).toBe(1);
+    const index = path.join(imageFolder(store, second.name), 'OS-SRV-1A_disk0.caibx');
+    run('casync', 'extract', `--store=${store}/chunks.castr`, index, inFolder('second.img'));
+    expect(readAt(inFolder('second.img'), MiB + 500_000, 300).equals(noise('another boot code', 300))).toBe(
+      true,
+    );
+    const { images } = await verifyImages({ store, publicKey: captureKey, names: [second.name] });
+    expect(images).toMatchObject([{ result: 'whole' }]);
   });
 
   test('content of a time is not moved past an image that appeared while it was read', async () => {

@@ -212,10 +212,18 @@ describe('an image in a directory store', () => {
     expect(await listImages(demo.store, station)).toHaveLength(2);
   });
 
+  test('one that was given another name is refused', async () => {
+    const moved = { station, utc: '20261119T020000Z' };
+    await expect(readManifest(demo.store, moved, key)).rejects.toMatchObject({
+      code: 'verification-failed',
+      cause: { message: expect.stringContaining('the manifest of OS-SRV-1A@20261120T020000Z') },
+    });
+  });
+
   test('any change to manifest, signature or index is refused', async () => {
-    const name = await resolveImage(demo.store, parseImageRef('OS-SRV-1A@20261119T020000Z'));
+    const name = await resolveImage(demo.store, parseImageRef('OS-SRV-1A@20261120T020000Z'));
     const file = (each: string): string =>
-      path.join(demo.store, 'images/OS-SRV-1A/OS-SRV-1A_20261119T020000Z', each);
+      path.join(demo.store, 'images/OS-SRV-1A/OS-SRV-1A_20261120T020000Z', each);
     const flip = (each: string, at: number): void => {
       const bytes = fs.readFileSync(file(each));
       bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);

@@ -5,6 +5,7 @@ import { captureDisk } from '#images/capture/capture-disk.ts';
 import { formatDiskIndex } from '#images/format/disk-index.ts';
 import { announcedStore } from '#test/support/announced-store.ts';
 import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { expectPutBack, expectPutBackOnLarger, tableBySfdisk } from '#test/support/put-back-on-loops.ts';
 import { makeNoisyDisk, partitionsBySfdisk, realDisks } from '#test/support/real-partition-tables.ts';
 import {
   MiB,
@@ -40,8 +41,9 @@ describe.each(realDisks)('$name', (real) => {
     const device = attach(file, real.sectorBytes);
     real.partition(real.sectorBytes === 512 ? file : device);
     const said = real.kind === 'none' ? [] : partitionsBySfdisk(device, real.sectorBytes);
+    const table = real.kind === 'none' ? undefined : tableBySfdisk(device);
     real.damage?.(file);
-    return { file, device, said };
+    return { file, device, said, table };
   };
 
   const ways = real.name.startsWith('GPT with') ? (['device', 'file'] as const) : (['device'] as const);
@@ -76,6 +78,10 @@ describe.each(realDisks)('$name', (real) => {
     fs.writeFileSync(index, formatDiskIndex(captured.index));
     run('casync', 'extract', `--store=${inFolder('store/chunks.castr')}`, index, `${made.file}.back`);
     expect(fs.readFileSync(`${made.file}.back`).equals(bytes)).toBe(true);
+    if (as === 'file') return;
+    const what = { captured, store: inFolder('store'), file: made.file };
+    await expectPutBack(what);
+    await expectPutBackOnLarger(what, made.table);
   });
 });
 

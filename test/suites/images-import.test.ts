@@ -18,6 +18,7 @@ import {
   makeBlankDisk,
   makeDemoDisk,
   noise,
+  readAt,
   run,
   sha256OfFile,
   writeAt,
@@ -71,11 +72,21 @@ async function importFile(
 const helpers = (): string[] =>
   run('ps', '-eo', 'args')
     .split('\n')
-    .filter((line) => /^(qemu-nbd|nbdfuse) /.test(line) && line.includes(`${stored.folder}/rekindle-`));
+    .filter(
+      (line) => /^(qemu-nbd|nbdfuse|vhdimount) /.test(line) && line.includes(`${stored.folder}/rekindle-`),
+    );
 afterEach(async () => {
   await expect.poll(helpers, { timeout: 30_000 }).toEqual([]);
   expect(fs.readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(`${stored.folder}/rekindle-`);
 });
+
+/** Writes over the value of a VHDX metadata item. @param skip bytes of it that stay */
+function setVhdxItem(file: string, guid: string, skip: number, value: number): void {
+  const bytes = fs.readFileSync(file);
+  const metadata = bytes.indexOf(Buffer.from('metadata'));
+  const entry = bytes.indexOf(Buffer.from(guid, 'hex'), metadata);
+  writeAt(file, Uint8Array.of(value & 0xff, value >> 8), metadata + bytes.readUInt32LE(entry + 16) + skip);
+}
 
 let seconds = 0;
 
@@ -114,6 +125,35 @@ describe('virtual disks become the image that the disk itself would', () => {
     onTestFinished(() => fs.rmSync(back, { force: true }));
     run('casync', 'extract', `--store=${store}/chunks.castr`, index, back);
     expect(sha256OfFile(back)).toBe(sha256OfFile(stored.expected));
+  });
+
+  test('a VHDX with sectors of 4096 bytes', async () => {
+    const disk = makeBlankDisk(stored.inFolder('4kn-disk.img'), 24 * MiB);
+    writeAt(disk, noise('4kn', 6 * MiB), 2 * MiB);
+    {
+      using loop = attachLoop(disk, { sectorBytes: 4096 });
+      run('sgdisk', '--new=1:512:3000', loop.path);
+    }
+    const file = stored.inFolder('4kn-disk.vhdx');
+    run('qemu-img', 'convert', '-f', 'raw', '-O', 'vhdx', '-o', 'block_size=1M', disk, file);
+    setVhdxItem(file, '1dbf41816fa90947ba47f233a8faab5f', 0, 4096);
+    const store = stored.inFolder('4kn-store');
+    fs.mkdirSync(store);
+    await expect(importFile(file, [somePassportDisk(24 * MiB)], { store })).rejects.toThrow(
+      'its sectors have 4096 bytes, those of that disk 512',
+    );
+    const passportDisk = somePassportDisk(24 * MiB, { logicalSectorBytes: 4096 });
+    const image = await importFile(file, [passportDisk], { store });
+    expect(image.manifest).toMatchObject({
+      tools: { vhdimount: expect.stringMatching(/^\d{8}$/) },
+      disks: [{ logicalSectorBytes: 4096, volumes: [{ startByte: 2 * MiB, sizeBytes: 2489 * 4096 }] }],
+    });
+    const index = path.join(imageFolder(store, image.name), diskIndexName(captureStation, 0));
+    const back = stored.inFolder('4kn-back.img');
+    run('casync', 'extract', `--store=${store}/chunks.castr`, index, back);
+    expect(sha256OfFile(back)).toBe(sha256OfFile(disk));
+    fs.truncateSync(file, fs.statSync(file).size - MiB);
+    await expect(inspectVirtualDisk(file)).rejects.toThrow(/its blocks reach to byte \d+, and it has \d+/);
   });
 
   test('content that is older than the newest image does not become the latest', async () => {
@@ -170,14 +210,10 @@ describe('what would not give a whole disk is refused, with the reason', () => {
     run('qemu-img', 'create', '-q', '-f', 'qcow2', ...args, file, '8M');
     return file;
   };
-  /** Writes over the value of a VHDX metadata item; `at` counts from its GUID's value. */
   const vhdxWith = (name: string, guid: string, skip: number, value: number): string => {
     const file = stored.inFolder(name);
     run('qemu-img', 'create', '-q', '-f', 'vhdx', file, '8M');
-    const bytes = fs.readFileSync(file);
-    const metadata = bytes.indexOf(Buffer.from('metadata'));
-    const entry = bytes.indexOf(Buffer.from(guid, 'hex'), metadata);
-    writeAt(file, Uint8Array.of(value & 0xff, value >> 8), metadata + bytes.readUInt32LE(entry + 16) + skip);
+    setVhdxItem(file, guid, skip, value);
     return file;
   };
   const vhd = (name: string, kind: number): string => {
@@ -202,11 +238,21 @@ describe('what would not give a whole disk is refused, with the reason', () => {
     expect(await inspectVirtualDisk(vhd('whole.vhd', 3))).toMatchObject({ format: 'vhd' });
   });
 
-  test('a VHDX with sectors of 4096 bytes, which QEMU does not read', async () => {
-    await refused(
-      vhdxWith('4kn.vhdx', '1dbf41816fa90947ba47f233a8faab5f', 0, 4096),
-      'its sectors have 4096 bytes',
-    );
+  test('a VHDX that QEMU does not read is looked at all the same', async () => {
+    const sectorSize = '1dbf41816fa90947ba47f233a8faab5f';
+    await refused(vhdxWith('1k.vhdx', sectorSize, 0, 1024), 'its sectors have 1024 bytes');
+    const file = vhdxWith('4k.vhdx', sectorSize, 0, 4096);
+    expect(await inspectVirtualDisk(file)).toMatchObject({ sizeBytes: 8 * MiB, sectorBytes: 4096 });
+    // Two headers, of which the one with the higher number counts; its log is at byte 48.
+    const headers = [64 << 10, 128 << 10].map((at) => ({
+      at,
+      number: readAt(file, at + 8, 8).readBigUInt64LE(0),
+    }));
+    headers.sort((a, b) => (a.number < b.number ? -1 : 1));
+    writeAt(file, Uint8Array.of(1), (headers[0]?.at ?? 0) + 48);
+    expect(await inspectVirtualDisk(file)).toMatchObject({ format: 'vhdx' });
+    writeAt(file, Uint8Array.of(1), (headers[1]?.at ?? 0) + 48);
+    await refused(file, 'its log is still to be replayed');
   });
 
   test('data elsewhere, and encryption', async () => {

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
+import diagnostics from 'node:diagnostics_channel';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { CaptureLimits } from '#images/capture/throttle.ts';
 import { chunkIdOf } from '#images/format/chunk-id.ts';
 import { formatPublicKey, parseSecretKey, type SecretKey } from '#images/format/minisign.ts';
 import { storeTimeMs } from '#images/stores/announcement.ts';
-import { listImages } from '#images/stores/image-files.ts';
+import { imageFolder, listImages } from '#images/stores/image-files.ts';
 import { copyImages } from '#images/upkeep/copy.ts';
 import { verifyImages } from '#images/upkeep/verify.ts';
 import { openJob } from '#pxe-server/jobs/job-store.ts';
@@ -75,8 +78,9 @@ function rekindle(...args: string[]): Promise<Ran> {
 }
 const json = (ran: Ran) => JSON.parse(ran.stdout);
 
-const copyTo = async (to: string, station?: string) =>
+const copyTo = async (to: string, station?: string, limits: CaptureLimits = {}) =>
   copyImages({
+    limits,
     from: store,
     to,
     publicKey: key,
@@ -238,6 +242,26 @@ describe('image verify', () => {
     ]);
   });
 
+  test('every core reads', async () => {
+    const name = await write('A', 1, [1, 2, 3, 4]);
+    const started: unknown[] = [];
+    const note = (message: unknown): void => void started.push(message);
+    diagnostics.subscribe('worker_threads', note);
+    onTestFinished(() => void diagnostics.unsubscribe('worker_threads', note));
+    await verifyImages({ store, publicKey: key, names: [name] });
+    expect(started).toHaveLength(Math.min(8, os.availableParallelism()));
+  });
+
+  test('an older image in a folder of a newer name is no whole image of that name', async () => {
+    const old = await write('A', 1, [1]);
+    const newer = { ...old, utc: '20261120T020000Z' };
+    fs.renameSync(imageFolder(store, old), imageFolder(store, newer));
+    const { images } = await verifyImages({ store, publicKey: key, names: [newer] });
+    expect(images).toMatchObject([
+      { result: 'damaged', problems: [expect.stringContaining('the manifest of A@20261101T020000Z')] },
+    ]);
+  });
+
   test('holds back what it reads, and runs from a web server too', async () => {
     await write('A', 1, [1, 2, 3, 4, 5]);
     const slow = await verifyImages({
@@ -354,6 +378,17 @@ describe('image copy', () => {
     await expect(copyTo(path.join(folder.path, 'not-mounted'))).rejects.toMatchObject({
       code: 'store-unreachable',
     });
+  });
+
+  test('holds back what it sends', async () => {
+    await write('A', 1, [1, 2, 3, 4, 5]);
+    const target = path.join(folder.path, 'second');
+    fs.mkdirSync(target);
+    const startedAt = performance.now();
+    await copyTo(target, 'A', { bytesPerSecond: 400_000 });
+    // A megabyte; here it takes some hundredths of a second.
+    expect(performance.now() - startedAt).toBeGreaterThan(1800);
+    expect(await brokenChunks(target)).toEqual([]);
   });
 
   test('another image of the same name is never replaced', async () => {

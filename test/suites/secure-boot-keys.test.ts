@@ -83,7 +83,7 @@ test('these loaders start with the factory keys', () => {
   expect(judgeLoaders(loaders, factory)).toEqual([]);
 });
 
-test('what makes a station refuse them is named', () => {
+test('pain 19: what makes a station refuse them is named', () => {
   const [first] = loaders as [Loader];
   const revoked = { ...factory, dbx: { ...factory.dbx, loaders: [first.authenticodeSha256] } };
   expect(judgeLoaders(loaders, revoked)).toEqual(['EFI/BOOT/BOOTX64.EFI is revoked: its hash is in dbx.']);

@@ -1,5 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { ownReportEvidence } from '#contract/domain-files.ts';
+import { parseOwnReport } from '#pxe-server/domain/gather-controller-proof.ts';
+import { readStepAnswer } from '#pxe-server/hooks/step-answer.ts';
 import { projectRoot } from '#scripts/runtime/bundle.ts';
 import { bundleForScriptHost } from '#scripts/runtime/first-boot-files.ts';
 
@@ -59,4 +62,21 @@ export function formatEvent(number: number, record: number, data: readonly (stri
   const head = `${provider}<EventID>${number}</EventID>${time}<EventRecordID>${record}</EventRecordID>`;
   const values = data.map((each) => `<Data>${each}</Data>`).join('');
   return `<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>${head}</System><EventData>${values}</EventData></Event>`;
+}
+
+/** What the service makes of what the step printed. */
+export function answerOf(stdout: string) {
+  const output = stdout.replaceAll('\r', '');
+  const { result, evidence } = readStepAnswer({
+    hook: 'state',
+    result: { outcome: 'done', sentence: 'It ended with exit code 0.' },
+    evidence: [{ name: 'output', value: output }],
+    startedAt: '2026-11-27T20:00:00Z',
+    seconds: 1,
+  });
+  return {
+    result,
+    own: parseOwnReport([...evidence, { name: ownReportEvidence.restoreCountBefore, value: '2' }]),
+    journal: evidence.find(({ name }) => name === 'journal')?.value ?? '',
+  };
 }

@@ -70,6 +70,20 @@ describe('a station’s hook plan', () => {
     expect(found).toEqual([expect.stringMatching(/^hooks.1.kind/), expect.stringMatching(/^hooks.2.kind/)]);
   });
 
+  test('the order of a controller’s network cards stands below the hook that lets them start', () => {
+    const dc = {
+      id: 'dc',
+      kind: 'domain-controller',
+      directory,
+      systemState: { from: 'only-controller-of-forest' },
+    };
+    const order = { id: 'cards', kind: 'network-order' };
+    expect(issues(planOf([dc, order], 'domain-controller'))).toEqual([]);
+    expect(issues(planOf([order, dc], 'domain-controller'))).toEqual([
+      expect.stringMatching(/^hooks.0.kind: .* below the hook `domain-controller`/),
+    ]);
+  });
+
   test('names are unique, and a hook waits for one above it only', () => {
     expect(issues(planOf([hook('a'), hook('a')]))).toEqual(['hooks.1.id: `a` is there twice']);
     expect(issues(planOf([hook('a', ['b']), hook('b')]))).toEqual(['hooks.0.after: `b` is not above `a`']);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { imageManifestSchema } from '#images/format/image-manifest.ts';
+import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
@@ -38,13 +39,16 @@ function fieldsOf(schema: z.core.JSONSchema.BaseSchema): string[] {
   ];
 }
 
-test('the specification names every field', () => {
+test.each([
+  ['manifest', '## Manifest', '## Capture', imageManifestSchema, 40],
+  ['passport', '## passport.json', '## Signature', hardwarePassportSchema, 40],
+])('the specification names every field: %s', (_, from, to, schema, atLeast) => {
   const text = readFileSync(path.join(import.meta.dirname, '../../images/README.md'), 'utf8');
-  const section = text.slice(text.indexOf('## Manifest'), text.indexOf('## Capture'));
+  const section = text.slice(text.indexOf(from), text.indexOf(to));
   const named = new Set(
     [...section.matchAll(/`([a-zA-Z0-9.[\]]+)`/g)].flatMap(([, name = '']) => name.split(/[.[\]]+/)),
   );
-  const fields = fieldsOf(z.toJSONSchema(imageManifestSchema, { io: 'input' }));
-  expect(fields.length).toBeGreaterThan(40);
+  const fields = fieldsOf(z.toJSONSchema(schema, { io: 'input' }));
+  expect(fields.length).toBeGreaterThan(atLeast);
   expect(fields.filter((name) => !named.has(name))).toEqual([]);
 });

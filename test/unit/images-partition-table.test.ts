@@ -17,6 +17,8 @@ const memory = (bytes: Buffer, sectorBytes = 512): DiskBytes => ({
   },
 });
 
+const none = new Uint8Array();
+
 /** LBA 0 to 2 as sgdisk wrote them onto 2 MiB; the rest of the primary entries is zero. */
 function gptBySgdisk(): Buffer {
   const disk = Buffer.alloc(2 << 20);
@@ -88,7 +90,7 @@ describe.each([512, 4096])('moved backup GPT, sectors of %d bytes', (sectorBytes
       from.copy(primary, 0, 0, 512);
       from.copy(primary, sectorBytes, 512, 1024);
       from.copy(primary, sectorBytes * 2, 1024, 1024 + 128 * 128);
-      const moved = relocateBackupGpt(primary, sectorBytes, sizeBytes);
+      const moved = relocateBackupGpt({ primary, backup: none }, sectorBytes, sizeBytes);
       const disk = Buffer.alloc(sizeBytes);
       disk.set(moved.primary, 0);
       disk.set(moved.backup, moved.backupStartByte);
@@ -114,7 +116,11 @@ describe.each([512, 4096])('moved backup GPT, sectors of %d bytes', (sectorBytes
 test('sgdisk finds no problem with a moved backup GPT', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rekindle-gpt-'));
   try {
-    const moved = relocateBackupGpt(gptBySgdisk().subarray(0, 34 * 512), 512, 3 << 20);
+    const moved = relocateBackupGpt(
+      { primary: gptBySgdisk().subarray(0, 34 * 512), backup: none },
+      512,
+      3 << 20,
+    );
     const disk = Buffer.alloc(3 << 20);
     disk.set(moved.primary, 0);
     disk.set(moved.backup, moved.backupStartByte);
@@ -126,9 +132,34 @@ test('sgdisk finds no problem with a moved backup GPT', () => {
   }
 });
 
+test('a primary that is damaged is made of the backup; without one the reason is told', () => {
+  const moved = relocateBackupGpt(
+    { primary: gptBySgdisk().subarray(0, 34 * 512), backup: none },
+    512,
+    3 << 20,
+  );
+  const damaged = Buffer.from(moved.primary);
+  damaged.writeUInt8(1, 2 * 512 + 40);
+  const again = relocateBackupGpt({ primary: damaged, backup: moved.backup }, 512, 3 << 20);
+  expect(again).toEqual({ ...moved, madeFromBackup: true });
+  // LBA 0 is gone too: a protective MBR over the whole disk.
+  const bare = relocateBackupGpt({ primary: Buffer.alloc(34 * 512), backup: moved.backup }, 512, 3 << 20);
+  const lba0 = Buffer.from(moved.primary.slice(440, 512));
+  expect(Buffer.from(bare.primary.slice(446 + 8, 512)).equals(lba0.subarray(14))).toBe(true);
+  expect(Buffer.from(bare.primary.slice(512)).equals(Buffer.from(moved.primary.slice(512)))).toBe(true);
+  const torn = Buffer.from(moved.backup);
+  torn.writeUInt8(1, 40);
+  for (const backup of [none, torn, moved.backup.subarray(512)])
+    expect(() => relocateBackupGpt({ primary: damaged, backup }, 512, 3 << 20)).toThrow(
+      'the CRC of the entries at LBA 2 is wrong',
+    );
+});
+
 test('a partition that would leave a smaller disk is named', () => {
   const primary = gptBySgdisk().subarray(0, 34 * 512);
-  expect(() => relocateBackupGpt(primary, 512, 100 * 512)).toThrow('partition 1 ends at LBA 79');
+  expect(() => relocateBackupGpt({ primary, backup: none }, 512, 100 * 512)).toThrow(
+    'partition 1 ends at LBA 79',
+  );
 });
 
 describe('MBR', () => {

@@ -43,6 +43,13 @@ describe('rules', () => {
     ]);
     expect(kept(halfDays, { monthly: 2 })).toEqual(['20261031T140000Z', '20261109T140000Z']);
     expect(kept(halfDays, { yearly: 5 })).toEqual(['20261109T140000Z']);
+    const years = ['20231231T235959Z', '20240101T000000Z', '20240701T000000Z', '20260101T000000Z'];
+    expect(
+      kept(
+        years.map((utc, n) => good(utc, n + 1)),
+        { yearly: 2 },
+      ),
+    ).toEqual(['20240701T000000Z', '20260101T000000Z']);
   });
 
   test('a rule counts days that have an image: a pause costs nothing', () => {

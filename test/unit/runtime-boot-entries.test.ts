@@ -64,7 +64,7 @@ describe('load option', () => {
   });
 });
 
-describe('plan of boot entries', () => {
+describe('pain 18: plan of boot entries', () => {
   test('a new disk: the entry is written under its number, first, before what the firmware has', () => {
     const plan = planBootEntries(
       { entries: [entry('0000', 'net', network)], order: ['0000'] },

@@ -156,7 +156,7 @@ describe('rekindle init and serve', () => {
 });
 
 describe('boot files over HTTP', () => {
-  it('answers HEAD, Range and If-None-Match', async () => {
+  it('pain 11: answers HEAD, Range and If-None-Match', async () => {
     const head = await curl('station', '-I', boot('vmlinuz'));
     expect(head.stdout).toMatch(/^HTTP\/1.1 200/);
     expect(head.stdout).toMatch(/content-length: 3000000/i);
@@ -204,7 +204,7 @@ describe('boot files over HTTP', () => {
     expect(loader.stdout).toMatch(/^HTTP\/1.1 200/);
   });
 
-  it('serves 100 downloads at once', async () => {
+  it('pain 11: serves 100 downloads at once', async () => {
     const urls = Array.from({ length: 100 }, () => ['-o', '/dev/null', boot('runtime.img')]).flat();
     const { stdout } = await curl(
       'station',

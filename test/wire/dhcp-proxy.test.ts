@@ -1,4 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createJournal } from '#pxe-server/journal/journal.ts';
+import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
+import { recordDhcpEvent } from '#pxe-server/serve/boot-events.ts';
+import { createLog } from '#pxe-server/serve/log.ts';
+import { openState } from '#pxe-server/site/state.ts';
 import {
   addressOf,
   bootFileOf,
@@ -66,7 +71,7 @@ test('iPXE gets an address from the other server and its boot script from us', a
   expect(addressOf(other, 16)).toMatch(/^10\.77\.0\.5\d$/);
 });
 
-test('UEFI is sent to port 4011 and gets its loader there', async () => {
+test('pain 6: UEFI is sent to port 4011 and gets its loader there', async () => {
   broadcast(discover(uefiOptions));
   const offer = await replyFrom(ours);
   expect(optionsOf(offer).has(43)).toBe(false);
@@ -76,6 +81,21 @@ test('UEFI is sent to port 4011 and gets its loader there', async () => {
   expect(bootFileOf(answer)).toBe('snponly.efi');
   expect(addressOf(answer, 20)).toBe('10.77.0.1');
   expect(optionsOf(answer).get(53)).toEqual([5]);
+});
+
+test('pain 6: firmware that takes no offer without an address is told to whoever asks why it does not boot', async () => {
+  // It hears our offer and sends nothing more.
+  broadcast(discover(uefiOptions));
+  await replyFrom(ours);
+  const replied = await server.waitFor(({ event }) => event === 'replied');
+  const journal = createJournal(openState(':memory:'), { keptBoots: 1 });
+  recordDhcpEvent(journal, createLog('error'), replied);
+  const boot = journal.boots('52:54:00:00:00:01').flat();
+  const later = Date.now() + 61_000;
+  expect(judgeBoot(boot, 'proxy', later)).toBe(
+    'offer sent; no request followed: this firmware ignores split offers, or took no address from the other DHCP server. Use reservation mode (dhcp.mode in rekindle.yaml).',
+  );
+  expect(judgeBoot(boot, 'proxy')).toBeUndefined();
 });
 
 test('UEFI HTTP Boot gets a URL and is called HTTPClient', async () => {

@@ -2,40 +2,15 @@ import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { addressOf, bootFileOf, optionsOf, request, uefiOptions } from '#test/support/dhcp-datagrams.ts';
 import { startDhcp } from '#test/support/dhcp-lan.ts';
 import { startJsonLines } from '#test/support/json-lines-process.ts';
-import { createNetwork, type Network } from '#test/support/network-namespace.ts';
+import { createRoutedPlant, type RoutedPlant } from '#test/support/routed-plant.ts';
 import type { PeerDatagram } from '#test/support/udp-peer.ts';
 
-/** 10.77.0.0/24 with the server, 10.88.0.0/24 with the station; `router` forwards between them. */
-type Lan = Network<'server' | 'router' | 'station'>;
-
 const mac = '52:54:00:00:00:01';
-let plant: Lan;
+let plant: RoutedPlant | undefined;
 afterEach(() => plant?.[Symbol.asyncDispose]());
 
-async function routedPlant(): Promise<Lan> {
-  plant = await createNetwork({
-    server: { address: '10.77.0.1/24' },
-    router: { address: '10.77.0.254/24' },
-    station: { address: '10.88.0.9/24', mac },
-  });
-  const { router, server, station, bridge } = plant.members;
-  const must = async (member: typeof router, ...args: string[]) => {
-    const { code, stderr } = await member.run(args[0] ?? '', args.slice(1));
-    if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
-  };
-  // The station leaves the bridge and gets a cable of its own to the router.
-  await must(bridge, 'ip', 'link', 'set', 'port2', 'nomaster');
-  await must(bridge, 'ip', 'link', 'add', 'br1', 'type', 'bridge', 'forward_delay', '0', 'stp_state', '0');
-  await must(bridge, 'ip', 'link', 'set', 'br1', 'up');
-  await must(bridge, 'ip', 'link', 'set', 'port2', 'master', 'br1');
-  const cable = ['type', 'veth', 'peer', 'name', 'eth1', 'netns', router.name];
-  await must(bridge, 'ip', 'link', 'add', 'port9', ...cable);
-  await must(bridge, 'ip', 'link', 'set', 'port9', 'master', 'br1', 'up');
-  await must(router, 'ip', 'link', 'set', 'eth1', 'up');
-  await must(router, 'ip', 'address', 'add', '10.88.0.1/24', 'dev', 'eth1');
-  await must(router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
-  await must(server, 'ip', 'route', 'add', '10.88.0.0/24', 'via', '10.77.0.254');
-  await must(station, 'ip', 'route', 'replace', 'default', 'via', '10.88.0.1');
+async function routedPlant(): Promise<RoutedPlant> {
+  plant = await createRoutedPlant(mac);
   return plant;
 }
 
@@ -52,7 +27,7 @@ const relays = {
 } as const satisfies Record<string, readonly [string, readonly string[]]>;
 
 /** A DISCOVER until it is answered: the relay says nothing when it is ready. */
-async function boot(lan: Lan, options = uefiOptions) {
+async function boot(lan: RoutedPlant, options = uefiOptions) {
   const script = new URL('../support/udp-peer.ts', import.meta.url);
   const peer = startJsonLines<PeerDatagram>(lan.members.station, script, {
     ports: [68, 4011],

@@ -104,7 +104,7 @@ function bringUp(
 }
 
 describe('boot card', () => {
-  test('gets its address, prefix and default route; the other card stays as it was', async () => {
+  test('pain 8: gets its address, prefix and default route; the other card stays as it was', async () => {
     startDhcpServer();
     const [last] = (await bringUp(bootMac.toUpperCase(), { waitSeconds: 20 })).slice(-1);
     expect(last).toEqual({
@@ -131,7 +131,7 @@ describe('boot card', () => {
     expect(lines.at(-1)?.['failed']).toMatch(/bringing up the network card boot .*no link within 10 s/);
   });
 
-  test('a port that does not forward at first: says so, and gets the address as soon as it does', async () => {
+  test('pain 9: a port that does not forward at first: says so, and gets the address as soon as it does', async () => {
     const waiting = bringUp(bootMac, { waitSeconds: 30 });
     await new Promise((resolve) => setTimeout(resolve, 8000));
     startDhcpServer();
@@ -147,7 +147,7 @@ describe('boot card', () => {
     );
   });
 
-  test('a MAC address that no card has: the cards that are there are named, none is touched', async () => {
+  test('pain 8: a MAC address that no card has: the cards that are there are named, none is touched', async () => {
     const lines = await bringUp('52:54:00:00:77:99');
     expect(lines).toHaveLength(1);
     expect(lines[0]?.['failed']).toContain(`boot ${bootMac}`);

@@ -17,7 +17,7 @@ const clients = (file: (name: string) => string) =>
     busybox: ['busybox', ['tftp', '-g', '-r', 'loader', '-l', file('busybox'), wire]],
   }) as const satisfies Record<string, readonly [string, readonly string[]]>;
 
-test('1 MiB comes whole within 15 s over a wire that loses, doubles and reorders 5 % each: four clients', async () => {
+test('pain 10: 1 MiB comes whole within 15 s over a wire that loses, doubles and reorders 5 % each: four clients', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rekindle-bad-wire-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   const loader = randomBytes(1 << 20);

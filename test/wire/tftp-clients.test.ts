@@ -80,7 +80,7 @@ test('tftp-hpa in netascii gets CR LF on the wire and its own line ends on disk'
   expect(await readFile(local)).toEqual(text);
 });
 
-test('block numbers go on after 65535 with 0', async () => {
+test('pain 10: block numbers go on after 65535 with 0', async () => {
   await execute('atftp', [
     '--option',
     'blksize 8',
@@ -134,7 +134,7 @@ test.each([
   expect(bytes.toString('latin1')).toBe(answer);
 });
 
-test('OVMF asks for the size, refuses the answer, and that is no failure', async () => {
+test('pain 10: OVMF asks for the size, refuses the answer, and that is no failure', async () => {
   using client = await hand();
   const { bytes, port: transfer } = await client.ask(
     '\0\x01snponly.efi\0octet\0tsize\x000\0blksize\x001468\0windowsize\x004\0',
@@ -176,7 +176,7 @@ test('a request that the network doubled does not end its transfer; a client tha
   expect(heard.filter((each) => each.includes(' 0005'))).toEqual([]);
 });
 
-test('on a single port, 20 clients at once; every packet comes from the port that was asked', async () => {
+test('pain 10: on a single port, 20 clients at once; every packet comes from the port that was asked', async () => {
   const single = await startTftpServer({
     address: host,
     port: 0,

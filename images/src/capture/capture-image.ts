@@ -51,6 +51,12 @@ export interface CaptureImageProgress {
   readonly totalBytes: number;
 }
 
+/** A file does not say its sector size; the passport does. */
+export interface DiskToRead {
+  readonly path: string;
+  readonly sectorBytes: number;
+}
+
 export interface CaptureImageOptions
   extends Pick<ImageManifest, 'station' | 'computerName' | 'stationRole' | 'consistency' | 'tools'> {
   /** Folder of the store. */
@@ -59,7 +65,7 @@ export interface CaptureImageOptions
   readonly disks: readonly ImageSource[];
   readonly passport: HardwarePassport;
   /** What the Windows on the disks says about itself; called with what is read in place of them, in their order. */
-  readonly readWindows?: (paths: readonly string[]) => Promise<ImagedWindows | undefined>;
+  readonly readWindows?: (disks: readonly DiskToRead[]) => Promise<ImagedWindows | undefined>;
   readonly bootEntries?: ImageManifest['firmware']['bootEntries'];
   readonly bootOrder?: ImageManifest['firmware']['bootOrder'];
   readonly dataVolumes?: readonly string[];
@@ -122,7 +128,12 @@ async function captureAndPublish(
   await using opened = await options.openSources?.();
   const startedAt = options.capturedAt ?? opened?.capturedAt ?? new Date();
   const paths = opened?.paths ?? options.disks.map(({ path }) => path);
-  const windows = await options.readWindows?.(paths);
+  const windows = await options.readWindows?.(
+    paths.map((path, number) => ({
+      path,
+      sectorBytes: passportDiskOf(options, number).logicalSectorBytes,
+    })),
+  );
   const disks = await captureDisks(options, announcement.store, paths).catch(async (error: unknown) => {
     // A snapshot that ran full reads as a failing disk.
     await opened?.assertWhole(error);

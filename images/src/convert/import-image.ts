@@ -7,7 +7,8 @@ import { nameImageOf } from '../stores/next-image.ts';
 import { type ChosenDisk, choosePassportDisks } from './choose-passport-disk.ts';
 import { assertUnchanged, type VirtualDisk } from './inspect-virtual-disk.ts';
 import { openVirtualDisk } from './open-virtual-disk.ts';
-import { qemuImg } from './qemu-tools.ts';
+import { qemuImg, vhdimount } from './qemu-tools.ts';
+import { qemuSectorBytes } from './virtual-disk-facts.ts';
 
 export interface ImportImageOptions
   extends Omit<CaptureImageOptions, 'disks' | 'openSources' | 'tools' | 'capturedAt'> {
@@ -56,9 +57,20 @@ export async function importImage(options: ImportImageOptions): Promise<Captured
       },
       async [Symbol.asyncDispose]() {},
     }),
-    tools: { ...options.tools, 'qemu-img': await readQemuVersion() },
+    tools: {
+      ...options.tools,
+      'qemu-img': await readQemuVersion(),
+      ...(await vhdimountVersion(options.sources)),
+    },
   });
   return { ...image, warnings: [...warnings, ...image.warnings] };
+}
+
+/** Where it was needed. */
+async function vhdimountVersion(sources: readonly VirtualDisk[]): Promise<Record<string, string>> {
+  if (sources.every(({ sectorBytes = qemuSectorBytes }) => sectorBytes === qemuSectorBytes)) return {};
+  const said = await runTool('Asking vhdimount for its version', vhdimount, ['-V']);
+  return { vhdimount: /vhdimount (\S+)/.exec(said)?.[1] ?? 'unknown' };
 }
 
 const sectorSizes = [512, 4096];

@@ -6,7 +6,12 @@ import { RekindleError } from '#base/errors.ts';
 import { callTool } from '#base/run-tool.ts';
 import { readFully } from '../block-device/disk-handle.ts';
 import { qemuImg } from './qemu-tools.ts';
-import { type FileBytes, readVirtualDiskFacts } from './virtual-disk-facts.ts';
+import {
+  type FileBytes,
+  qemuSectorBytes,
+  readVirtualDiskFacts,
+  type VhdxFacts,
+} from './virtual-disk-facts.ts';
 
 export const importFormats = ['raw', 'qcow2', 'vhd', 'vhdx'] as const;
 export type ImportFormat = (typeof importFormats)[number];
@@ -75,12 +80,6 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
       'it is a differencing disk and holds only what changed since its parent',
       'Merge it with its parent first (Hyper-V: Merge-VHD, or remove the checkpoint), and import the result.',
     );
-  if (facts?.format === 'vhdx' && facts.sectorBytes !== 512)
-    refuse(
-      `its sectors have ${facts.sectorBytes} bytes, and QEMU reads VHDX with sectors of 512 bytes only`,
-      'Capture the disk itself (rekindle image capture, or F12); or make a raw file of it (docs/virtual-disks.md, "4096-byte sectors"), and import that.',
-    );
-
   const expected = wanted ?? byExtension[path.extname(file).toLowerCase()];
   const format = facts?.format ?? (await detect(file, refuse));
   if (expected !== undefined && expected !== format)
@@ -88,6 +87,11 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
       `it should be ${expected}, and its content is ${format}`,
       `If its content is right: --format ${format}.`,
     );
+  const inspected = { path: path.resolve(file), format, writtenAt: stat.mtime, state: stateOf(stat) };
+  if (facts?.format === 'vhdx' && facts.sectorBytes !== qemuSectorBytes) {
+    assertReadable(facts, Number(stat.size), refuse);
+    return { ...inspected, sizeBytes: facts.sizeBytes, sectorBytes: facts.sectorBytes };
+  }
   const info = await readInfo(file, format, refuse);
   if (info['backing-filename'] !== undefined)
     refuse(
@@ -99,13 +103,10 @@ export async function inspectVirtualDisk(file: string, wanted?: ImportFormat): P
   if (info.encrypted === true) refuse('it is encrypted', 'Decrypt it first (qemu-img convert).');
   await assertSound(file, format, refuse);
   return {
-    path: path.resolve(file),
-    format,
+    ...inspected,
     // QEMU rounds a raw file up to whole sectors.
     sizeBytes: format === 'raw' ? Number(stat.size) : info['virtual-size'],
     sectorBytes: facts?.format === 'vhdx' ? facts.sectorBytes : undefined,
-    writtenAt: stat.mtime,
-    state: stateOf(stat),
   };
 }
 
@@ -131,6 +132,20 @@ export function assertUnchanged({ path: file, state }: VirtualDisk, cause?: unkn
 }
 
 type Refuse = (why: string, next: string, cause?: unknown) => never;
+
+const notClosed = 'It was not closed properly. Attach it once where it came from';
+
+/** A VHDX that QEMU does not open, and so does not check. */
+function assertReadable(facts: VhdxFacts, fileBytes: number, refuse: Refuse): void {
+  if (facts.sectorBytes !== 4096)
+    refuse(`its sectors have ${facts.sectorBytes} bytes`, 'Sectors of 512 and of 4096 bytes are read.');
+  if (facts.logToReplay) refuse('its log is still to be replayed', `${notClosed}, and import it then.`);
+  if (facts.endByte > fileBytes)
+    refuse(
+      `its blocks reach to byte ${facts.endByte}, and it has ${fileBytes}`,
+      'It is cut off. Take another copy, or make it anew.',
+    );
+}
 
 function readFacts(file: string, sizeBytes: number) {
   const fd = fs.openSync(file, 'r');
@@ -168,7 +183,7 @@ async function readInfo(file: string, format: ImportFormat | undefined, refuse: 
       said.includes('lock')
         ? 'It is in use: shut the virtual machine down, or import a copy.'
         : said.includes('log that needs to be replayed')
-          ? 'It was not closed properly. Attach it once where it came from, or repair a copy: qemu-img check -r all.'
+          ? `${notClosed}, or repair a copy: qemu-img check -r all.`
           : 'It is cut off or damaged. Take another copy, or make it anew.',
       new Error(said),
     );

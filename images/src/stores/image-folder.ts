@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
-import { formatImageRef, type ImageName, type ImageRef } from '../format/image-name.ts';
+import { formatImageRef, formatUtc, type ImageName, type ImageRef } from '../format/image-name.ts';
 import { type PublicKey, verifySignature } from '../format/minisign.ts';
 import { imageFolder, imagesFolder, listImages, manifestFile, readImageFile } from './image-files.ts';
 import { parseStore } from './open-store.ts';
@@ -42,7 +42,7 @@ export interface SignedManifest {
   readonly signature: string;
 }
 
-/** @throws RekindleError `verification-failed`, `not-found` */
+/** @throws RekindleError `verification-failed` (also for the manifest of another image), `not-found` */
 export async function readManifest(
   store: string,
   name: ImageName,
@@ -50,8 +50,10 @@ export async function readManifest(
 ): Promise<SignedManifest> {
   const manifestBytes = await readImageFile(store, name, manifestFile, manifestLimit);
   const signature = Buffer.from(await readImageFile(store, name, signatureFile, 4096)).toString('utf8');
+  const manifest = checkManifest(manifestBytes, signature, publicKey, formatImageRef(name));
+  assertManifestOf(manifest, formatImageRef(name));
   return {
-    manifest: checkManifest(manifestBytes, signature, publicKey, formatImageRef(name)),
+    manifest,
     manifestBytes,
     manifestSha256: sha256(manifestBytes),
     signature,
@@ -71,6 +73,21 @@ export function checkManifest(
 ): ImageManifest {
   verifySignature(bytes, signature, publicKey, `the manifest of ${what}`);
   return parseManifest(bytes, what);
+}
+
+/**
+ * A signed manifest is a true one, but it may be that of another station or of an older image: whoever can write to
+ * the store can give a folder another name.
+ * @param image STATION@<UTC>
+ * @throws RekindleError `verification-failed`
+ */
+export function assertManifestOf({ station, capturedAt }: ImageManifest, image: string): void {
+  const found = formatImageRef({ station, utc: formatUtc(new Date(capturedAt)) });
+  if (found === image) return;
+  throw new RekindleError('verification-failed', `Checking the image ${image}`, {
+    cause: new Error(`its manifest is signed, but it is the manifest of ${found}`),
+    next: 'Choose another image of this station, and find out who moved this one.',
+  });
 }
 
 /** Schema only; `checkManifest` is for manifests that anything is done with. */

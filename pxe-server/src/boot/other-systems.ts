@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { stationNameSchema } from '#images/format/image-manifest.ts';
 import type { Configuration, ConfiguredSystem } from '../config/configuration.ts';
 import type { OtherSystem } from './boot-choice.ts';
 import type { MenuItem } from './boot-menu.ts';
@@ -18,11 +19,17 @@ export interface OfferedSystem {
 const memtestFolder = '/boot';
 const memtestFiles = { biosUrl: 'memtest86+x64.bin', efiUrl: 'memtest86+x64.efi' };
 
+export interface OfferedTo {
+  /** Name of the station whose menu it is; absent: what everybody gets. */
+  readonly station?: string;
+  readonly memtest?: string;
+}
+
 /** What is configured, and Debian's memory test where it is installed. */
 export function offeredSystems(
   { boot }: Pick<Configuration, 'boot'>,
   bootFolder: string,
-  memtest = memtestFolder,
+  { station, memtest = memtestFolder }: OfferedTo = {},
 ): OfferedSystem[] {
   const files = Object.values(memtestFiles);
   const hasMemtest = files.every((file) => existsSync(join(memtest, file)));
@@ -36,15 +43,55 @@ export function offeredSystems(
       efiUrl: url(memtestFiles.efiUrl),
     }),
   };
-  const configured = boot.systems.map(
-    (each): OfferedSystem => ({
+  const configured = boot.systems.map((common): OfferedSystem => {
+    const each = withOwnFiles(common, bootFolder, station);
+    return {
       name: each.name,
       title: each.title,
       files: new Map(filesOf(each).map((file) => [`${each.name}/${file}`, join(bootFolder, file)])),
       system: (url) => systemOf(each, (file) => url(`${each.name}/${file}`)),
-    }),
-  );
+    };
+  });
   return [...(hasMemtest ? [memoryTest] : []), ...configured];
+}
+
+/**
+ * A station whose Windows PE has drivers of its own gets that: `boot-OS-SRV-1A.wim` beside `boot.wim`. Windows PE has
+ * no second initrd for drivers, so each such station has a whole file.
+ */
+function ownFileName(file: string, station: string): string {
+  return file.replace(/(\.[^./]*)?$/, `-${station}$1`);
+}
+
+function withOwnFiles(
+  system: ConfiguredSystem,
+  bootFolder: string,
+  station: string | undefined,
+): ConfiguredSystem {
+  if (system.kind !== 'winpe' || station === undefined) return system;
+  const own = ownFileName(system.bootWim, station);
+  return existsSync(join(bootFolder, own)) ? { ...system, bootWim: own } : system;
+}
+
+/** The file behind a path below `/boot/other/`: of what everybody gets, or of the Windows PE of a station. */
+export function findOtherFile(
+  configuration: Pick<Configuration, 'boot'>,
+  bootFolder: string,
+  wanted: string,
+): { readonly title: string; readonly file: string } | undefined {
+  for (const { title, files } of offeredSystems(configuration, bootFolder)) {
+    const file = files.get(wanted);
+    if (file !== undefined) return { title, file };
+  }
+  for (const system of configuration.boot.systems) {
+    if (system.kind !== 'winpe') continue;
+    const [before = '', after = ''] = ownFileName(`${system.name}/${system.bootWim}`, '\n').split('\n');
+    if (!wanted.startsWith(before) || !wanted.endsWith(after)) continue;
+    const station = wanted.slice(before.length, wanted.length - after.length);
+    if (!stationNameSchema.safeParse(station).success) continue;
+    return { title: system.title, file: join(bootFolder, ownFileName(system.bootWim, station)) };
+  }
+  return undefined;
 }
 
 function filesOf(system: ConfiguredSystem): string[] {

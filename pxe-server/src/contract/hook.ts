@@ -22,6 +22,7 @@ export type HookOf<Kind extends HookKind> = Extract<Hook, { readonly kind: Kind 
 /**
  * What is dangerous to forget is refused here, so that no code has to remember it.
  * - a domain controller without a hook for its system state (USN rollback)
+ * - the order of a controller's network cards before its quarantine is lifted
  * - SQL management data on a domain controller: WinCC is not permitted there, so one of both is a mistake
  */
 export const hookPlanSchema = z
@@ -48,6 +49,9 @@ export const hookPlanSchema = z
         refuse(at, 'kind', 'WinCC is not permitted on a domain controller: one of both is a mistake');
       if (hook.kind === 'domain-rejoin' && stationRole === 'domain-controller')
         refuse(at, 'kind', 'a domain controller is no member that could rejoin');
+      // Its cards are off until that hook's step: looked at before, each would count as missing.
+      if (hook.kind === 'network-order' && at < hooks.findIndex(({ kind }) => kind === 'domain-controller'))
+        refuse(at, 'kind', 'the order of the network cards stands below the hook `domain-controller`');
       if (hooks.findIndex(({ id }) => id === hook.id) !== at)
         refuse(at, 'id', `\`${hook.id}\` is there twice`);
       // A hook may only wait for one above it: the plan reads in the order in which it runs, and has no circles.

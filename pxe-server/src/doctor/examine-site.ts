@@ -3,6 +3,7 @@ import { errorChain, RekindleError } from '#base/errors.ts';
 import { type Configuration, storeFolder } from '../config/configuration.ts';
 import { listOtherServers } from '../dhcp/other-servers.ts';
 import { probeDhcpServers } from '../dhcp/probe-servers.ts';
+import { checkOtherSystems } from '../serve/check-other-systems.ts';
 import { checkReadiness } from '../serve/check-readiness.ts';
 import { judgeDhcpServers } from '../serve/watch-dhcp-servers.ts';
 import { findServedInterfaces, type ServedInterface } from '../site/served-interface.ts';
@@ -36,6 +37,9 @@ export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
     ...warnings
       .filter((each) => !each.problem.includes(' GiB left'))
       .map((each) => warning('site', each.problem, each.next)),
+    ...(await checkOtherSystems(configuration, paths)).map((each) =>
+      warning('boot menu', each.problem, each.next),
+    ),
     ...(await checkDiskSpace(paths, store)),
     judgeClock(Date.now(), await isClockSynchronised()),
     ...(await checkCertificates(paths)),

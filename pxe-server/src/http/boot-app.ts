@@ -4,7 +4,7 @@ import { formatRefusalScript } from '../boot/boot-script.ts';
 import { formatIpxeScript } from '../boot/ipxe-script.ts';
 import { type LoaderName, loaderNames } from '../boot/loader-name.ts';
 import { parseMacAddress } from '../boot/mac-address.ts';
-import { offeredSystems } from '../boot/other-systems.ts';
+import { findOtherFile } from '../boot/other-systems.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -96,10 +96,8 @@ export function createBootApp(options: BootAppOptions): Express {
   });
   app.get('/boot/other/*path', (request, response) => {
     const wanted = request.params.path.join('/');
-    for (const { title, files } of offeredSystems(configuration, paths.boot)) {
-      const file = files.get(wanted);
-      if (file !== undefined) return sendFile(response, file, `${wanted} of ${title}`);
-    }
+    const found = findOtherFile(configuration, paths.boot, wanted);
+    if (found !== undefined) return sendFile(response, found.file, `${wanted} of ${found.title}`);
     notFound(response, 'no such file of another system');
   });
   for (const name of loaderNames) {

@@ -3,11 +3,13 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Express } from 'express';
 import type { BootDecider } from '../boot/boot-decider.ts';
+import { isIpxe } from '../boot/firmware-kind.ts';
 import { ipv4, isInSubnet } from '../boot/ipv4-address.ts';
 import type { Configuration } from '../config/configuration.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import { startDhcpServer } from '../dhcp/dhcp-server.ts';
 import type { LeaseStore } from '../dhcp/lease-store.ts';
+import { openRouterAdvertiser } from '../dhcp/router-advertisement.ts';
 import type { DhcpSettings } from '../dhcp/settings.ts';
 import type { ServedInterface } from '../site/served-interface.ts';
 import type { ServerTls } from '../site/site-keys.ts';
@@ -70,12 +72,19 @@ export async function serveInterface(options: InterfaceServiceOptions): Promise<
     files: tftpFiles(endpoints),
     onEvent: options.onTftp,
   });
-  stack.defer(() => tftp.close());
+  stack.defer(() => tftp.close(graceMs));
+  const advertiser = openRouterAdvertiser(served.name, (error) =>
+    options.onDhcp({ event: 'failed', doing: 'sending a router advertisement', error }),
+  );
   const dhcp = await startDhcpServer({
     settings: settingsOf(endpoints, configuration),
     decider,
     leases,
-    onEvent: options.onDhcp,
+    onEvent: (event) => {
+      options.onDhcp(event);
+      if (event.event !== 'replied' || event.relay !== undefined) return;
+      if (event.firmwareKind !== undefined && isIpxe(event.firmwareKind)) advertiser.advertiseTo(event.mac);
+    },
   });
   stack.defer(() => dhcp.close());
 

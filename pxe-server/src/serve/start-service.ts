@@ -16,6 +16,7 @@ import { createRegistryDecider } from '../stations/registry-decider.ts';
 import { createTftpFiles } from '../stations/tftp-files.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { recordDhcpEvent, recordTftpEvent } from './boot-events.ts';
+import { checkOtherSystems } from './check-other-systems.ts';
 import { checkReadiness, type ReadinessProblem, readinessError } from './check-readiness.ts';
 import type { Logger } from './log.ts';
 import { countDhcpEvent, countTftpEvent, createMetrics } from './metrics.ts';
@@ -55,8 +56,9 @@ export async function startService(
   const store = storeFolder(configuration, paths.folder);
   await using stack = new AsyncDisposableStack();
   const state = stack.adopt(openState(paths.state), (opened) => opened.close());
-  const { problems, warnings } = await checkReadiness(paths, state, store, configuration.share);
+  const { problems, warnings: found } = await checkReadiness(paths, state, store, configuration.share);
   if (problems.length > 0) throw readinessError(problems);
+  const warnings = [...found, ...(await checkOtherSystems(configuration, paths))];
 
   const metrics = createMetrics();
   const journal = createJournal(state, {

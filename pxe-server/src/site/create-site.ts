@@ -12,7 +12,7 @@ import { chunksFolder } from '#images/stores/directory-store.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import { imagesFolder } from '#images/stores/image-folder.ts';
 import { storeFolder } from '../config/configuration.ts';
-import { readConfiguration } from '../config/read-configuration.ts';
+import { checkConfiguration, readConfiguration } from '../config/read-configuration.ts';
 import { createCertificates } from './create-certificates.ts';
 import { findServedInterfaces } from './served-interface.ts';
 import type { SitePaths } from './site-paths.ts';
@@ -38,10 +38,14 @@ export interface InitialConfiguration {
  */
 export async function createSite(paths: SitePaths, initial: InitialConfiguration): Promise<string[]> {
   const made: string[] = [];
+  const isNew = !existsSync(paths.configuration);
+  // Before anything is written: a configuration that is there stays, and so would a typing error in it.
+  if (isNew)
+    findServedInterfaces(checkConfiguration('what was asked for', formatInitialConfiguration(initial)));
   await mkdir(paths.folder, { recursive: true });
   await mkdir(join(paths.folder, 'keys'), { recursive: true, mode: 0o700 });
 
-  if (!existsSync(paths.configuration)) {
+  if (isNew) {
     await writeFile(paths.configuration, formatInitialConfiguration(initial), { flag: 'wx' });
     made.push(`configuration ${paths.configuration}`);
   }

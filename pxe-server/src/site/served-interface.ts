@@ -58,6 +58,6 @@ export function findInterface(name: string, address?: string): ServedInterface {
   if (found !== undefined) return found;
   const what = address === undefined ? 'has no IPv4 address' : `does not have the address ${address}`;
   throw new RekindleError('usage', `The network interface ${name} is not there or ${what}`, {
-    next: `This machine has: ${all.map((each) => `${each.name} ${each.address}`).join(', ')}. Set the interface up, or correct rekindle.yaml.`,
+    next: `This machine has: ${all.map((each) => `${each.name} ${each.address}`).join(', ')}. Set the interface up with a fixed IPv4 address, or name another (--interface of init, interface in rekindle.yaml).`,
   });
 }

@@ -49,7 +49,11 @@ export function chooseBoot(
   const station = stationOf(context.state, machine);
   if (target.kind === 'runtime') return started(runtimeOf(context, question, target.purpose, station));
 
-  const others = offeredSystems(context.configuration, context.paths.boot);
+  const others = offeredSystems(
+    context.configuration,
+    context.paths.boot,
+    station === undefined ? {} : { station: station.name },
+  );
   switch (choice) {
     case undefined: {
       const { withoutKey, menuSeconds: seconds } = context.configuration.boot;

@@ -4,7 +4,7 @@ import { kernelPath, packPath, runtimePath } from '../boot/chosen-boot.ts';
 import { formatGrubConfig, grubConfigPath, grubStart, grubStartPath } from '../boot/grub-config.ts';
 import type { LoaderName } from '../boot/loader-name.ts';
 import { type MacAddress, parseMacAddress } from '../boot/mac-address.ts';
-import { offeredSystems } from '../boot/other-systems.ts';
+import { findOtherFile } from '../boot/other-systems.ts';
 import { formatPxelinuxConfig, pxelinuxConfigPath } from '../boot/pxelinux-config.ts';
 import type { ServedFile, ServedFiles } from '../tftp/served-file.ts';
 import { type BootChoiceContext, chooseBoot } from './choose-boot.ts';
@@ -69,11 +69,7 @@ function pathOf(
   if (pack !== undefined && path === packPath(pack)) return packFile(paths, pack);
   const other = otherFilePath('');
   if (!path.startsWith(other)) return undefined;
-  for (const { files } of offeredSystems(configuration, paths.boot)) {
-    const file = files.get(path.slice(other.length));
-    if (file !== undefined) return file;
-  }
-  return undefined;
+  return findOtherFile(configuration, paths.boot, path.slice(other.length))?.file;
 }
 
 function fileAt(path: string | undefined): ServedFile | undefined {

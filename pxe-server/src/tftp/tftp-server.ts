@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { availableParallelism, loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RekindleError } from '#base/errors.ts';
 import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.ts';
 import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
@@ -13,8 +14,11 @@ import { keepVigil } from './vigil.ts';
 export interface TftpServer {
   /** The port in use; differs from the one asked for when that was 0. */
   readonly port: number;
-  /** Ends running transfers, tells their clients, and waits for them. */
-  close(): Promise<void>;
+  /**
+   * Takes no more requests, and waits for running transfers; those that go on after `graceMs` (0) are ended, and their
+   * clients told.
+   */
+  close(graceMs?: number): Promise<void>;
 }
 
 export interface TftpServerOptions {
@@ -67,12 +71,23 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   } = options;
   const transfers = new Map<string, RunningTransfer>();
   let isIdle = true;
+  let isClosing = false;
   const vigil = keepVigil(() => isIdle && transfers.size === 1);
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
     socket.send(formatError(code, reason), peer.port, peer.address);
     onEvent({ event: 'refused', client: nameOf(peer), fileName, reason });
+  };
+
+  /** Whoever asks hears at once that what he asks for cannot be had now; silence would cost him half a minute. */
+  const find = (peer: Peer, fileName: string, mode: 'octet' | 'netascii') => {
+    try {
+      return findServedFile(files, fileName, mode);
+    } catch (error) {
+      refuse(peer, fileName, errorCode.notDefined, 'The server cannot answer this now');
+      throw error;
+    }
   };
 
   const serve = async (peer: Peer, request: Request, file: ServedFile, running: RunningTransfer) => {
@@ -146,13 +161,14 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
       return onEvent({ event: 'ignored', client, reason: `${request.kind} outside of a transfer` });
     }
     const { fileName, mode } = request;
+    if (isClosing) return onEvent({ event: 'ignored', client, reason: 'the TFTP server is stopping' });
     if (request.kind === 'wrq') {
       return refuse(peer, fileName, errorCode.accessViolation, 'This server only reads');
     }
     if (mode !== 'octet' && mode !== 'netascii') {
       return refuse(peer, fileName, errorCode.illegalOperation, 'Only octet and netascii are served');
     }
-    const file = findServedFile(files, fileName, mode);
+    const file = find(peer, fileName, mode);
     if (file === undefined) return refuse(peer, fileName, errorCode.fileNotFound, 'No such file');
     if (file === 'too-large') {
       return refuse(peer, fileName, errorCode.notDefined, 'Too large for netascii; ask for octet');
@@ -182,10 +198,15 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   onEvent({ event: 'listening', address, port });
   return {
     port,
-    async close() {
+    async close(graceMs = 0) {
+      isClosing = true;
       const running = Array.from(transfers.values());
+      const allEnded = Promise.all(running.map(({ ended }) => ended));
+      const grace = new AbortController();
+      await Promise.race([allEnded, sleep(graceMs, undefined, grace)]);
+      grace.abort();
       for (const { stopping } of running) stopping.abort(new Error('the TFTP server is stopping'));
-      await Promise.all(running.map(({ ended }) => ended));
+      await allEnded;
       await new Promise<void>((done) => socket.close(done));
     },
   };

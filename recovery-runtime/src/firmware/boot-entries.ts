@@ -63,7 +63,8 @@ function inOrder({ entries, order }: BootVariables): BootEntry[] {
   return entries.toSorted((left, right) => place(left) - place(right));
 }
 
-function startsFrom(entry: BootEntry, partitionGuids: ReadonlySet<string>): boolean {
+/** Whether the entry starts from one of these partitions. @param partitionGuids upper case */
+export function startsFrom(entry: BootEntry, partitionGuids: ReadonlySet<string>): boolean {
   try {
     const guid = partitionGuidOf(parseLoadOption(Buffer.from(entry.loadOption, 'base64')));
     return guid !== undefined && partitionGuids.has(guid);

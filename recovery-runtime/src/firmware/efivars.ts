@@ -7,6 +7,8 @@ import type { BootEntry } from '#images/format/image-manifest.ts';
 import type { BootVariables } from './boot-entries.ts';
 import { parseLoadOption } from './load-option.ts';
 
+/** Where Linux shows the firmware's variables, when it was started by UEFI. */
+export const efivarsFolder = '/sys/firmware/efi/efivars';
 /** EFI_GLOBAL_VARIABLE (UEFI 2.10, section 3.3). */
 const globalVariable = '8be4df61-93ca-11d2-aa0d-00e098032b8c';
 /** NON_VOLATILE | BOOTSERVICE_ACCESS | RUNTIME_ACCESS: what section 3.3 demands of Boot#### and BootOrder. */

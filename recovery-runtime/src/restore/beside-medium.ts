@@ -29,7 +29,7 @@ export function scopeBesideMedium(
 
 /** The plan with that partition among what is kept, and what the person has to know. */
 export function keepMedium(plan: RestorePlan, medium: ByteRange & { readonly number: number }): RestorePlan {
-  const what = `partition ${medium.number}, which the recovery was started from`;
+  const what = `partition ${medium.number}, where this recovery lies`;
   const kept = plan.kept.map((range) => ({ ...range, reason: stays }));
   return {
     ...plan,

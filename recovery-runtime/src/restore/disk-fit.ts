@@ -17,7 +17,8 @@ export function backupStart(disk: ImageDisk): number | null {
 /**
  * Smallest disk that takes the image. A partition counts to its end, used or not: its table entry may not point
  * beyond the disk, and no file system is shrunk here. Behind the last partition the last chunk that is not zero
- * counts, and a backup GPT needs its room.
+ * counts, and a backup GPT needs its room. Never more than the disk that the image was taken from: whatever its table
+ * is like, a damaged or misplaced backup GPT included, it goes back there as it was.
  */
 export function bytesNeeded(disk: ImageDisk, index: DiskIndex): number {
   const backupAt = backupStart(disk) ?? disk.sizeBytes;
@@ -32,7 +33,7 @@ export function bytesNeeded(disk: ImageDisk, index: DiskIndex): number {
   if (disk.partitionTable.kind !== 'gpt') return used;
   const sector = disk.logicalSectorBytes;
   const backupBytes = Math.max(tableBytes(disk.partitionTable.backup), sector + 128 * 128);
-  return Math.ceil(used / sector) * sector + backupBytes;
+  return Math.min(disk.sizeBytes, Math.ceil(used / sector) * sector + backupBytes);
 }
 
 /** End of the last entry of an MBR: an extended partition may reach behind its last logical one. */

@@ -103,7 +103,7 @@ function planWholeDisk(
     ),
     kept,
     overwrittenData: overwritten.map((volume) => rangeOf(volume, dataReason)),
-    warnings: survivors.warnings,
+    warnings: [...survivors.warnings, ...(relocation.gpt?.madeFromBackup ? [madeFromBackup] : [])],
     ...zones,
     relocated: relocation.gpt,
     backupStartByte: backupStart(disk),
@@ -114,15 +114,19 @@ export function refuse(reason: RestoreRefused['reason'], sentence: string, next:
   return { kind: 'refused', reason, sentence, next };
 }
 
+const madeFromBackup =
+  'The first copy of the partition table (GPT) is damaged in the image; it is made anew from the second one.';
+
 function relocate(
   disk: ImageDisk,
   target: TargetDisk,
 ): { kind: 'fits'; gpt: RelocatedGpt | null } | RestoreRefused {
   if (disk.partitionTable.kind !== 'gpt' || disk.sizeBytes === target.sizeBytes)
     return { kind: 'fits', gpt: null };
-  const primary = Buffer.from(disk.partitionTable.primary, 'base64');
+  const { primary, backup } = disk.partitionTable;
+  const kept = { primary: Buffer.from(primary, 'base64'), backup: Buffer.from(backup, 'base64') };
   try {
-    return { kind: 'fits', gpt: relocateBackupGpt(primary, disk.logicalSectorBytes, target.sizeBytes) };
+    return { kind: 'fits', gpt: relocateBackupGpt(kept, disk.logicalSectorBytes, target.sizeBytes) };
   } catch (error) {
     return refuse(
       'unusable-image',

@@ -4,11 +4,11 @@ import { RekindleError } from '#base/errors.ts';
 import type { RestoreJob } from '#contract/api.ts';
 import { type DiskIndex, parseDiskIndex } from '#images/format/disk-index.ts';
 import type { ImageManifest, StationName } from '#images/format/image-manifest.ts';
-import { formatImageRef, formatUtc, parseImageRef } from '#images/format/image-name.ts';
+import { parseImageRef } from '#images/format/image-name.ts';
 import { type PublicKey, parsePublicKey } from '#images/format/minisign.ts';
 import { type HardwarePassport, hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
-import { checkManifest } from '#images/stores/image-folder.ts';
+import { assertManifestOf, checkManifest } from '#images/stores/image-folder.ts';
 import { texts, titles } from '../console/texts.ts';
 import { readingStep } from '../engine/step.ts';
 import { openRestoreJob } from '../server-client/calls.ts';
@@ -112,19 +112,6 @@ function assertAskedFor(job: RestoreJob, station: StationName, image: string): v
   throw new RekindleError('verification-failed', `opening a restore of ${image}`, {
     cause: new Error(`the service answered with ${job.image} for station ${job.station}`),
     next: 'Find out who answers at the address of the recovery service.',
-  });
-}
-
-/** A signed manifest is a true one, but it may be that of another station or of an older image. */
-function assertManifestOf(manifest: ImageManifest, image: string): void {
-  const found = formatImageRef({
-    station: manifest.station,
-    utc: formatUtc(new Date(manifest.capturedAt)),
-  });
-  if (found === image) return;
-  throw new RekindleError('verification-failed', `checking the image ${image}`, {
-    cause: new Error(`its manifest is signed, but it is the manifest of ${found}`),
-    next: 'Choose another image of this station, and find out who moved this one.',
   });
 }
 

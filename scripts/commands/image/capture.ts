@@ -20,6 +20,7 @@ import { interruptSignal } from '../../interrupt-signal.ts';
 import { createProgressLine } from '../../progress-line.ts';
 import { openSite } from '../../site-option.ts';
 import { imageVerb, type StoreOption, storeOf } from './open-images.ts';
+import { ownBootEntries } from './own-boot-entries.ts';
 import { ownTurn } from './own-turn.ts';
 import { readWindowsOf } from './read-windows.ts';
 import { parseSource } from './source-disk.ts';
@@ -82,9 +83,15 @@ async function capture(options: Options): Promise<void> {
   const line = createProgressLine();
   using interrupted = interruptSignal();
   const openSources = onlineSources(options, sources);
+  const boot = await ownBootEntries(
+    sources.map(({ path }) => path),
+    facts.passport.firmware.kind,
+  );
   const image = await captureImage({
     ...facts,
     readWindows: readWindowsOf,
+    bootEntries: [...boot.entries],
+    bootOrder: [...boot.order],
     store: storeOf(site, options),
     station: name,
     signingKey: await readSigningKey(site.paths),

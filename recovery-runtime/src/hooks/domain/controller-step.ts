@@ -12,6 +12,8 @@ const { restartRetry } = stepExitCodes;
 export const controllerRetrySeconds = 15;
 /** The program's own looks, its restarts, and what a person's own restarts cost. */
 export const controllerTries = 100;
+/** One try: event log and directory may be slow while Windows starts. */
+export const lookSeconds = 900;
 /** wbadmin copies the whole system state. */
 export const wbadminSeconds = 7200;
 /** Between two looks whether SYSVOL has come, on top of `controllerRetrySeconds`. */

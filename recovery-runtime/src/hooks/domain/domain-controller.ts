@@ -11,11 +11,12 @@ import {
   controllerTries,
   formatControllerSettings,
   formatControllerStep,
+  lookSeconds,
   wbadminSeconds,
 } from './controller-step.ts';
 import { formatLiftScript, liftScriptFile } from './held-services.ts';
 import { controllerEvidence, judgeControllerImage, verdictOf } from './judge-controller-image.ts';
-import { type ControllerChange, planController } from './plan-controller.ts';
+import { type ControllerChange, cannotBeHeld, planController } from './plan-controller.ts';
 import { type ControllerHive, readController } from './read-controller.ts';
 
 type Context = OfflineContext<'domain-controller'>;
@@ -40,7 +41,14 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
     if (judged.kind === 'refuse') return { ...judged, evidence: controllerEvidence(hive) };
     if (judged.kind === 'ready' && hook.systemState.from === 'backup' && system.loader === null)
       return refuse('No boot store says what starts it: directory services restore mode cannot be set.');
-    return judged;
+    const why = judged.kind === 'ready' ? cannotBeHeld(hook, hive) : undefined;
+    if (why === undefined) return judged;
+    return {
+      kind: 'refuse',
+      sentence: `It cannot be kept off the network until it has proved itself: ${why}.`,
+      next: 'Set `quarantine: by-hand` in its hook plan, start the restore again, and pull its network cables before it starts.',
+      evidence: controllerEvidence(hive),
+    };
   },
   async plan({ hook, system }) {
     const windows = windowsOf(system);
@@ -84,7 +92,8 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
       command: controllerStepFile,
       retrySeconds: controllerRetrySeconds,
       tries: controllerTries,
-      ...(hook.systemState.from === 'backup' ? { timeoutSeconds: wbadminSeconds } : {}),
+      timeoutSeconds:
+        hook.systemState.from === 'backup' ? wbadminSeconds : Math.max(lookSeconds, hook.timeoutSeconds),
     });
   },
   async verify({ hook, system }, { system: hive, bootStore, network }) {

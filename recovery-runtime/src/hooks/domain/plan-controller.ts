@@ -28,7 +28,7 @@ const person = (sentence: string): PlanLine => ({ kind: 'needs-person', sentence
  */
 export function planController(
   { systemState: state, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
-  hive: Pick<ControllerHive, 'sysvol' | 'network' | 'unknownDrivers' | 'dfsr'>,
+  hive: Pick<ControllerHive, 'sysvol' | 'network' | 'dfsr'>,
   place: { readonly controlSet: string; readonly loader: string | null },
 ): ControllerChange {
   if (state.from === 'backup') {
@@ -73,27 +73,33 @@ export function planController(
           : change(
               'DFSR waits; the agent switches its SYSVOL subscription off and on again, so that it takes SYSVOL from a partner.',
             ),
-      ...quarantineLines(quarantine, network, hive.unknownDrivers),
+      quarantineLine(quarantine, network),
     ],
   };
 }
 
-function quarantineLines(
+/** Why it cannot be kept off the network as the plan wants it; undefined: it can. Pure. */
+export function cannotBeHeld(
+  { systemState, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
+  { network, unknownDrivers }: Pick<ControllerHive, 'network' | 'unknownDrivers'>,
+): string | undefined {
+  if (systemState.from !== 'restored-from-backup-value' || quarantine === 'by-hand') return undefined;
+  if (unknownDrivers.length > 0)
+    return `the driver of a network card has a name that cannot be held back (${unknownDrivers.join(', ')})`;
+  return network.length === 0 ? 'its registry names no driver of a network card that starts' : undefined;
+}
+
+function quarantineLine(
   quarantine: DomainController['quarantine'],
   network: readonly HeldService[],
-  unknown: readonly string[],
-): PlanLine[] {
-  const byHand =
-    'pull its network cables now, and plug them in when its Directory Service log shows event 1109.';
-  if (quarantine === 'by-hand') return [person(`Quarantine: ${byHand}`)];
-  if (network.length === 0) return [person(`Its registry names no driver of a network card: ${byHand}`)];
+): PlanLine {
+  if (quarantine === 'by-hand') {
+    return person(
+      'Quarantine: pull its network cables now, and plug them in when its Directory Service log shows event 1109.',
+    );
+  }
   const drivers = network.map(({ service }) => service).join(', ');
-  return [
-    change(
-      `Its network cards (${drivers}) do not start until the agent has seen that its directory was renewed.`,
-    ),
-    ...(unknown.length === 0
-      ? []
-      : [person(`Drivers that could not be held back (${unknown.join(', ')}): ${byHand}`)]),
-  ];
+  return change(
+    `Its network cards (${drivers}) do not start until the agent has seen that its directory was renewed.`,
+  );
 }

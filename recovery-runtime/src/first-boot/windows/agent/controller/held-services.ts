@@ -40,11 +40,15 @@ export function isReleased(kind: string): boolean {
   return has(`released-${kind}`);
 }
 
-/** The agent's folder goes when it has reported; who comes to the machine still finds the way out. */
+/** The agent's folder goes some day, whatever has become of it; who comes to the machine still finds the way out. */
+var leftScript = `${systemRoot}\\rekindle-${liftScript}`;
+
 export function leaveLiftScript(): void {
-  copyOut(liftScript, `${systemRoot}\\rekindle-${liftScript}`);
+  copyOut(liftScript, leftScript);
 }
 
-export function removeMarks(): void {
+/** When nothing is held any more. */
+export function removeTraces(): void {
   run(`${system('reg.exe')} delete "${marks}" /f`);
+  run(`${system('cmd.exe')} /d /c del /f /q "${leftScript}"`);
 }

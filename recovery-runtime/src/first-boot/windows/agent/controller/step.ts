@@ -1,7 +1,7 @@
 import { has, write } from '../station.ts';
 import { jsonText } from '../texts.ts';
 import type { SysvolSubscription } from './directory.ts';
-import { heldServices, isReleased, leaveLiftScript, release, removeMarks } from './held-services.ts';
+import { heldServices, isReleased, leaveLiftScript, release, removeTraces } from './held-services.ts';
 import { type Invocation, lookAtInvocation, noteInvocation } from './invocation.ts';
 import { journal, mayLookAgain, note, setting } from './memory.ts';
 import { fetchByDfsr, fetchByFrs, rememberFrs, type Sysvol, switchOff } from './sysvol.ts';
@@ -26,6 +26,8 @@ export interface Outcome {
 
 export function controllerStep(subscription: SysvolSubscription): Outcome {
   var replicatedBy = setting('sysvol');
+  var holdsNetwork = heldServices('network').length > 0;
+  if (holdsNetwork || heldServices('sysvol').length > 0) leaveLiftScript();
   if (replicatedBy === 'FRS') rememberFrs();
   var invocation = lookAtInvocation();
   if (!has('proof-over')) {
@@ -36,28 +38,24 @@ export function controllerStep(subscription: SysvolSubscription): Outcome {
     write('proof-over', '.');
   }
   if (!invocation.renewed) {
-    if (heldServices('network').length > 0 && !isReleased('network')) {
+    if (holdsNetwork && !isReleased('network'))
       note('it stays off the network: nothing shows that its directory was renewed');
-      leaveLiftScript();
-    }
     return answer(invocation, replicatedBy === '' ? 'not-asked' : 'failed');
   }
-  var off = replicatedBy === 'DFSR' ? switchOff(subscription) : true;
-  if (off === false && isReleased('network')) return again(retry);
-  var restart = false;
+  // The network first: a directory that does not answer must not keep a controller away that has proved itself.
   if (!isReleased('network')) {
     release('network');
-    restart = heldServices('network').length > 0;
+    if (holdsNetwork) return again(restartRetry);
   }
+  var off = replicatedBy === 'DFSR' ? switchOff(subscription) : true;
+  if (off === false) return again(retry);
   if (off === true && !isReleased('sysvol')) {
     release('sysvol');
-    restart = restart || heldServices('sysvol').length > 0;
+    if (heldServices('sysvol').length > 0) return again(restartRetry);
   }
-  if (restart) return again(restartRetry);
-  if (off === false) return again(retry);
   var sysvol = off === 'given-up' ? 'failed' : fetch(subscription, replicatedBy);
   if (sysvol === undefined) return again(retry);
-  if (off === true) removeMarks();
+  if (off === true) removeTraces();
   return answer(invocation, sysvol);
 }
 
