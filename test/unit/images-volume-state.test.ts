@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseMountInfo } from '#images/block-device/mounts-of-disk.ts';
 import { readFatState } from '#images/capture/fat-state.ts';
+import { readFat12Unused } from '#images/capture/fat12-unused.ts';
 import { isLogFileClean } from '#images/capture/ntfs/log-file.ts';
 import { parseMappingPairs } from '#images/capture/ntfs/mapping-pairs.ts';
 import { readVolumeState } from '#images/capture/volume-state.ts';
@@ -62,13 +63,18 @@ describe('$LogFile', () => {
 
 describe('FAT', () => {
   /** A boot sector and the first sector of the FAT behind it. */
-  function fat(clusters: number, change: (volume: Buffer) => void = () => {}): Buffer {
+  function fat(
+    clusters: number,
+    change: (volume: Buffer) => void = () => {},
+    is32 = clusters > 65_524,
+  ): Buffer {
     const bytes = Buffer.alloc(1024);
     bytes.writeUInt16LE(512, 11);
     bytes.writeUInt8(1, 13);
     bytes.writeUInt16LE(1, 14);
     bytes.writeUInt8(2, 16);
-    bytes.writeUInt32LE(512, 36);
+    if (is32) bytes.writeUInt32LE(512, 36);
+    else bytes.writeUInt16LE(512, 22);
     bytes.writeUInt32LE(clusters + 1 + 2 * 512, 32);
     bytes.writeUInt16LE(0xaa55, 510);
     bytes.fill(0xff, 512, 520);
@@ -77,10 +83,36 @@ describe('FAT', () => {
   }
   const read = (bytes: Buffer) => readFatState((offset, length) => bytes.subarray(offset, offset + length));
 
-  test('which one it is by its clusters alone', () => {
+  test('which one it is by its layout, then by its clusters', () => {
     expect([4084, 4085, 65_524, 65_525].map((clusters) => read(fat(clusters)).bits)).toEqual([
       12, 16, 16, 32,
     ]);
+    // mkfs.vfat -F 32 -s 64: few clusters, and four bytes for each.
+    expect(read(fat(3000, () => {}, true)).bits).toBe(32);
+  });
+  test('FAT12: what is not used, from two entries in three bytes, by hand', () => {
+    const layout = {
+      clusters: 6,
+      clusterBytes: 1024,
+      dataStart: 4096,
+      fatStart: 512,
+      fatBytes: 512,
+      fats: 2,
+    };
+    const volume = Buffer.alloc(16_384);
+    // 2 goes on at 003; 5 at 100; 6 is bad; 3, 4 and 7 are free.
+    for (const at of [512, 1024]) volume.write('f8ffff' + '030000' + '000010' + 'f70f00', at, 'hex');
+    const unused = (bytes: Buffer) =>
+      readFat12Unused((offset, length) => bytes.subarray(offset, offset + length), bytes.length, {
+        ...layout,
+        bits: 12,
+        dirty: false,
+      });
+    expect(unused(volume)).toEqual([
+      { startByte: 4096 + 1024, sizeBytes: 2048 },
+      { startByte: 4096 + 5 * 1024, sizeBytes: 1024 },
+    ]);
+    expect(() => unused(volume.subarray(0, 10_000))).toThrow('its clusters do not fit');
   });
   test('dirty by the boot sector or by the second entry', () => {
     expect(read(fat(70_000)).dirty).toBe(false);

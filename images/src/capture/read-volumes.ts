@@ -61,10 +61,7 @@ export async function readVolumes(
   const found: VolumeToCapture[] = [];
   for (const each of volumes) {
     const { partition, fileSystem, state } = each;
-    const blocks: UsedBlocks =
-      state.unsound === undefined
-        ? await findUsedBlocks(disk, partition, fileSystem?.type)
-        : { kind: 'all-blocks', reason: state.unsound };
+    const blocks = await usedBlocksOf(disk, each);
     const worthless = hibernated || blocks.kind === 'all-blocks' ? [] : state.worthless;
     const unused = blocks.kind === 'used-blocks' ? blocks.unused : [];
     const isData = dataVolumes.some((name) => name === partition.name || name === fileSystem?.label);
@@ -92,6 +89,15 @@ export async function readVolumes(
     });
   }
   return found;
+}
+
+async function usedBlocksOf(
+  disk: DiskHandle,
+  { partition, fileSystem, state }: FoundVolume,
+): Promise<UsedBlocks> {
+  if (state.unsound !== undefined) return { kind: 'all-blocks', reason: state.unsound };
+  if (state.unused !== undefined) return { kind: 'used-blocks', unused: state.unused };
+  return findUsedBlocks(disk, partition, fileSystem?.type);
 }
 
 function warningsOf({ partition, fileSystem, state }: FoundVolume): string[] {

@@ -1,5 +1,6 @@
 import type { ByteRange } from '../format/chunk-grid.ts';
 import { readFatState } from './fat-state.ts';
+import { readFat12Unused } from './fat12-unused.ts';
 import { readNtfsState } from './ntfs/ntfs-state.ts';
 import type { ReadVolume } from './ntfs/ntfs-volume.ts';
 import { isXfsLogClean } from './xfs-log.ts';
@@ -15,6 +16,8 @@ export interface VolumeState {
   readonly unsound: string | undefined;
   /** Files whose contents are worth nothing, unless something is hibernated; ranges count from the volume. */
   readonly worthless: readonly { readonly name: string; readonly ranges: readonly ByteRange[] }[];
+  /** What its bitmap calls unused, where we read that ourselves and partclone is not asked. */
+  readonly unused?: readonly ByteRange[];
 }
 
 const sound: VolumeState = { hibernated: false, unsound: undefined, worthless: [] };
@@ -29,11 +32,13 @@ const readers: Readonly<Record<string, (read: ReadVolume, sizeBytes: number) => 
   ext2: (read) => extState(read),
   ext3: (read) => extState(read),
   ext4: (read) => extState(read),
-  vfat(read) {
-    const { bits, dirty } = readFatState(read);
-    // partclone 0.3.23 reads every second entry of a FAT12 wrong, and calls used clusters free.
-    if (bits === 12) return unsound('the used blocks of FAT12 are not known');
-    return dirty ? unsound(markedDirty) : sound;
+  vfat(read, sizeBytes) {
+    const fat = readFatState(read);
+    // By the specification it is none; by its layout it is one, and partclone, mtools and Linux go by this or by that.
+    if (fat.bits === 32 && fat.clusters < 65_525)
+      return unsound('it is a FAT32 of so few clusters that programs disagree how to read it');
+    if (fat.dirty) return unsound(markedDirty);
+    return fat.bits === 12 ? { ...sound, unused: readFat12Unused(read, sizeBytes, fat) } : sound;
   },
   exfat: (read) => (isExfatDirty(read) ? unsound(markedDirty) : sound),
 };

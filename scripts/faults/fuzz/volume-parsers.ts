@@ -30,6 +30,13 @@ const makers = {
     args: ['-F', '16'],
     bytes: 9 << 20,
   },
+  'state of a FAT12 volume': {
+    fileSystem: 'vfat',
+    command: 'mkfs.fat',
+    debianPackage: 'dosfstools',
+    args: ['-F', '12'],
+    bytes: 2 << 20,
+  },
 } as const;
 
 export const volumeNames = Object.keys(makers) as (keyof typeof makers)[];
