@@ -22,8 +22,10 @@ const unusedCode = /4LIEF/;
 const nodesOwnCode = /4node/;
 /** `ret`: the start of Node makes some objects of LIEF, which may as well be nothing. */
 const returnAtOnce = 0xc3;
-/** WebAssembly as text: the parsers of TypeScript and of `fetch`. Shorter texts may be anything. */
+/** WebAssembly as text: the parsers of TypeScript and of `fetch`. What is shorter stays. */
 const shortestWebAssembly = 50_000;
+/** Base64 of what every WebAssembly module begins with (WebAssembly 1.0, 5.5.15: `\0asm`). */
+const webAssemblyMagic = 'AGFzbQ';
 
 /** @param unstripped the executable that `node` was, with the names of its functions */
 export async function removeUnusedParts(node: string, unstripped: string): Promise<void> {
@@ -37,13 +39,20 @@ export async function removeUnusedParts(node: string, unstripped: string): Promi
   for (const { offset, size } of unwinding.map(section)) bytes.fill(0, offset, offset + size);
   const text = section('.text');
   const symbols = await runTool(doing, nm, ['--print-size', '--defined-only', unstripped]);
-  for (const { address, size } of unusedFunctions(symbols, text)) {
+  for (const { address, size } of someOf(unusedFunctions(symbols, text), 'functions of LIEF')) {
     const start = address - text.address + text.offset;
     bytes.fill(returnAtOnce, start, start + size);
   }
   // Still base64, which a text in a program has to remain.
-  for (const { start, end } of base64Runs(bytes, shortestWebAssembly)) bytes.fill('A', start, end);
+  const texts = someOf(webAssemblyTexts(bytes, shortestWebAssembly), 'WebAssembly as text');
+  for (const { start, end } of texts) bytes.fill('A', start, end);
   await writeFile(node, bytes);
+}
+
+/** Another Node may have it in another form: that is looked at by a person, and not built. */
+function someOf<T>(found: readonly T[], what: string): readonly T[] {
+  if (found.length > 0) return found;
+  throw new RekindleError('unexpected', `${doing}: its executable has no ${what}`);
 }
 
 /** Functions of LIEF in the section, from what `nm --print-size` prints. Addresses and sizes in bytes. */
@@ -67,8 +76,8 @@ for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
   isBase64[character.charCodeAt(0)] = 1;
 }
 
-/** Where so many characters of base64 follow one another. */
-export function base64Runs(
+/** Where so many characters of base64 follow one another, and are a WebAssembly module. */
+export function webAssemblyTexts(
   bytes: Uint8Array,
   shortest: number,
 ): { readonly start: number; readonly end: number }[] {
@@ -76,8 +85,11 @@ export function base64Runs(
   let start = 0;
   for (let index = 0; index <= bytes.length; index++) {
     if (index < bytes.length && isBase64[bytes[index] ?? 0] === 1) continue;
-    if (index - start >= shortest) runs.push({ start, end: index });
+    if (index - start >= shortest && isWebAssembly(bytes, start)) runs.push({ start, end: index });
     start = index + 1;
   }
   return runs;
 }
+
+const isWebAssembly = (bytes: Uint8Array, start: number): boolean =>
+  Buffer.from(bytes.subarray(start, start + webAssemblyMagic.length)).toString('latin1') === webAssemblyMagic;
