@@ -25,6 +25,11 @@ function fitLine(line: string, columns: number, hanging: number): string[] {
   return [...lines, rest];
 }
 
+/** A sentence on standard output, fitted to the terminal. */
+export function say(text: string, hanging?: number): void {
+  console.log(fitTerminal(text, columnsOf(process.stdout), hanging));
+}
+
 /** Columns of the terminal that a stream is, or undefined where it is none. */
 export function columnsOf(stream: NodeJS.WriteStream): number | undefined {
   return stream.isTTY ? stream.columns : undefined;

@@ -37,4 +37,6 @@ if ! cmp -s package-lock.json node_modules/.rekindle-lock; then
   printf 'setup: installing npm packages from package-lock.json\n'
   npm ci --no-audit --no-fund --loglevel=error || fail "npm ci failed; its reason is above"
   cp package-lock.json node_modules/.rekindle-lock
+  missing=npm
 fi
+[ -n "$missing" ] || echo 'setup: everything is installed'

@@ -11,6 +11,8 @@ import {
 } from '#pxe-server/stations/enrolment-window.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { parseDuration } from '../duration.ts';
+import { say } from '../fit-terminal.ts';
+import { formatTime } from '../format-time.ts';
 import { openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
 
 interface OpenOptions extends SiteOption {
@@ -38,12 +40,12 @@ export function enrolCommand(): Command {
         ...(station === undefined ? {} : { station }),
         ...(station === undefined && options.approveAll !== true ? { approved: [] } : {}),
       });
-      const until = openUntil.toISOString();
+      const until = formatTime(openUntil);
       if (station !== undefined)
         return console.log(`Station ${station} may boot to be enrolled until ${until}.`);
       if (options.approveAll === true)
         return console.log(`Unknown machines may boot to be enrolled until ${until}.`);
-      console.log(`Unknown machines may boot to be enrolled until ${until}, each once it is approved.`);
+      say(`Unknown machines may boot to be enrolled until ${until}, each once it is approved.`);
       console.log('Next: press F12 there, then rekindle enrol approve (it shows who waits).');
     });
 
@@ -67,10 +69,10 @@ export function enrolCommand(): Command {
       const { state } = await openSite(options);
       const window = currentEnrolment(state);
       if (options.json === true) return console.log(JSON.stringify(window ?? null));
-      console.log(
+      say(
         window === undefined
           ? 'The enrolment window is closed.'
-          : `The enrolment window is open until ${window.openUntil.toISOString()} for ${window.station ?? 'unknown machines'}, opened by ${window.openedBy}.`,
+          : `The enrolment window is open until ${formatTime(window.openUntil)} for ${window.station ?? 'unknown machines'}, opened by ${window.openedBy}.`,
       );
       if (window !== undefined)
         for (const line of linesOf(window, waitingMachines(state, window))) console.log(line);

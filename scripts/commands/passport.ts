@@ -14,7 +14,10 @@ export function passportCommand(): Command {
     .action(async ({ output }: { readonly output?: string }) => {
       const text = `${JSON.stringify(await takePassport(), null, 2)}\n`;
       if (output === undefined) process.stdout.write(text);
-      else await writeFile(output, text);
+      else {
+        await writeFile(output, text);
+        console.error(`The passport of this machine is in ${output}.`);
+      }
     });
   command
     .command('diff')
@@ -43,7 +46,7 @@ export async function readPassportFile(file: string): Promise<HardwarePassport> 
     return hardwarePassportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (cause) {
     throw new RekindleError('usage', `The passport ${file} cannot be read`, {
-      cause,
+      cause: cause instanceof SyntaxError ? 'it is no JSON' : cause,
       next: 'Take one on the machine: rekindle passport take',
     });
   }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
@@ -10,7 +10,7 @@ import { writeServedShare } from '#pxe-server/site/served-share.ts';
 import { readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
-import { buildStationPack } from '#pxe-server/stations/station-pack.ts';
+import { buildStationPack, packFile, universalPack } from '#pxe-server/stations/station-pack.ts';
 import { listStations } from '#pxe-server/stations/station-registry.ts';
 import { buildRuntime } from '../runtime/build-runtime.ts';
 import { projectRoot } from '../runtime/bundle.ts';
@@ -72,7 +72,8 @@ async function build(options: BuildOptions): Promise<void> {
 
   console.error('building the universal driver pack (about half a minute, once)');
   const universal = await provideUniversalPack(paths, kernel, cacheDirectory);
-  console.log(`Universal driver pack: ${universal.modules.length} modules.`);
+  const { size } = await stat(packFile(paths, universalPack));
+  console.log(`Universal driver pack (${megabytes(size)}): ${universal.modules.length} modules.`);
   const red: string[] = [];
   for (const station of listStations(state)) {
     const { name, passport } = station;

@@ -6,6 +6,7 @@ import type { ReadinessProblem } from '#pxe-server/serve/check-readiness.ts';
 import { createLog } from '#pxe-server/serve/log.ts';
 import { type Service, startService } from '#pxe-server/serve/start-service.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { columnsOf, fitTerminal, say } from '../fit-terminal.ts';
 import { type SiteOption, withSite } from '../site-option.ts';
 
 interface ServeOptions extends SiteOption {
@@ -25,7 +26,8 @@ async function serve(options: ServeOptions): Promise<void> {
   const paths = sitePaths(options.site);
   const configuration = await readConfiguration(paths.configuration);
   const level = options.debug === true ? 'debug' : options.json === true ? 'info' : 'error';
-  const warn = ({ problem, next }: ReadinessProblem) => console.error(`Warning: ${problem} Next: ${next}`);
+  const warn = ({ problem, next }: ReadinessProblem) =>
+    console.error(fitTerminal(`Warning: ${problem}\nNext: ${next}`, columnsOf(process.stderr)));
   const log = createLog(level);
   const service = await startService(paths, configuration, log, warn);
   // Every handler catches its own failures; what slips through all of them ends nobody else's boot or restore.
@@ -34,9 +36,8 @@ async function serve(options: ServeOptions): Promise<void> {
   }
   for (const warning of service.warnings) warn(warning);
   for (const { name, address, httpBaseUrl, apiUrl } of service.served) {
-    console.log(
-      `Rekindle is ready on ${name} (${address}): DHCP ${configuration.dhcp.mode}, boot files ${httpBaseUrl}, API ${apiUrl}. Stop with Ctrl-C.`,
-    );
+    const ready = `Rekindle is ready on ${name} (${address}): DHCP ${configuration.dhcp.mode}, boot files ${httpBaseUrl}, API ${apiUrl}. Stop with Ctrl-C.`;
+    say(ready);
   }
   process.on('SIGHUP', () => void reload(service, paths.configuration));
   await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]);

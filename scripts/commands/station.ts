@@ -32,9 +32,11 @@ import {
 } from '#pxe-server/stations/station-registry.ts';
 import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
+import { say } from '../fit-terminal.ts';
+import { formatTime } from '../format-time.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
-import { formatHardware, formatPackState } from '../station-lines.ts';
+import { formatHardware, formatPackState, formatStationRow } from '../station-lines.ts';
 import { readPassportFile } from './passport.ts';
 
 interface JsonOption {
@@ -115,18 +117,7 @@ async function list(options: SiteOption & JsonOption): Promise<void> {
   if (options.json === true) return console.log(JSON.stringify(stations));
   if (stations.length === 0)
     return console.log('There is no station yet. Next: rekindle enrol open --for 15m');
-  for (const each of stations) {
-    const state = [
-      each.driverPack.state === 'green' ? 'driver pack green' : 'driver pack RED',
-      each.drift === null || each.drift.length === 0 ? '' : 'hardware differs',
-      each.armed === null ? '' : 'armed',
-      describeRehearsal(each.rehearsal),
-    ].filter((text) => text !== '');
-    console.log(
-      `${each.name.padEnd(20)} ${(each.address ?? '-').padEnd(16)} ${each.system}  ${state.join(', ')}`.trimEnd(),
-    );
-    for (const reason of each.driverPack.reasons) console.log(`  ${reason}`);
-  }
+  for (const each of stations) for (const line of formatStationRow(each)) say(line, 21);
 }
 
 async function show(
@@ -153,7 +144,7 @@ async function show(
       `Station ${station.name} (${station.role}, computer name ${station.computerName})`,
       `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
       `  address     ${station.address ?? 'from another DHCP server'}`,
-      `  enrolled    ${station.enrolledAt.toISOString()} by ${station.enrolledBy}`,
+      `  enrolled    ${formatTime(station.enrolledAt)} by ${station.enrolledBy}`,
       ...(Object.keys(station.network).length === 0
         ? []
         : [`  runtime     ${describeStationNetwork(station.network)}`]),
@@ -162,7 +153,7 @@ async function show(
       ...formatPackState(summary.driverPack, station.name),
       ...formatHardware(sighting, images),
       `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
-      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${summary.armed.until.toISOString()} by ${summary.armed.by}`}`,
+      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${formatTime(summary.armed.until)} by ${summary.armed.by}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
       ...passport.disks.map(
         (disk) => `  disk        ${disk.slot} ${disk.model} ${disk.serial ?? disk.wwn ?? ''}`,
@@ -171,7 +162,7 @@ async function show(
         .slice(0, 10)
         .map(
           (job) =>
-            `  job         ${job.openedAt.toISOString()} ${job.kind} ${job.imageName} ${job.outcome ?? 'open'}`,
+            `  job         ${formatTime(job.openedAt)} ${job.kind} ${job.imageName} ${job.outcome ?? 'open'}`,
         ),
     ].join('\n'),
   );
@@ -208,6 +199,12 @@ async function set(
 ): Promise<void> {
   const { state } = await openSite(options);
   const { name: station, network } = getStation(state, name);
+  const { site: _, ...settings } = options;
+  if (Object.keys(settings).length === 0) {
+    throw new RekindleError('usage', `What to change of station ${station} was not said`, {
+      next: '`rekindle station set --help` shows what can be set.',
+    });
+  }
   setNetwork(state, station, changeNetwork(network, options));
   if (options.address !== undefined) setAddress(state, station, options.address);
   if (options.loader !== undefined) {
@@ -227,13 +224,15 @@ async function armStation(
   const { name: station } = getStation(state, name);
   const ref = parseImageRef(options.image);
   if (ref.station !== station) {
-    throw new RekindleError('usage', `Arming ${station}: ${options.image} is an image of another station`);
+    throw new RekindleError('usage', `Arming ${station}: ${options.image} is an image of another station`, {
+      next: `Name an image of this one: ${station}@latest, or rekindle image list ${station}.`,
+    });
   }
   await resolveImage(storeFolder(configuration, paths.folder), ref);
   const until = new Date(Date.now() + options.for);
   arm(state, { station, image: options.image, until, by: operatorName() });
   console.log(
-    `Station ${station} restores ${options.image} without a log-on, once, until ${until.toISOString()}.`,
+    `Station ${station} restores ${options.image} without a log-on, once, until ${formatTime(until)}.`,
   );
 }
 

@@ -83,10 +83,7 @@ export async function buildRuntime({
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash(
-    { ...program, level, node: sha256Hex(await readFile(nodeBinary)), icu: 'small' },
-    around,
-  );
+  const key = inputHash({ ...program, level, node: sha256Hex(await readFile(nodeBinary)), form }, around);
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };
@@ -120,6 +117,9 @@ export async function buildRuntime({
   await writeWhole(`${path}.json`, Buffer.from(JSON.stringify(manifest, null, 1)));
   return { kernel, vmlinuz: kernel.vmlinuz, initrd, manifest };
 }
+
+/** What this program does with the input; another word here makes what was built before worthless. */
+const form = 'English, no unwinding, no WebAssembly, no LIEF; code cache';
 
 /** Mount points, and the names that programs expect. */
 const skeleton: readonly CpioEntry[] = [

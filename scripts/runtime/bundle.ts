@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { RekindleError } from '#base/errors.ts';
+import { loadLater } from './load-later.ts';
 
 /** The project's root folder. */
 export const projectRoot = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,6 +20,7 @@ export async function bundle(entry: string): Promise<string> {
       platform: 'node',
       target: 'node26',
       format: 'cjs',
+      plugins: [loadLater],
       legalComments: 'none',
       logLevel: 'silent',
       // Only read when the code runs from source (worker-threads.ts).

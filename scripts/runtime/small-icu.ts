@@ -2,6 +2,7 @@ import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
+import { findSection } from './elf-sections.ts';
 
 /**
  * Node carries the texts of every language (ICU, 33 MB). The runtime speaks English; with the rest gone, 9 of its 36 MB
@@ -49,16 +50,15 @@ export async function removeOtherLanguages(node: string, workDirectory: string):
  */
 export function findIcuData(symbols: string, sections: string): Place {
   const symbol = /([0-9a-f]{16})\s+(0x[0-9a-f]+|\d+)\s+OBJECT\s.*\b(icudt\d+)_dat\b/.exec(symbols);
-  const section = /\.rodata\s+PROGBITS\s+([0-9a-f]+)\s+([0-9a-f]+)\s/.exec(sections);
-  if (symbol === null || section === null) {
+  const section = findSection(sections, '.rodata');
+  if (symbol === null || section === undefined) {
     throw new RekindleError('unexpected', `${doing}: Node's executable has no ICU data where they were`);
   }
   const [, address = '', size = '', name = ''] = symbol;
-  const [, start = '', offset = ''] = section;
   return {
     // x86-64 is little-endian, and so are its data.
     name: `${name}l`,
-    offset: Number.parseInt(address, 16) - Number.parseInt(start, 16) + Number.parseInt(offset, 16),
+    offset: Number.parseInt(address, 16) - section.address + section.offset,
     size: Number(size),
   };
 }

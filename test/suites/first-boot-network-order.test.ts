@@ -193,6 +193,14 @@ describe('Linux', () => {
     expect(code).toBe(0);
   });
 
+  test('first-boot: a list that is gone or empty proves nothing', async () => {
+    await linux([plant, replaced]);
+    fs.writeFileSync(path.join(agent, 'work', cardTableFile), '');
+    expect(step(makeSysfs(good))).toEqual({ code: 1, said: [expect.stringMatching(/nothing was compared/)] });
+    fs.rmSync(path.join(agent, 'work', cardTableFile));
+    expect(step(makeSysfs(good)).code).not.toBe(0);
+  });
+
   test('first-boot: names that only the kernel has counted are said to be unverified', async () => {
     for (const name of ['etc/systemd/network/10-plant.link', 'etc/udev/rules.d/70-persistent-net.rules'])
       fs.rmSync(path.join(root, name));
@@ -364,6 +372,14 @@ describe('Windows', () => {
     await startWith([plantCard, newCard, terminalCard], stored);
     const { code, stdout } = await step();
     expect(stdout).toMatch(/comes before a card that it came after/);
+    expect(code).toBe(1);
+  });
+
+  test('first-boot: a list that is empty proves nothing', async () => {
+    await startWith(stored, stored);
+    fs.writeFileSync(path.join(work, cardTableFile), '');
+    const { code, stdout } = await step();
+    expect(stdout).toMatch(/nothing was compared/);
     expect(code).toBe(1);
   });
 

@@ -175,6 +175,11 @@ describe('with DFSR', () => {
     expect((await step()).code).toBe(restartRetry);
     expect(called()).toEqual([]);
     expect([await startOf('e1iexpress'), await startOf('DFSR')]).toEqual([3, 4]);
+    // A power cut took what the registry had not written yet; the agent's file was.
+    await setNumber(`${hklm}\\Services\\e1iexpress`, 'Start', 4);
+    expect((await step()).code).toBe(restartRetry);
+    expect(await startOf('e1iexpress')).toBe(3);
+    expect(called()).toEqual([]);
     // Windows has started again, with a network and without DFSR.
     expect((await step()).code).toBe(restartRetry);
     expect(called()).toEqual(['msDFSR-Enabled FALSE']);
@@ -216,12 +221,25 @@ describe('with DFSR', () => {
     fs.rmSync(path.join(work, 'directory-away'));
     expect((await step()).code).toBe(restartRetry);
     expect(await startOf('DFSR')).toBe(2);
-    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
     for (const name of ['sysvol-off', 'released-sysvol']) fs.rmSync(path.join(work, name));
+    await setNumber(`${hklm}\\Services\\DFSR`, 'Start', 4);
     put('directory-away', '');
     fs.writeFileSync(path.join(work, 'looks-directory'), '.'.repeat(9));
     expect(answerOf((await step()).stdout).own?.report).toMatchObject({ sysvol: 'failed', event1109: true });
     expect(await startOf('DFSR')).toBe(4);
+  });
+
+  test('a driver that something else switches off again is not given back for ever, and is called kept', async () => {
+    await stage(lastResort, { network });
+    await renewed();
+    for (let release = 1; release <= 3; release += 1) {
+      expect((await step()).code).toBe(restartRetry);
+      await setNumber(`${hklm}\\Services\\e1iexpress`, 'Start', 4);
+    }
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(answerOf(stdout).own?.report).toMatchObject({ quarantineKept: true });
+    expect(fs.existsSync(leftScript())).toBe(true);
   });
 
   test('event 4114 never comes: the subscription is on again, and SYSVOL has failed', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import type { NetworkCard } from '#images/passport/hardware-passport.ts';
 import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
 import { runOfflineHooks } from '#runtime/hooks/run-offline-hooks.ts';
 import { assertControllerState } from '#runtime/steps/assert-roles.ts';
@@ -25,6 +26,7 @@ import {
   wbadminBackup,
 } from '#test/support/controller-station.ts';
 import { makeTemporaryFolder, run } from '#test/support/restore-demo-disk.ts';
+import { somePassport } from '#test/support/some-passport.ts';
 import { config, esp, hiveSays, inVolume, readFromEsp, writeFiles } from '#test/support/windows-disk.ts';
 
 /** The disk of a domain controller before its first start: real NTFS, real hives, read back by hivexget. */
@@ -50,6 +52,7 @@ async function controller(hive?: Uint8Array): Promise<void> {
   if (hive !== undefined) await writeFiles(disk, stationDisk.windows, { [`${config}/SYSTEM`]: hive });
 }
 
+const [card] = somePassport().networkCards as [NetworkCard];
 const image = {
   station: controllerName,
   computerName: controllerName,
@@ -64,6 +67,8 @@ async function applied(
     manifest = image,
     verdict = 'state-hook-required',
     quarantine = 'network-off' as DomainController['quarantine'],
+    /** What the machine has instead of the image's card. */
+    mac = card.mac,
   } = {},
 ): Promise<HookRecord> {
   const [record, ...more] = await runOfflineHooks({
@@ -74,7 +79,7 @@ async function applied(
     earlier: [controllerPreflight(verdict)],
     material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
-    networkCards: { image: [], machine: [] },
+    networkCards: { image: [card], machine: [{ ...card, mac }] },
     openSystem: openRestoredSystem,
     stageFirstBoot: async (_, { plan, files }) => {
       const settings = files.find(({ name }) => name === 'domain-controller.txt');
@@ -177,6 +182,18 @@ describe('quarantine', () => {
       kind: 'change',
       sentence: expect.stringMatching(/^Its network cards \(b57nd60a, e1iexpress\) do not start/),
     });
+  });
+
+  test('with a card that was replaced it does not start at all, unless by hand', async () => {
+    await controller();
+    const mac = '52:54:00:ab:cd:ef';
+    expect((await applied(lastResort, { mac })).result).toMatchObject({
+      outcome: 'failed',
+      sentence: expect.stringMatching(/replaced since the image was taken \(52:54:00:ab:cd:ef\)/),
+      next: expect.stringMatching(/by-hand/),
+    });
+    expect(() => hiveSays(systemHiveNow(), directory, 'Database restored from backup')).toThrow();
+    expect((await applied(lastResort, { mac, quarantine: 'by-hand' })).result.outcome).toBe('staged');
   });
 
   test.each([

@@ -215,10 +215,13 @@ describe('image verify', () => {
 
   test('a store that is not there, or has no image, is said to be so, and is not made', async () => {
     const away = path.join(folder.path, 'not-mounted');
-    for (const where of [away, store]) {
+    for (const [where, status, words] of [
+      [away, 10, 'is not there'],
+      [store, 11, 'there is no image at all'],
+    ] as const) {
       const done = await rekindle('image', 'verify', '--all', '--store', where);
-      expect(done.status, done.stderr).toBe(11);
-      expect(done.stderr).toContain('there is no image at all');
+      expect(done.status, done.stderr).toBe(status);
+      expect(done.stderr).toContain(words);
     }
     await expect(storeTimeMs(away)).rejects.toMatchObject({ code: 'store-unreachable' });
     expect(fs.existsSync(away)).toBe(false);

@@ -5,6 +5,7 @@ import { type CapturedDisk, captureDisk } from '#images/capture/capture-disk.ts'
 import { announceCapture } from '#images/stores/announcement.ts';
 import { lockDisks } from '#runtime/block/write-lock.ts';
 import { findOwnDiskMedium } from '#runtime/medium/own-disk-medium.ts';
+import { warnOfRecoveries } from '#runtime/restore/overwritten-recoveries.ts';
 import { restoreDisk } from '#runtime/restore/restore-disk.ts';
 import { byRule, type RestoreScope } from '#runtime/restore/restore-scope.ts';
 import { checkIdentity } from '#runtime/steps/check-identity.ts';
@@ -194,4 +195,9 @@ test('a recovery on the disk that the whole restore overwrites is named, with th
   );
   const systemOnly = { kind: 'volumes', volumes: [{ disk: 0, number: 2 }] } as const;
   expect(await warningsOf(systemOnly)).not.toMatch(/recovery/);
+});
+
+test('a partition whose first sector cannot be read has no recovery to warn of, and stops no restore', async () => {
+  const beyond = { startByte: sizeBytes + MiB, sizeBytes: MiB };
+  expect(await warnOfRecoveries(disk, [{ number: 1, ...beyond } as never], [beyond])).toEqual([]);
 });

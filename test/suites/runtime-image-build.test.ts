@@ -7,9 +7,10 @@ import { formatCpio } from '#driver-packs/cpio.ts';
 import { unpackKernel } from '#driver-packs/kernel-package.ts';
 import { baseModules } from '#scripts/runtime/base-modules.ts';
 import { bundle, projectRoot } from '#scripts/runtime/bundle.ts';
-import { buildSingleExecutable } from '#scripts/runtime/single-executable.ts';
+import { buildSingleExecutable, nodeBinary } from '#scripts/runtime/single-executable.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
 import { nativeFiles, programFiles, toolFiles } from '#scripts/runtime/tool-files.ts';
+import { webAssemblyTexts } from '#scripts/runtime/unused-parts.ts';
 
 async function workDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'runtime-image-'));
@@ -27,6 +28,8 @@ test('the executable runs, has its assets, and is the same every time', async ()
   const path = join(directory, 'app');
   await writeFile(path, executable, { mode: 0o755 });
   expect(execFileSync(path).toString()).toBe(`of a worker ${process.version}\n`);
+  expect(webAssemblyTexts(await readFile(nodeBinary), 50_000)).not.toEqual([]);
+  expect(webAssemblyTexts(executable, 50_000)).toEqual([]);
 });
 
 test('English is left of the languages: numbers, dates, time zones, sorting and bytes of other codes', async () => {

@@ -2,12 +2,14 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, test } from 'vitest';
 import { exitCodeOf, formatError } from '#base/errors.ts';
 import { createSite } from '#pxe-server/site/create-site.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { openImages } from '#scripts/commands/image/open-images.ts';
 import { explainSystemError } from '#scripts/explain-system-error.ts';
 import { fitTerminal } from '#scripts/fit-terminal.ts';
+import { makeCliSite } from '#test/support/cli-site.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cli-words-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -71,4 +73,11 @@ describe('a site that cannot be made', () => {
     await expect(createSite(sitePaths(site), initial)).rejects.toMatchObject({ code: 'usage' });
     expect(existsSync(site)).toBe(false);
   });
+});
+
+test('a store folder that is not there is not a store without images', async () => {
+  const site = await makeCliSite(path.join(folder, 'cli'));
+  const store = path.join(folder, 'unmounted');
+  await expect(openImages({ site, store })).rejects.toMatchObject({ code: 'store-unreachable' });
+  expect((await openImages({ site })).store).toBe(path.join(site, 'images'));
 });

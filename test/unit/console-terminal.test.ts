@@ -35,6 +35,15 @@ describe('terminal', () => {
     port.type('abc\x03');
     expect(await answer).toEqual({ kind: 'cancelled' });
   });
+  test('without keys, as a command in the background, it answers nothing and still prints', async () => {
+    const port = createPipedPort();
+    const terminal = createTerminal([port]);
+    port.input.end();
+    await settle();
+    expect(await terminal.ask({ prompt: '? ' })).toEqual({ kind: 'closed' });
+    terminal.print(['the plan']);
+    expect(port.written()).toContain('the plan');
+  });
   test('one lost port takes nothing with it; the last one ends the question', async () => {
     const [vga, serial] = [createPipedPort('tty1'), createPipedPort('ttyS0')];
     const terminal = createTerminal([vga, serial]);

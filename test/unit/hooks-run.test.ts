@@ -84,6 +84,17 @@ describe('a station’s hook plan', () => {
     ]);
   });
 
+  test('nothing may keep the step from running that gives a controller its network back', () => {
+    const dc = {
+      ...{ id: 'dc', kind: 'domain-controller', directory, after: ['a'] },
+      systemState: { from: 'restored-from-backup-value', accepted: 'not supported by Microsoft' },
+    };
+    const found = (state: object) => issues(planOf([hook('a'), state], 'domain-controller'));
+    expect(found(dc)).toEqual([expect.stringMatching(/^hooks.1.after: .*gives the network back/)]);
+    expect(found({ ...dc, quarantine: 'by-hand' })).toEqual([]);
+    expect(found({ ...dc, after: [] })).toEqual([]);
+  });
+
   test('names are unique, and a hook waits for one above it only', () => {
     expect(issues(planOf([hook('a'), hook('a')]))).toEqual(['hooks.1.id: `a` is there twice']);
     expect(issues(planOf([hook('a', ['b']), hook('b')]))).toEqual(['hooks.0.after: `b` is not above `a`']);

@@ -46,7 +46,9 @@ describe('drift', () => {
       ['memory', 'note', friday],
       ['disk 0000:00:1f.2/ata1', 'replaced-part', monday],
     ]);
-    expect(formatHardware(readSighting(state, station), [])[1]).toContain('since 2026-11-27 06:00 (note): ');
+    expect(formatHardware(readSighting(state, station), [])[1]).toContain(
+      'since 2026-11-27 06:00 UTC (note): ',
+    );
   });
 
   test('a part that is put back and taken out again counts from its second time', () => {

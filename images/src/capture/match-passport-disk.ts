@@ -64,16 +64,26 @@ function findOne(
     throw refuse(source, `${disks.length} disks of the passport are "${wanted}" and not taken yet`, all);
   }
   if (only.sizeBytes !== source.sizeBytes) {
-    throw refuse(source, `it has ${source.sizeBytes} bytes, that disk has ${only.sizeBytes}`, all);
+    throw refuse(
+      source,
+      `it has ${source.sizeBytes} bytes, that disk has ${only.sizeBytes}`,
+      all,
+      'Name or attach the right disk',
+    );
   }
   return only;
 }
 
-function refuse({ path }: SourceDisk, why: string, disks: readonly PassportDisk[]): RekindleError {
+function refuse(
+  { path }: SourceDisk,
+  why: string,
+  disks: readonly PassportDisk[],
+  next = `Name the disk of the passport: --disk ${path},SERIAL`,
+): RekindleError {
   const known = disks.map(
     ({ slot, model, serial, wwn, sizeBytes }) => `${slot} ${model} ${serial ?? wwn ?? ''} ${sizeBytes} bytes`,
   );
   return new RekindleError('target-unfit', `Finding ${path} in the passport: ${why}`, {
-    next: `Name the disk of the passport: --disk ${path},SERIAL (it has ${known.join('; ') || 'no disk'}).`,
+    next: `${next} (the passport has ${known.join('; ') || 'no disk'}).`,
   });
 }

@@ -78,7 +78,7 @@ export async function beginAnnouncement(store: string, id: string): Promise<void
     await makeFolderDurably(announcementFolder(store, id));
     await keepAlive(store, id);
   } catch (cause) {
-    throw new RekindleError('store-unreachable', `Announcing a capture in image store ${store}`, {
+    throw new RekindleError('store-unreachable', `Writing into image store ${store}`, {
       cause,
       next: 'Check the path, that the share or disk is mounted, its space and its rights.',
     });

@@ -29,7 +29,7 @@ export async function resolveImage(store: string, ref: ImageRef): Promise<ImageN
     {
       next:
         known.length === 0
-          ? `The store has no image of ${ref.station}.`
+          ? `The store has no image of ${ref.station}. Take one: rekindle enrol open --for 15m --station ${ref.station}, then F12 there.`
           : `The store has ${known.slice(-5).join(', ')}.`,
     },
   );

@@ -39,7 +39,7 @@ export const firstBootStepSchema = z.strictObject({
   timeoutSeconds: z.int().min(1).max(7200),
   retrySeconds: z.int().min(1).max(3600),
   /** How often `retry` and `restartRetry` are obeyed before the step counts as failed. */
-  tries: z.int().min(1).max(100),
+  tries: z.int().min(1).max(200),
 });
 export type FirstBootStep = z.infer<typeof firstBootStepSchema>;
 

@@ -22,6 +22,7 @@ export type HookOf<Kind extends HookKind> = Extract<Hook, { readonly kind: Kind 
 /**
  * What is dangerous to forget is refused here, so that no code has to remember it.
  * - a domain controller without a hook for its system state (USN rollback)
+ * - a controller's step that another hook could keep from giving the network back
  * - the order of a controller's network cards before its quarantine is lifted
  * - SQL management data on a domain controller: WinCC is not permitted there, so one of both is a mistake
  */
@@ -49,6 +50,12 @@ export const hookPlanSchema = z
         refuse(at, 'kind', 'WinCC is not permitted on a domain controller: one of both is a mistake');
       if (hook.kind === 'domain-rejoin' && stationRole === 'domain-controller')
         refuse(at, 'kind', 'a domain controller is no member that could rejoin');
+      if (hook.kind === 'domain-controller' && holdsNetwork(hook) && hook.after.length > 0)
+        refuse(
+          at,
+          'after',
+          'its first-boot step gives the network back: no other hook may keep it from running',
+        );
       // Its cards are off until that hook's step: looked at before, each would count as missing.
       if (hook.kind === 'network-order' && at < hooks.findIndex(({ kind }) => kind === 'domain-controller'))
         refuse(at, 'kind', 'the order of the network cards stands below the hook `domain-controller`');
@@ -63,3 +70,7 @@ export const hookPlanSchema = z
     }
   });
 export type HookPlan = z.infer<typeof hookPlanSchema>;
+
+/** Its network cards wait for its first-boot step. */
+const holdsNetwork = ({ systemState, quarantine }: HookOf<'domain-controller'>): boolean =>
+  systemState.from === 'restored-from-backup-value' && quarantine === 'network-off';

@@ -1,5 +1,9 @@
 import * as z from 'zod';
 
+const vlanError = 'a VLAN is 1 to 4094';
+const mtuError = 'a packet has 576 to 9216 bytes';
+const waitError = 'patience is 10 to 600 seconds';
+
 /**
  * How a station reaches the recovery network where a plain DHCP port is not what it has: set with
  * `rekindle station set`, kept in the registry, and handed to the runtime as words of the kernel command line, by
@@ -9,15 +13,15 @@ import * as z from 'zod';
 export const stationNetworkSchema = z
   .strictObject({
     /** IEEE 802.1Q VLAN of a tagged switch port. */
-    vlan: z.int().min(1).max(4094).optional(),
+    vlan: z.int().min(1, vlanError).max(4094, vlanError).optional(),
     /** Fixed address with prefix length, e.g. 10.77.0.20/24, instead of DHCP. */
-    address: z.cidrv4().optional(),
+    address: z.cidrv4('write it with its prefix length, as 10.77.20.5/24').optional(),
     /** Default route; only with a fixed address, DHCP brings its own. */
-    router: z.ipv4().optional(),
+    router: z.ipv4('write it as 10.77.20.1').optional(),
     /** Largest IP packet in bytes; more than 1500 needs switches that carry jumbo frames. */
-    mtu: z.int().min(576).max(9216).optional(),
+    mtu: z.int().min(576, mtuError).max(9216, mtuError).optional(),
     /** How long a link, a switch port that does not forward yet and an address are waited for. */
-    waitSeconds: z.int().min(10).max(600).optional(),
+    waitSeconds: z.int().min(10, waitError).max(600, waitError).optional(),
   })
   .refine(({ address, router }) => router === undefined || address !== undefined, {
     error: 'a router goes with a fixed address; DHCP brings its own',

@@ -4,6 +4,14 @@ import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Files are copied by these names, from partitions that anybody may have written: none leads out of a folder. */
+const pathOnMedium = z
+  .string()
+  .refine(
+    (path) => path.split('/').every((part) => !['', '.', '..'].includes(part)),
+    'a path below the root of the medium, without . and ..',
+  );
+
 /**
  * What makes a recovery medium that of one station. It is signed with the site's key, lies on the medium and
  * in the initramfs that boots from it, and holds nothing secret: whoever finds the medium can start the
@@ -37,7 +45,7 @@ export const stationTicketSchema = z.strictObject({
    */
   files: z.array(
     z.strictObject({
-      path: z.string(),
+      path: pathOnMedium,
       bytes: z.int().nonnegative(),
       sha256,
     }),

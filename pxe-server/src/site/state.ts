@@ -152,7 +152,7 @@ export function openState(file: string, options: { readonly create?: boolean } =
     if (cause instanceof RekindleError) throw cause;
     throw new RekindleError('usage', `The site state ${file} cannot be opened`, {
       cause,
-      next: 'Check its owner and mode, or put back the last copy of the site folder.',
+      next: 'Run it as root (sudo); else check its owner and mode, or put back the last copy of the site folder.',
     });
   }
 }

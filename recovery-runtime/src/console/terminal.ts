@@ -60,6 +60,8 @@ interface OpenQuestion {
 
 export function createTerminal(ports: readonly TerminalPort[]): Terminal {
   const opened = new Map<TerminalPort, PortStreams>();
+  /** Ports that can still answer. */
+  const hearing = new Set<TerminalPort>();
   let painted = '';
   let open: OpenQuestion | undefined;
 
@@ -74,7 +76,13 @@ export function createTerminal(ports: readonly TerminalPort[]): Terminal {
   const lose = (port: TerminalPort, streams: PortStreams) => {
     if (opened.get(port) !== streams) return;
     opened.delete(port);
-    if (opened.size === 0) open?.finish({ kind: 'closed' });
+    deafen(port);
+  };
+
+  /** Keys have ended, as those of a command without a terminal; what is printed is still read by somebody. */
+  const deafen = (port: TerminalPort) => {
+    hearing.delete(port);
+    if (hearing.size === 0) open?.finish({ kind: 'closed' });
   };
 
   const takeKey = (key: Key, from: string) => {
@@ -93,10 +101,15 @@ export function createTerminal(ports: readonly TerminalPort[]): Terminal {
       const { input, output } = streams;
       const read = createKeyReader();
       opened.set(port, streams);
+      hearing.add(port);
       input.on('data', (bytes: Uint8Array) => {
         for (const key of read(bytes)) takeKey(key, port.name);
       });
-      input.on('error', () => lose(port, streams)).on('end', () => lose(port, streams));
+      input
+        .on('error', () => lose(port, streams))
+        .on('end', () => {
+          if (opened.get(port) === streams) deafen(port);
+        });
       output.on('error', () => lose(port, streams));
     }
   };
@@ -106,6 +119,7 @@ export function createTerminal(ports: readonly TerminalPort[]): Terminal {
       output.destroy();
     }
     opened.clear();
+    hearing.clear();
   };
   connect();
 
@@ -133,7 +147,7 @@ export function createTerminal(ports: readonly TerminalPort[]): Terminal {
           if (answer.kind === 'timed-out') send(newLine);
           resolve(answer);
         };
-        if (opened.size === 0) return finish({ kind: 'closed' });
+        if (hearing.size === 0) return finish({ kind: 'closed' });
         send((painted === '' ? '' : newLine) + prompt);
         painted = '';
         const room = lineColumns - prompt.length;

@@ -24,12 +24,17 @@ export async function warnOfRecoveries(
   return sentences;
 }
 
-/** By the name of the type in its boot sector (Microsoft's FAT specification: at 54 for FAT12/16, at 82 for FAT32). */
+/**
+ * By the name of the type in its boot sector (Microsoft's FAT specification: at 54 for FAT12/16, at 82 for FAT32). A
+ * sector that cannot be read, as disks that are to be restored have them, is none: no restore fails by this look.
+ */
 function isFat(path: string, startByte: number): boolean {
   const disk = openDisk(path);
   try {
     const sector = Buffer.from(disk.read(startByte, 512));
     return [54, 82].some((at) => sector.toString('latin1', at, at + 3) === 'FAT');
+  } catch {
+    return false;
   } finally {
     disk.close();
   }

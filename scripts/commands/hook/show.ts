@@ -21,7 +21,9 @@ async function show(name: string, options: SiteOption & { readonly json?: boolea
     const plan = await readHookPlan(paths, getStation(state, name));
     if (options.json === true) return console.log(JSON.stringify(plan, null, 2));
     console.log(`${plan.station} (${plan.stationRole}): ${hookPlanFile(paths, plan.station)}`);
-    if (plan.hooks.length === 0) console.log('  no hooks');
+    if (plan.hooks.length === 0) {
+      console.log('  no hooks. recovery-runtime/src/hooks/README.md says what such a file may hold.');
+    }
     for (const hook of plan.hooks) {
       const after = hook.after.length === 0 ? '' : `, after ${hook.after.join(', ')}`;
       console.log(`  ${hook.id.padEnd(12)} ${titleOfHook(hook)} (${hook.kind}${after})`);

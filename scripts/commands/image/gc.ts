@@ -68,7 +68,7 @@ function print(
 ) {
   const would = dry ? 'would be removed' : 'removed';
   const lines = [
-    `${chunks.removed} chunks ${would}: ${formatBytes(chunks.removedBytes)}. ${chunks.kept} are needed by ${images} images and ${captures.running} running captures${readings > 0 ? `, ${readings} restores and others that read an image` : ''}.`,
+    `${chunks.removed} chunks ${would}: ${formatBytes(chunks.removedBytes)}. ${chunks.kept} are needed by ${images === 1 ? 'one image' : `${images} images`} and ${captures.running} running captures${readings > 0 ? `, ${readings} restores and others that read an image` : ''}.`,
     chunks.young > 0 ? `${chunks.young} are in no image, but younger than ${hours} h: left alone.` : '',
     chunks.bad > 0
       ? `${chunks.bad} damaged ones that were set aside (.bad) are left for a look; remove them by hand.`

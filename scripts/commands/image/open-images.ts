@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
@@ -22,10 +23,22 @@ export interface OpenImages {
   readonly key: PublicKey;
 }
 
-/** @throws RekindleError `usage`: no site folder there */
+/** @throws RekindleError `usage`: no site folder there; `store-unreachable`: no such folder */
 export async function openImages(options: StoreOption): Promise<OpenImages> {
   const site = await openSite(options);
-  return { store: storeOf(site, options), key: await readSigningPublicKey(site.paths) };
+  const store = storeOf(site, options);
+  if (parseStore(store).kind === 'directory') await assertThere(store);
+  return { store, key: await readSigningPublicKey(site.paths) };
+}
+
+/** A share that is not mounted is not a store without images. */
+async function assertThere(store: string): Promise<void> {
+  await access(store).catch((cause: unknown) => {
+    throw new RekindleError('store-unreachable', `The image store ${store} is not there`, {
+      cause,
+      next: 'Correct the path, or mount the disk or share that it is on.',
+    });
+  });
 }
 
 export function storeOf({ configuration, paths }: OpenSite, { store }: StoreOption): string {

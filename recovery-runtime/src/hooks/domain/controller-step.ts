@@ -10,8 +10,11 @@ export const controllerSettingsFile = 'domain-controller.txt';
 
 const { restartRetry } = stepExitCodes;
 export const controllerRetrySeconds = 15;
-/** The program's own looks, its restarts, and what a person's own restarts cost. */
-export const controllerTries = 100;
+/**
+ * The program's own looks (40 for the proof, 40 for SYSVOL, 10 each for the directory, event 4114 and the way back), its
+ * restarts, and what a person's own restarts cost.
+ */
+export const controllerTries = 130;
 /** One try: event log and directory may be slow while Windows starts. */
 export const lookSeconds = 900;
 /** wbadmin copies the whole system state. */

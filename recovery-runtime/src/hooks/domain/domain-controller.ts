@@ -26,7 +26,7 @@ type Context = OfflineContext<'domain-controller'>;
  * update sequence numbers of its image. Read back after an unmount; what Windows makes of it, only Windows shows.
  */
 const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerHive }> = {
-  async precondition({ hook, manifest, earlier, system }) {
+  async precondition({ hook, manifest, earlier, system, networkCards }) {
     if (verdictOf({ hook, earlier }) === soleController)
       return { kind: 'skip', reason: 'It is the only controller of its forest: nothing can roll back.' };
     if (system.kind !== 'windows') {
@@ -41,7 +41,7 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
     if (judged.kind === 'refuse') return { ...judged, evidence: controllerEvidence(hive) };
     if (judged.kind === 'ready' && hook.systemState.from === 'backup' && system.loader === null)
       return refuse('No boot store says what starts it: directory services restore mode cannot be set.');
-    const why = judged.kind === 'ready' ? cannotBeHeld(hook, hive) : undefined;
+    const why = judged.kind === 'ready' ? cannotBeHeld(hook, hive, newCardsOf(networkCards)) : undefined;
     if (why === undefined) return judged;
     return {
       kind: 'refuse',
@@ -117,6 +117,9 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
 };
 
 export const domainController: OfflineHook<'domain-controller'> = { kind: 'domain-controller', offline };
+
+const newCardsOf = ({ image, machine }: Context['networkCards']): string[] =>
+  machine.flatMap(({ mac }) => (image.some((card) => card.mac === mac) ? [] : [mac]));
 
 const doNotStart =
   'Do not start this disk: changes would be lost (USN rollback). Start the restore again, or install a new controller beside the living ones.';

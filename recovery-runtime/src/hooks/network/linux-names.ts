@@ -45,7 +45,7 @@ function isInside(root: string, folder: string): boolean {
   });
 }
 
-/** In place: owner and mode stay. A power cut starts the restore, and with it the hooks, again. */
+/** In place: owner and mode stay. Addresses have one length, so a power cut leaves no file that is cut off. */
 export function writeNetworkFile(root: string, { name, text }: ConfigurationFile): void {
   const handle = fs.openSync(path.join(root, name), 'r+');
   try {

@@ -65,6 +65,10 @@ while read -r slot mac name; do
     counted="$counted $interface"
   fi
 done <"$table"
+if [ "$number" = 0 ]; then
+  echo "Its list of network cards is empty: nothing was compared."
+  exit 1
+fi
 if [ -n "$missing" ] && [ "$looks" -lt ${orderLooks} ]; then exit ${retry}; fi
 wrong="$wrong$missing"
 if [ -n "$wrong" ]; then

@@ -191,6 +191,10 @@ function giveBack(cards: Card[], now: string[], bind: string[]): void {
 /** @returns exit code of the step */
 function checkOrder(): number {
   var cards = readCards();
+  if (cards.length === 0) {
+    tell('Its list of network cards is empty: nothing was compared.');
+    return 1;
+  }
   var now: string[] = [];
   var missing: string[] = [];
   var names: string[] = [];

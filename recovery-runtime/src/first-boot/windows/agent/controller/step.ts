@@ -17,6 +17,8 @@ var restartRetry = 249;
 var retry = 250;
 /** Every 15 s, ten minutes. */
 var looksForProof = 40;
+/** Of what is held: more than one only when what was written is not there after a restart. */
+var releases = 3;
 
 export interface Outcome {
   readonly code: number;
@@ -43,19 +45,19 @@ export function controllerStep(subscription: SysvolSubscription): Outcome {
     return answer(invocation, replicatedBy === '' ? 'not-asked' : 'failed');
   }
   // The network first: a directory that does not answer must not keep a controller away that has proved itself.
-  if (!isReleased('network')) {
+  if (!isReleased('network') && mayLookAgain('releases-network', releases + 1)) {
     release('network');
     if (holdsNetwork) return again(restartRetry);
   }
   var off = replicatedBy === 'DFSR' ? switchOff(subscription) : true;
   if (off === false) return again(retry);
-  if (off === true && !isReleased('sysvol')) {
+  if (off === true && !isReleased('sysvol') && mayLookAgain('releases-sysvol', releases + 1)) {
     release('sysvol');
     if (heldServices('sysvol').length > 0) return again(restartRetry);
   }
   var sysvol = off === 'given-up' ? 'failed' : fetch(subscription, replicatedBy);
   if (sysvol === undefined) return again(retry);
-  if (off === true) removeTraces();
+  if (isReleased('network') && isReleased('sysvol')) removeTraces();
   return answer(invocation, sysvol);
 }
 
