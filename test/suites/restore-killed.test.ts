@@ -17,6 +17,7 @@ import {
   noise,
   planFor,
   readIndex,
+  sha256OfFile,
   sha256OfRange,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
@@ -118,6 +119,16 @@ test.each([
     source: { kind: 'directory', path: demo.store },
   });
   expect(sha256OfRange(target, demoDisk.root)).toBe(sha256OfRange(demo.expected, demoDisk.root));
+});
+
+test('a note that the disk loses: nothing else is written, the data volume and the table stay', () => {
+  const target = path.join(folder.path, 'note.img');
+  fs.copyFileSync(damaged, target);
+  const before = sha256OfFile(target);
+  const result = restoreWithFault(target, 'pwrite64:retval=1048576:when=1');
+  expect(result.status).toBe(1);
+  expect(result.stderr).toMatch(/Reading back .*LBA \d+/);
+  expect(sha256OfFile(target)).toBe(before);
 });
 
 test.each([10, 18, 26])(

@@ -78,6 +78,8 @@ export function clearFirstBlocks(
     const note = { startByte: startByte + noteOffset, bytes: formatInterruptedRestore({ kept }) };
     const noteEnd = noteOffset + noteBytes;
     writeFlushed(disk, position, [note]);
+    // A disk that loses it would lose the data volumes with the table.
+    assertOnMedium(disk, note, position);
     writeFlushed(disk, position, [
       zeros(startByte, noteOffset),
       zeros(startByte + noteEnd, headBytes - noteEnd),
@@ -137,14 +139,18 @@ export function writeFirstBlocks(
 export function readBackFirstBlocks(disk: DiskHandle, held: HeldBack, position: Position): number {
   let bytes = 0;
   for (const piece of [...held.tail, ...held.heads]) {
-    const found = readFromMedium(disk, piece, position);
-    if (!found.equals(piece.bytes)) {
-      const chunk = { startByte: piece.startByte, sizeBytes: piece.bytes.length, id: chunkIdOf(piece.bytes) };
-      throw readBackDiffers(position, chunk, chunkIdOf(found));
-    }
+    assertOnMedium(disk, piece, position);
     bytes += piece.bytes.length;
   }
   return bytes;
+}
+
+/** @throws RekindleError `verification-failed` */
+function assertOnMedium(disk: DiskHandle, piece: Piece, position: Position): void {
+  const found = readFromMedium(disk, piece, position);
+  if (found.equals(piece.bytes)) return;
+  const chunk = { startByte: piece.startByte, sizeBytes: piece.bytes.length, id: chunkIdOf(piece.bytes) };
+  throw readBackDiffers(position, chunk, chunkIdOf(found));
 }
 
 /** Past the page cache where the disk allows it, else after dropping it. */
