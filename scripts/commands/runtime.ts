@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
-import { shareKind } from '#pxe-server/config/configuration.ts';
+import { shareKind } from '#pxe-server/config/share-configuration.ts';
 import { writeServedKernel } from '#pxe-server/site/served-kernel.ts';
 import { writeServedRuntime } from '#pxe-server/site/served-runtime.ts';
 import { writeServedShare } from '#pxe-server/site/served-share.ts';

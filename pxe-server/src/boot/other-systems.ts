@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
-import type { Configuration, ConfiguredSystem } from '../config/configuration.ts';
+import type { ConfiguredSystem } from '../config/boot-configuration.ts';
+import type { Configuration } from '../config/configuration.ts';
 import type { OtherSystem } from './boot-choice.ts';
 import type { MenuItem } from './boot-menu.ts';
 

@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
-import { loaders } from '../boot/loader-name.ts';
-import { parseNfsLocation, parseSmbLocation } from './share-location.ts';
+import { bootSchema } from './boot-configuration.ts';
+import { shareSchema } from './share-configuration.ts';
 
 /**
  * `rekindle.yaml`: every key with its meaning and default. Unknown keys are refused, so that a typing error
@@ -61,67 +61,6 @@ const dhcpSchema = z.strictObject({
     .describe("Reservation mode: lease time of a station's address, seconds."),
 });
 
-/** A file below the site's `boot` folder; nothing else of the file system has a name there. */
-const bootFolderFile = z
-  .string()
-  .regex(/^(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._/-]{0,127}$/, 'a path below the folder `boot` of the site');
-const otherSystemCommon = {
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,30}$/, 'small letters, digits and hyphens')
-    .refine((name) => !['recovery', 'local-disk', 'memory-test'].includes(name), 'this name is taken'),
-  title: z.string().regex(/^[ -~]{1,60}$/, 'at most 60 printable ASCII characters'),
-};
-const otherSystemSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    ...otherSystemCommon,
-    kind: z.literal('linux'),
-    kernel: bootFolderFile,
-    initrds: z.array(bootFolderFile).max(8).default([]),
-    commandLine: z
-      .string()
-      .max(1000)
-      .regex(/^(?!.*([|&]{2}|\$\{))[ -~]*$/, 'printable ASCII without ||, && and ${')
-      .default(''),
-  }),
-  z.strictObject({ ...otherSystemCommon, kind: z.literal('iso'), file: bootFolderFile }),
-  z.strictObject({
-    ...otherSystemCommon,
-    kind: z.literal('winpe'),
-    wimboot: bootFolderFile,
-    bootSdi: bootFolderFile,
-    bootWim: bootFolderFile,
-    bcd: bootFolderFile,
-  }),
-]);
-export type ConfiguredSystem = z.infer<typeof otherSystemSchema>;
-
-const bootSchema = z.strictObject({
-  menuSeconds: z
-    .int()
-    .min(1)
-    .max(600)
-    .default(10)
-    .describe('How long a known station that nobody armed shows its boot menu.'),
-  withoutKey: z
-    .enum(['local-disk', 'recovery'])
-    .default('local-disk')
-    .describe('What it starts when nobody presses a key; `recovery` waits at the log-on.'),
-  loader: z
-    .enum(loaders)
-    .default('ipxe')
-    .describe(
-      'What firmware loads when the station has no setting of its own; `signed-grub` lets machines with Secure Boot be enrolled.',
-    ),
-  systems: z
-    .array(otherSystemSchema)
-    .max(20)
-    .default([])
-    .describe(
-      'Other systems in the menu, of files below `boot` in the site folder: `kind: linux`, `iso` or `winpe`.',
-    ),
-});
-
 const lockOutSchema = z.strictObject({
   tries: z
     .int()
@@ -133,58 +72,6 @@ const lockOutSchema = z.strictObject({
 });
 export type LockOutPolicy = z.infer<typeof lockOutSchema>;
 
-/** Text that becomes a mount option: nothing that could end it. */
-const optionText = z
-  .string()
-  .regex(/^[^,"\\/\p{Cc}]+$/u, 'no comma, quote, slash, backslash or control character');
-
-const shareSchema = z
-  .strictObject({
-    smb: z
-      .string()
-      .refine((text) => parseSmbLocation(text) !== undefined, '//server/share or //server/share/folder')
-      .optional()
-      .describe(
-        'Stations reach the image store on this SMB 3.1.1 share, `//server/share[/folder]`, instead of over HTTPS.',
-      ),
-    user: optionText.min(1).max(104).optional().describe('SMB: the account that stations use.'),
-    domain: optionText.min(1).max(255).optional().describe("SMB: that account's domain, where it has one."),
-    passwordFile: z
-      .string()
-      .min(1)
-      .optional()
-      .describe(
-        'SMB: file with the password, mode 0600; relative to the site folder unless absolute. Handed to authorised jobs only.',
-      ),
-    seal: z.boolean().default(true).describe('SMB: encrypt everything; a server that cannot is refused.'),
-    nfs: z
-      .string()
-      .refine((text) => parseNfsLocation(text) !== undefined, 'server:/export')
-      .optional()
-      .describe(
-        'Stations reach the image store on this NFS 4.2 export, `server:/export`, instead of over HTTPS.',
-      ),
-  })
-  .superRefine(({ smb, nfs, user, domain, passwordFile }, context) => {
-    const refuse = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message });
-    if ((smb === undefined) === (nfs === undefined)) refuse('smb', 'one of `smb` and `nfs`, and not both');
-    if (smb !== undefined && user === undefined) refuse('user', 'is required for an SMB share');
-    if (smb !== undefined && passwordFile === undefined)
-      refuse('passwordFile', 'is required for an SMB share');
-    if (smb !== undefined) return;
-    for (const [key, value] of Object.entries({ user, domain, passwordFile })) {
-      if (value !== undefined)
-        refuse(key, 'only means something for an SMB share; NFS knows stations by address');
-    }
-  });
-export type ShareConfiguration = z.infer<typeof shareSchema>;
-
-/** What the runtime has to be able to mount; null: images come over HTTPS. */
-export function shareKind(share: ShareConfiguration | undefined): 'smb' | 'nfs' | null {
-  if (share === undefined) return null;
-  return share.smb === undefined ? 'nfs' : 'smb';
-}
 const kept = (count: number) => z.int().min(0).max(1000).default(count);
 
 /** `image prune` keeps what any of these says; it removes nothing unless it is called. */

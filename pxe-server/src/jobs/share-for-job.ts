@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { RekindleError } from '#base/errors.ts';
 import type { Share } from '#contract/share.ts';
-import type { ShareConfiguration } from '../config/configuration.ts';
+import type { ShareConfiguration } from '../config/share-configuration.ts';
 import { parseNfsLocation, parseSmbLocation } from '../config/share-location.ts';
 import { readPasswordFile, siteFile } from '../site/password-file.ts';
 

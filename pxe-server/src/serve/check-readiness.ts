@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
-import { type ShareConfiguration, shareKind } from '../config/configuration.ts';
+import { type ShareConfiguration, shareKind } from '../config/share-configuration.ts';
 import { readPasswordFile, siteFile } from '../site/password-file.ts';
 import { readServedShare } from '../site/served-share.ts';
 import type { SitePaths } from '../site/site-paths.ts';

@@ -1,7 +1,7 @@
 import { RekindleError } from '#base/errors.ts';
 import { type Coverage, checkCoverage } from '#driver-packs/check-coverage.ts';
 import { checkStoreModules, type StoreRow } from '#driver-packs/store-coverage.ts';
-import { type ShareConfiguration, shareKind } from '../config/configuration.ts';
+import { type ShareConfiguration, shareKind } from '../config/share-configuration.ts';
 import { readServedKernel } from '../site/served-kernel.ts';
 import { readServedShare } from '../site/served-share.ts';
 import type { SitePaths } from '../site/site-paths.ts';
