@@ -1,6 +1,5 @@
 import type { Plugin } from 'esbuild';
 import { runTool } from '#base/run-tool.ts';
-import { nodeBinary } from './single-executable.ts';
 
 /**
  * Built-in modules that the runtime needs long after its first line. Each loads others; without them, 189 instead of 227
@@ -10,16 +9,21 @@ const later: readonly string[] = ['child_process', 'http', 'https', 'tls', 'work
   (name) => `node:${name}`,
 );
 
-const node = { command: nodeBinary, debianPackage: 'libatomic1' };
 let asked: Promise<Record<string, readonly string[]>> | undefined;
 
 /** What each of them exports, of the Node that will run the bundle: ours may be another. */
 function exportedNames(): Promise<Record<string, readonly string[]>> {
-  const program = `JSON.stringify(Object.fromEntries(${JSON.stringify(later)}.map((m) => [m, Object.keys(require(m))])))`;
-  asked ??= runTool("asking the runtime's Node what its modules export", node, ['-p', program]).then(
-    (text) => JSON.parse(text) as Record<string, readonly string[]>,
-  );
+  asked ??= askNode();
   return asked;
+}
+
+async function askNode(): Promise<Record<string, readonly string[]>> {
+  // Only now: probes carry the bundler into the runtime, where that package is not there to be found.
+  const { nodeBinary } = await import('./single-executable.ts');
+  const node = { command: nodeBinary, debianPackage: 'libatomic1' };
+  const program = `JSON.stringify(Object.fromEntries(${JSON.stringify(later)}.map((m) => [m, Object.keys(require(m))])))`;
+  const text = await runTool("asking the runtime's Node what its modules export", node, ['-p', program]);
+  return JSON.parse(text) as Record<string, readonly string[]>;
 }
 
 /** For bundles: these modules are loaded when something of them is first used. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { bundle } from '#scripts/runtime/bundle.ts';
+import { bundle, projectRoot } from '#scripts/runtime/bundle.ts';
 
 /** A bundled program, and what Node has loaded at two moments of it. */
 async function run(source: string): Promise<unknown[]> {
@@ -36,4 +36,10 @@ test('TLS, HTTP and compression are loaded when they are first used, and are all
   expect(before).toEqual([]);
   expect(used).toEqual([true, 'function', true, 'whole', 'function']);
   expect(after).toEqual(['https', 'http', 'tls', 'zlib']);
+});
+
+test('a probe that carries the bundler starts in the runtime, where the package with Node is not to be found', async () => {
+  const files = join(projectRoot, 'scripts/runtime/first-boot-files.ts');
+  const source = `import { readFirstBootFile } from '${files}'; console.log(JSON.stringify(typeof readFirstBootFile));`;
+  expect(await run(source)).toEqual(['function']);
 });
