@@ -24,7 +24,8 @@ const sysvolPauseSeconds = 45;
 
 /** What the program cannot find out after the start: the image's own state, and what does not start by our doing. */
 export function formatControllerSettings(settings: {
-  readonly restoreCountBefore: number;
+  /** Undefined: wbadmin brings back another registry, whose count is not known. */
+  readonly restoreCountBefore: number | undefined;
   /** Of the image; undefined: nobody could be asked when it was taken. */
   readonly invocationId: string | undefined;
   /** Which service takes SYSVOL from a partner in this step; undefined: none does. */
@@ -35,7 +36,7 @@ export function formatControllerSettings(settings: {
   const held = (kind: string, services: readonly HeldService[]) =>
     services.map(({ service, start }) => `hold-${kind}=${start} ${service}`);
   return [
-    `restoreCountBefore=${settings.restoreCountBefore}`,
+    `restoreCountBefore=${settings.restoreCountBefore ?? ''}`,
     `invocationId=${settings.invocationId ?? ''}`,
     `sysvol=${settings.sysvol ?? ''}`,
     `sysvolPauseSeconds=${sysvolPauseSeconds}`,

@@ -74,7 +74,7 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
     });
     const { restoreCount, sysvol } = change.hive;
     const settings = formatControllerSettings({
-      restoreCountBefore: restoreCount,
+      restoreCountBefore: hook.systemState.from === 'backup' ? undefined : restoreCount,
       invocationId: manifest.domainController?.invocationId,
       // wbadmin restores SYSVOL with the system state; a DFSR that is switched off fetches nothing.
       sysvol:

@@ -11,7 +11,10 @@ export interface Invocation {
   readonly event2095: boolean;
   readonly notWritable: boolean;
   readonly restoreCount: number;
-  /** It has a new invocationId: the event, or the count that Windows alone counts up. */
+  /**
+   * It has a new invocationId: Windows alone has counted its restore. After wbadmin, which brings back a count of its
+   * own, the event.
+   */
   readonly renewed: boolean;
   readonly oldId: string;
   readonly newId: string;
@@ -21,23 +24,24 @@ export interface Invocation {
 export function lookAtInvocation(): Invocation {
   var restoreCount = registryNumber(`${parameters}\\DSA Previous Restore Count`) || 0;
   var notWritable = registryNumber(`${parameters}\\Dsa Not Writable`) !== undefined;
-  var before = parseInt(setting('restoreCountBefore'), 10);
-  var counted = restoreCount === before + 1;
+  var before = setting('restoreCountBefore');
+  var counts = before !== '';
+  var counted = counts && restoreCount === parseInt(before, 10) + 1;
   var changed = newestEvent(log, 1109);
   var rollback = newestEvent(log, 2095);
   var image = setting('invocationId').toUpperCase();
   var oldId = changed.guids[0] || '';
   var newId = changed.guids[1] || '';
-  // The newest event in the image's log gave it the invocationId that it has there. Without ids the count has to do.
-  var ofThisRestore = image === '' || newId === '' ? counted : newId !== image;
-  var event1109 = changed.record > 0 && ofThisRestore;
+  // The newest event in the image's log gave it the invocationId that it has there; the manifest's may be older still.
+  var namesAnother = image === '' || newId === '' ? counted : newId !== image;
+  var event1109 = changed.record > 0 && namesAnother && (counted || !counts);
   return {
     event1109: event1109,
     // An older one is that of a rollback before the image; what Windows has found now it also writes down here.
     event2095: rollback.record > 0 && (event1109 ? rollback.record > changed.record : notWritable),
     notWritable: notWritable,
     restoreCount: restoreCount,
-    renewed: (event1109 || counted) && !notWritable,
+    renewed: (counts ? counted : event1109) && !notWritable,
     oldId: oldId,
     newId: newId,
     at: changed.at,
