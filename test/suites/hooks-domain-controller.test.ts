@@ -122,6 +122,7 @@ describe('without a system-state backup', () => {
     });
     const once = systemHiveNow();
     expect(hiveSays(once, directory, 'Database restored from backup')).toBe('1');
+    for (const start of ['Default', 'LastKnownGood']) expect(hiveSays(once, 'Select', start)).toBe('1');
     expect(hiveSays(once, directory, 'DSA Working Directory')).toBe('C:\\Windows\\NTDS');
     expect(() => hiveSays(once, directory, 'DSA Previous Restore Count')).toThrow();
     // Off until the agent has seen the proof; what each had is written down, and the disk's driver starts.

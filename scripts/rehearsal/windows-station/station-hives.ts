@@ -42,6 +42,7 @@ export function systemHive(identity: StationIdentity, place: PlacedPartition | M
   return filled((hive) => {
     hive.write('Select', 'Current', number(1));
     hive.write('Select', 'Default', number(1));
+    hive.write('Select', 'LastKnownGood', number(2));
     const set = 'ControlSet001';
     hive.write(`${set}\\Control\\ComputerName\\ComputerName`, 'ComputerName', text(computerName));
     hive.write(`${set}\\Control\\ProductOptions`, 'ProductType', text(productType));

@@ -28,6 +28,18 @@ export const restoredFromBackupPatch = (controlSet: string): HivePatch => [
   },
 ];
 
+/**
+ * Which control set Windows starts is chosen in this key: `Default`, or `LastKnownGood` when somebody asks for that.
+ * Both become the one that is changed here: another one would start the controller as the image has it.
+ */
+export const oneControlSetPatch = (controlSet: string): HivePatch =>
+  ['Default', 'LastKnownGood'].map((name) => ({
+    kind: 'value',
+    key: 'Select',
+    name,
+    value: { type: 'dword', value: Number(controlSet.replace(/^ControlSet/, '')) },
+  }));
+
 /** The service that replicates SYSVOL when DFSR has not taken over. */
 export const frsService = (controlSet: string): string => `${controlSet}\\Services\\NtFrs`;
 

@@ -2,7 +2,7 @@ import type { DomainController } from '#contract/hook-kinds/domain-controller.ts
 import type { PlanLine } from '#contract/hook-result.ts';
 import { safeBootPatch } from '../windows/boot/boot-store.ts';
 import type { HivePatch } from '../windows/registry/hive-patch.ts';
-import { restoredFromBackupPatch, sysvolFromPartnerPatch } from './controller-patches.ts';
+import { oneControlSetPatch, restoredFromBackupPatch, sysvolFromPartnerPatch } from './controller-patches.ts';
 import { type HeldService, holdPatch } from './held-services.ts';
 import type { ControllerHive } from './read-controller.ts';
 
@@ -57,6 +57,7 @@ export function planController(
   const dfsr = frs || hive.dfsr === null ? [] : [hive.dfsr];
   return {
     system: [
+      ...oneControlSetPatch(place.controlSet),
       ...restoredFromBackupPatch(place.controlSet),
       ...(frs ? sysvolFromPartnerPatch(place.controlSet) : []),
       ...holdPatch(place.controlSet, [...network, ...dfsr]),
@@ -65,7 +66,9 @@ export function planController(
     dfsr,
     bootStore: [],
     lines: [
-      change('"Database restored from backup" is set to 1 in its registry.'),
+      change(
+        `"Database restored from backup" is set to 1 in its registry (${place.controlSet}; "last known good" starts the same one).`,
+      ),
       frs
         ? change('FRS takes SYSVOL from a partner at its first start (BurFlags D2).')
         : hive.dfsr === null
