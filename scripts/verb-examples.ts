@@ -44,7 +44,10 @@ export const verbExamples: Readonly<Record<string, readonly string[]>> = {
     "rekindle station set OS-SRV-1A --loader ipxe-native    when the firmware's own network driver fails",
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
-  'station arm': ['rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m'],
+  'station arm': [
+    'rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m',
+    'rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 2h --accept-replaced   # its disk is new',
+  ],
   'station disarm': ['rekindle station disarm OS-SRV-1A'],
   'passport take': ['rekindle passport take --output passport.json'],
   'passport diff': ['rekindle passport diff image-passport.json machine-passport.json'],

@@ -1,6 +1,6 @@
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { Terminal } from './console/terminal.ts';
-import type { Confirmed } from './engine/confirmed.ts';
+import type { Confirmed, Confirming } from './engine/confirmed.ts';
 import type { Run } from './engine/run.ts';
 import type { OwnDiskMedium } from './medium/own-disk-medium.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
@@ -21,7 +21,7 @@ export interface PlanningInput {
   readonly disks: TargetDisks;
   readonly scope: RestoreScope;
   readonly dryRun: boolean;
-  readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
+  readonly by: Confirming;
   readonly hooks: readonly HookRecord[];
   /** Throws where the plan may not be carried out: nobody is asked to type a name in vain. */
   judge(planned: readonly PlannedDisk[]): void;
@@ -51,7 +51,7 @@ export async function planAndConfirm(input: PlanningInput): Promise<Planning> {
       return { kind: 'dry-run', planned };
     }
     if (by.how === 'armed') {
-      const confirmed = await run.step(confirmByArming, { ...shown, armedBy: by.name });
+      const confirmed = await run.step(confirmByArming, { ...shown, by });
       return { kind: 'confirmed', planned, confirmed };
     }
     const answer = await run.step(confirmByName, { ...shown, technician: by.name });

@@ -1,5 +1,6 @@
 import type { DiskResult } from '#contract/run-report.ts';
 import type { Terminal } from './console/terminal.ts';
+import type { Confirming } from './engine/confirmed.ts';
 import type { Findings } from './engine/findings.ts';
 import type { Run } from './engine/run.ts';
 import type { Inventory } from './inventory/inventory.ts';
@@ -36,7 +37,7 @@ export interface RecoverInput {
   readonly identity: IdentityAccepted;
   readonly scope: RestoreScope;
   readonly dryRun: boolean;
-  readonly by: { readonly how: 'typed' | 'armed'; readonly name: string };
+  readonly by: Confirming;
   /** Device path of the only disk that is to be restored. */
   readonly onlyDisk?: string;
   readonly signal?: AbortSignal;

@@ -155,9 +155,9 @@ async function recover(shop: Workshop, { site, inventory, server, ticket }: Star
   findings.differences = identity.differences;
   const image = { ...signed, source: await findChunks(shop, job, storeOverHttps(server, job), 'read') };
   const by =
-    order.armedBy === undefined
+    order.armed === undefined
       ? { how: 'typed' as const, name: order.technician }
-      : { how: 'armed' as const, name: order.armedBy };
+      : { how: 'armed' as const, name: order.technician, acceptsReplaced: order.armed.acceptsReplaced };
   const hooks = await run.step(preflightHooks, { server, job, manifest: signed.manifest });
   const startedFrom = await findOwnDiskMedium(ticket, shop.medium);
   const shared = { run, terminal, machine, findings, inventory, startedFrom };
@@ -172,15 +172,15 @@ interface Order {
   readonly station: StationName;
   readonly image: string;
   readonly technician: string;
-  readonly armedBy?: string;
+  readonly armed?: { readonly acceptsReplaced: boolean };
 }
 
 async function takeOrder(shop: Workshop, server: ServerClient, { passport }: Inventory): Promise<Order> {
   const { run, terminal } = shop;
   const armed = await run.step(askIfArmed, { server, passport });
   if (armed !== null) {
-    const { token, image, by } = armed;
-    return { token, image, station: armed.station.name, technician: by, armedBy: by };
+    const { token, image, by, acceptsReplaced } = armed;
+    return { token, image, station: armed.station.name, technician: by, armed: { acceptsReplaced } };
   }
   const session = await run.step(logOnTechnician, { server, passport, terminal });
   const oddities = session.oddities.join(' ');

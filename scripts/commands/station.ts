@@ -92,6 +92,10 @@ export function stationCommand(): Command {
     .argument('<name>')
     .requiredOption('--image <ref>', 'STATION@latest or STATION@<UTC time>')
     .requiredOption('--for <time>', 'how long, e.g. 30m', parseDuration)
+    .option(
+      '--accept-replaced',
+      'also when parts were replaced by others of their class, a new disk for example',
+    )
     .action(armStation);
   withSite(command.command('disarm'))
     .description('take the permission back')
@@ -153,7 +157,7 @@ async function show(
       ...formatPackState(summary.driverPack, station.name),
       ...formatHardware(sighting, images),
       `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
-      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${formatTime(summary.armed.until)} by ${summary.armed.by}`}`,
+      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${formatTime(summary.armed.until)} by ${summary.armed.by}${summary.armed.acceptsReplaced ? ', replaced parts accepted' : ''}`}`,
       ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
       ...passport.disks.map(
         (disk) => `  disk        ${disk.slot} ${disk.model} ${disk.serial ?? disk.wwn ?? ''}`,
@@ -218,7 +222,7 @@ async function set(
 
 async function armStation(
   name: string,
-  options: SiteOption & { readonly image: string; readonly for: number },
+  options: SiteOption & { readonly image: string; readonly for: number; readonly acceptReplaced?: true },
 ): Promise<void> {
   const { state, configuration, paths } = await openSite(options);
   const { name: station } = getStation(state, name);
@@ -230,9 +234,13 @@ async function armStation(
   }
   await resolveImage(storeFolder(configuration, paths.folder), ref);
   const until = new Date(Date.now() + options.for);
-  arm(state, { station, image: options.image, until, by: operatorName() });
+  const acceptsReplaced = options.acceptReplaced === true;
+  arm(state, { station, image: options.image, until, by: operatorName(), acceptsReplaced });
   console.log(
-    `Station ${station} restores ${options.image} without a log-on, once, until ${formatTime(until)}.`,
+    `Station ${station} restores ${options.image} without a log-on, once, until ${formatTime(until)}.\n` +
+      (acceptsReplaced
+        ? 'Replaced parts of the same class are confirmed by this; the report names them.'
+        : 'If a part was replaced it waits for a person, unless you arm it with --accept-replaced.'),
   );
 }
 

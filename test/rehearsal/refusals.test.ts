@@ -196,7 +196,8 @@ test('the next F12 resumes, armed and without a word typed, and ends as casync r
   expect(half.same).toBeLessThan(half.data);
 
   const { hostname } = lab.station;
-  await lab.site.rekindle('station', 'arm', hostname, '--image', `${hostname}@latest`, '--for', '30m');
+  const permit = ['--image', `${hostname}@latest`, '--for', '30m', '--accept-replaced'];
+  await lab.site.rekindle('station', 'arm', hostname, ...permit);
   await using machine = await lab.switchOn('resumed', lab.hardwareWithNewDisk(target), 'network');
   await see(machine, `${hostname} is restored.`, 420);
   await machine.waitForEnd({ timeoutSeconds: 60 });

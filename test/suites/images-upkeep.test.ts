@@ -294,7 +294,13 @@ describe('image prune', () => {
     addStation(state, { name: 'A', passport: somePassport(), by: 'test' });
     const asked = { station: 'A', manifestSha256: null, how: 'technician', technician: 'erika' } as const;
     openJob(state, { kind: 'restore', imageName: 'A_20261102T020000Z', ...asked, machine: 'm' });
-    arm(state, { station: 'A', image: 'A@20261103T020000Z', until: new Date(0), by: 'erika' });
+    arm(state, {
+      station: 'A',
+      image: 'A@20261103T020000Z',
+      until: new Date(0),
+      by: 'erika',
+      acceptsReplaced: false,
+    });
     const dry = await rekindle('image', 'prune', '--keep-count', '2', '--dry-run');
     expect(dry.status, dry.stderr).toBe(0);
     const lines = dry.stdout.split('\n').filter((line) => line.includes('@'));

@@ -242,7 +242,13 @@ describe('from the log-on to the report', () => {
   test('wiped and armed: nobody is there to decide, so nothing is written', async () => {
     const wiped = wipedDisk('wiped-armed.img');
     const until = new Date(Date.now() + 60_000);
-    arm(service.context.state, { station, image: `${station}@latest`, until, by: 'schulz' });
+    arm(service.context.state, {
+      station,
+      image: `${station}@latest`,
+      until,
+      by: 'schulz',
+      acceptsReplaced: false,
+    });
     const sitting = recover(machineOf(wiped));
     await sitting.port.waitFor('(exit code 13)');
     expect(await leave(sitting)).toBe(13);
@@ -285,7 +291,13 @@ describe('from the log-on to the report', () => {
     run('cp', diskFile, blank);
     writeAt(blank, noise('damage', 3_000_000), demoDisk.root.startByte + 100_000);
     const until = new Date(Date.now() + 60_000);
-    arm(service.context.state, { station, image: `${station}@latest`, until, by: 'schulz' });
+    arm(service.context.state, {
+      station,
+      image: `${station}@latest`,
+      until,
+      by: 'schulz',
+      acceptsReplaced: false,
+    });
     const sitting = recover(machineOf(blank));
     await sitting.port.waitFor(`${station} is restored.`, 40);
     await sitting.result;

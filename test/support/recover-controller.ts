@@ -78,7 +78,7 @@ export async function recoverController(
     identity: checked.identity,
     scope: byRule,
     dryRun: false,
-    by: { how: 'armed', name: 'meier' },
+    by: { how: 'armed', name: 'meier', acceptsReplaced: false },
     hooks: {
       plan: controllerPlan(systemState),
       preflight: [controllerPreflight()],

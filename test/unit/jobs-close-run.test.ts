@@ -37,7 +37,7 @@ it('ends a restore also when the passport cannot be kept: no station stays armed
   const other = withMacs(['52:54:00:00:00:11', '52:54:00:00:00:12']);
   addStation(state, { name: 'OS-SRV-1B', passport: other, by: 'test' });
   const until = new Date(Date.now() + 60_000);
-  arm(state, { station: 'OS-SRV-1A', image: 'OS-SRV-1A@latest', until, by: 'root' });
+  arm(state, { station: 'OS-SRV-1A', image: 'OS-SRV-1A@latest', until, by: 'root', acceptsReplaced: false });
   const id = openJob(state, {
     kind: 'restore',
     station: 'OS-SRV-1A',

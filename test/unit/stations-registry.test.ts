@@ -205,7 +205,13 @@ describe('boot decider over the registry', () => {
   it('starts the runtime without a key only for a station that is armed', () => {
     const { state, decider } = registry();
     const target = () => decider.targetFor({ mac: knownMac, firmwareKind });
-    arm(state, { station, image: `${station}@latest`, until: new Date(Date.now() + 60_000), by: 'root' });
+    arm(state, {
+      station,
+      image: `${station}@latest`,
+      until: new Date(Date.now() + 60_000),
+      by: 'root',
+      acceptsReplaced: false,
+    });
     expect(target()).toEqual({ kind: 'runtime', purpose: 'recovery', loader: 'ipxe' });
     disarm(state, station);
     expect(target()).toEqual({ kind: 'menu', loader: 'ipxe' });
@@ -276,7 +282,13 @@ describe('windows and arming end by themselves', () => {
 
   it('forgets arming at its time, and when a person takes it back', () => {
     const { state } = registry();
-    arm(state, { station, image: `${station}@latest`, until: new Date(1000), by: 'root' });
+    arm(state, {
+      station,
+      image: `${station}@latest`,
+      until: new Date(1000),
+      by: 'root',
+      acceptsReplaced: false,
+    });
     expect(findArmed(state, station, 999)).toMatchObject({ by: 'root' });
     expect(findArmed(state, station, 1000)).toBeUndefined();
     expect(disarm(state, station)).toBe(true);

@@ -68,8 +68,14 @@ describe('partitions that a restore would lose', () => {
 describe('an armed station', () => {
   const passport: HardwarePassport = somePassport();
   const [disk] = passport.disks as [PassportDisk];
-  const shown = (lost: readonly Partition[], hooks: readonly HookRecord[] = []) => {
-    const outcome = checkIdentity(passport, passport, passport);
+  const newDisk = { ...passport, disks: [{ ...disk, serial: 'NEW-1', wwn: 'naa.5000000000000999' }] };
+  const shown = (
+    lost: readonly Partition[],
+    hooks: readonly HookRecord[] = [],
+    machine = passport,
+    acceptsReplaced = false,
+  ) => {
+    const outcome = checkIdentity(passport, passport, machine);
     if (outcome.kind === 'refused') throw new Error('the same passport was refused');
     const planned = {
       target: {
@@ -88,7 +94,7 @@ describe('an armed station', () => {
       identity: outcome.identity,
       planned: [planned],
       capturedAt: '2026-11-20T02:00:00Z',
-      armedBy: 'schulz',
+      by: { how: 'armed' as const, name: 'schulz', acceptsReplaced },
       hooks,
     };
   };
@@ -109,6 +115,15 @@ describe('an armed station', () => {
       code: 'target-unfit',
       cause: new Error(sentence),
     });
+  });
+  test('stops at a replaced part, unless whoever armed it meant that too; then it is recorded', async () => {
+    await expect(confirmByArming.run(shown([], [], newDisk), reporter)).rejects.toMatchObject({
+      code: 'target-unfit',
+      cause: { message: expect.stringMatching(/^replaced since .* by nobody: .*disk/) },
+      next: expect.stringContaining('--accept-replaced'),
+    });
+    const { value } = await confirmByArming.run(shown([], [], newDisk, true), reporter);
+    expect(value.replacedParts).toHaveLength(1);
   });
   test('goes on where nothing of that kind is on the disk', async () => {
     expect((await confirmByArming.run(shown([]), reporter)).value).toMatchObject({

@@ -323,7 +323,13 @@ describe('the way of one station', () => {
     const { state } = service.context;
     const passport = somePassport();
     expect((await service.ask('POST', '/armed', { json: { passport } })).json).toEqual({ armed: null });
-    arm(state, { station, image: firstRef, until: new Date(Date.now() + 60_000), by: 'root' });
+    arm(state, {
+      station,
+      image: firstRef,
+      until: new Date(Date.now() + 60_000),
+      by: 'root',
+      acceptsReplaced: false,
+    });
     const askArmed = async () => (await service.ask('POST', '/armed', { json: { passport } })).json['armed'];
     expect((await service.ask('POST', '/armed', { json: { passport: otherMachine() } })).json).toEqual({
       armed: null,

@@ -25,7 +25,13 @@ test('pain 11: ten stations read their images over TLS at once: every chunk righ
       addStation(state, { name: station, passport, by: 'test' });
       await writeImage(context.store, context.signingKey, { station, utc, blocks });
       const image = `${station}@${utc}`;
-      arm(state, { station, image, until: new Date(Date.now() + 60_000), by: 'test' });
+      arm(state, {
+        station,
+        image,
+        until: new Date(Date.now() + 60_000),
+        by: 'test',
+        acceptsReplaced: false,
+      });
       const { armed } = (await service.ask('POST', '/armed', { json: { passport } })).json as {
         armed: { token: string };
       };

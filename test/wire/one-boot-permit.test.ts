@@ -40,7 +40,7 @@ test('pain 18: an armed station starts the recovery from every F12 until the res
 
   expect(await script()).toContain(ownDiskFirst);
   const image = `${station}@${utc}`;
-  arm(state, { station, image, until: new Date(Date.now() + 60_000), by: 'test' });
+  arm(state, { station, image, until: new Date(Date.now() + 60_000), by: 'test', acceptsReplaced: false });
   const restore = async (outcome: string, runId: string) => {
     expect(await script()).toContain(`recovery of ${station}`);
     const passport = somePassport();

@@ -60,6 +60,8 @@ export const armedReplySchema = z.strictObject({
       image: imageRefSchema,
       until: z.iso.datetime(),
       by: z.string(),
+      /** Parts of the same class that were replaced are confirmed. */
+      acceptsReplaced: z.boolean(),
     })
     .nullable(),
 });

@@ -83,8 +83,8 @@ export function addLogOnEndpoints(router: Router, context: ServiceContext): void
       );
       const grant = { kind: 'session', technician: armed.by, how: 'armed', job: null } as const;
       const token = mintToken(state, { ...grant, station: station.name, expiresAt });
-      const { image, by, until } = armed;
-      return ok({ armed: { token, station, image, until: until.toISOString(), by } });
+      const { image, by, until, acceptsReplaced } = armed;
+      return ok({ armed: { token, station, image, until: until.toISOString(), by, acceptsReplaced } });
     },
   });
 }

@@ -127,6 +127,7 @@ const migrations: readonly string[] = [
     first_boot_sequence INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
+  'ALTER TABLE armed ADD COLUMN accepts_replaced INTEGER NOT NULL DEFAULT 0;',
 ];
 
 /**

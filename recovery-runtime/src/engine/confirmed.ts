@@ -1,5 +1,15 @@
 declare const confirmedBrand: unique symbol;
 
+/** Who gives it: a technician at the station, or whoever armed the station before. */
+export type Confirming =
+  | { readonly how: 'typed'; readonly name: string }
+  | {
+      readonly how: 'armed';
+      readonly name: string;
+      /** Parts that were replaced by others of their class are meant too. */
+      readonly acceptsReplaced: boolean;
+    };
+
 /** Permission to write, made by the confirm steps only: who gave it, how, and for what. */
 export interface Confirmed {
   readonly [confirmedBrand]: true;

@@ -5,7 +5,7 @@ import { wrap } from '../console/layout.ts';
 import { hookLines, planScreen, type ScreenDisk } from '../console/screens.ts';
 import type { Terminal } from '../console/terminal.ts';
 import { prompts, texts, titles } from '../console/texts.ts';
-import type { Confirmed } from '../engine/confirmed.ts';
+import type { Confirmed, Confirming } from '../engine/confirmed.ts';
 import { readingStep } from '../engine/step.ts';
 import { askLine } from './ask.ts';
 import { type IdentityAccepted, replacedPartsOf } from './check-identity.ts';
@@ -100,20 +100,35 @@ async function confirmOverwrittenData(
 
 /**
  * The station was armed for this image: the plan is shown, nothing is asked. Whoever armed it could not know of a
- * partition that the image does not have, so such a disk waits for a person.
+ * partition that the image does not have, so such a disk waits for a person; so does a replaced part, unless it was
+ * armed with that in mind.
  * @throws RekindleError `target-unfit`
  */
-export const confirmByArming = readingStep<Shown & { readonly armedBy: string }, Confirmed>({
+export const confirmByArming = readingStep<
+  Shown & { readonly by: Confirming & { readonly how: 'armed' } },
+  Confirmed
+>({
   id: 'confirm',
   title: titles.confirm,
   async run(shown) {
     showPlan(shown);
-    const { station, identity, armedBy, planned } = shown;
+    const { station, identity, by, planned } = shown;
     const lost = planned.flatMap((disk) => disk.lost.map(describePartition));
     if (lost.length > 0) {
       throw new RekindleError('target-unfit', `restoring ${station} without a person in front of it`, {
         cause: new Error(`the restore would overwrite ${lost.join(', ')}, of which the image knows nothing`),
         next: `Disarm the station (rekindle station disarm ${station}), log on here and decide; or take the disk out.`,
+      });
+    }
+    const replacedParts = replacedPartsOf(identity);
+    if (replacedParts.length > 0 && !by.acceptsReplaced) {
+      throw new RekindleError('target-unfit', `restoring ${station} without a person in front of it`, {
+        cause: new Error(
+          `replaced since it was registered, and confirmed by nobody: ${replacedParts.join(', ')}`,
+        ),
+        next:
+          `Arm the station again with --accept-replaced; or disarm it (rekindle station disarm ${station}), ` +
+          'log on here and confirm.',
       });
     }
     const undecided = shown.hooks.flatMap(({ plan }) => plan.filter(({ kind }) => kind === 'needs-person'));
@@ -123,7 +138,7 @@ export const confirmByArming = readingStep<Shown & { readonly armedBy: string },
         next: `Disarm the station (rekindle station disarm ${station}), log on here and decide.`,
       });
     }
-    const confirmed = { how: 'armed', by: armedBy, station, replacedParts: replacedPartsOf(identity) };
-    return { value: confirmed as unknown as Confirmed, sentence: texts.confirmedByArming(armedBy) };
+    const confirmed = { how: 'armed', by: by.name, station, replacedParts };
+    return { value: confirmed as unknown as Confirmed, sentence: texts.confirmedByArming(by.name) };
   },
 });
