@@ -25,6 +25,7 @@ export async function writeHookPlan(
         ...{ executable: 'restore-note.sh', phases: ['offline'] },
       },
       { id: 'domain', kind: 'domain-rejoin', after: ['note'], directory },
+      { id: 'order', kind: 'network-order' },
     ],
   };
   // JSON is YAML.
