@@ -10,7 +10,12 @@ import type { RestoreScope } from './restore/restore-scope.ts';
 import { assertNoControllerHookNeeded } from './steps/assert-roles.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
-import { assertHoldable, assertHooksHeld, hooksThatHoldStart } from './steps/held-start.ts';
+import {
+  assertCardsHoldable,
+  assertHoldable,
+  assertHooksHeld,
+  hooksThatHoldStart,
+} from './steps/held-start.ts';
 import { inspectRestoredWindows } from './steps/inspect-windows.ts';
 import { lockOtherDisks } from './steps/lock-disks.ts';
 import type { SignedImage } from './steps/open-job.ts';
@@ -63,6 +68,10 @@ export async function recoverDisks(
   const disks = input.onlyDisk === undefined ? chosen : keepOnlyDisk(chosen, input.onlyDisk);
   const holdingFor = (plan: readonly PlannedDisk[]): string[] =>
     hooks === undefined || !restoresSystem(plan) ? [] : hooksThatHoldStart(hooks.plan, hooks.preflight);
+  const networkCards = {
+    image: image.passport.networkCards,
+    machine: inventory.passport.networkCards,
+  };
   const planning = await planAndConfirm({
     run,
     terminal,
@@ -75,7 +84,10 @@ export async function recoverDisks(
     hooks: hooks?.preflight ?? [],
     judge(plan) {
       if (hooks === undefined && restoresSystem(plan)) assertNoControllerHookNeeded(image.manifest);
-      if (holdingFor(plan).length > 0) assertHoldable(image.manifest.station, plan);
+      const holding = holdingFor(plan);
+      if (hooks === undefined || holding.length === 0) return;
+      assertHoldable(image.manifest.station, plan);
+      assertCardsHoldable(image.manifest.station, hooks.plan, holding, networkCards);
     },
     startedFrom: input.startedFrom,
   });
@@ -119,10 +131,6 @@ export async function recoverDisks(
     const missingOf = (each: PlannedDisk) =>
       restored.find(({ planned: other }) => other === each)?.unfinished;
     const held = holding.length > 0 ? missingOf : () => undefined;
-    const networkCards = {
-      image: image.passport.networkCards,
-      machine: inventory.passport.networkCards,
-    };
     findings.hooks = await run.step(applyHooks, {
       ...{ confirmed, hooks, ref, manifest, planned, networkCards, held, machine },
     });

@@ -133,3 +133,18 @@ test('the hook fails: no first blocks, exit code 3, and the report says why and 
   expect(steps).not.toContain('finish-disks');
   expectNoStart(loop.path, file);
 });
+
+test('a network card was replaced: refused before the first write, because the hook would refuse after the last', async () => {
+  const file = makeBlankDisk(inFolder('new-card.img'), stationDisk.sizeBytes);
+  fs.writeFileSync(file, 'what was there', { flag: 'r+' });
+  using loop = attachLoop(file);
+  const newCard = '52:54:00:00:99:01';
+  const { steps, error } = await recoverController({ ...good, device: loop.path, newCard });
+  expect(error).toMatchObject({
+    code: 'failed-hooks',
+    cause: { message: expect.stringContaining(newCard) },
+    next: expect.stringMatching(/`quarantine: by-hand`.*Nothing was written\.$/),
+  });
+  expect(steps).not.toContain('restore-disks');
+  expect(readAt(file, 0, 14).toString()).toBe('what was there');
+});

@@ -29,6 +29,8 @@ export interface ControllerRecovery {
   readonly publicKey: string;
   readonly systemState?: DomainController['systemState'];
   takeMaterial?(): Promise<HookMaterial>;
+  /** Address of a network card that was replaced since the image was taken. */
+  readonly newCard?: string;
   /** The real one; absent: one whose only disk is `device`, with the identity of the image's. */
   readonly machine?: Machine;
 }
@@ -59,11 +61,15 @@ export async function recoverController(
   if (checked.kind === 'refused') throw new Error('a passport is like itself');
   const [passportDisk] = passport.disks;
   if (passportDisk === undefined) throw new Error('the station has a disk');
+  const { newCard } = recovery;
+  const networkCards = passport.networkCards.map((card, at) =>
+    at === 0 && newCard !== undefined ? { ...card, mac: newCard } : card,
+  );
   const machine =
     recovery.machine ??
     fileMachine({
       site: { ca: '', imageSigner: '' },
-      passport,
+      passport: { ...passport, networkCards },
       disks: [{ passportDisk, devicePath: device }],
     });
   const findings = newFindings();

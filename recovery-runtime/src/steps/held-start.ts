@@ -2,6 +2,7 @@ import { RekindleError } from '#base/errors.ts';
 import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import type { HookPlan } from '#contract/hook.ts';
 import { type HookRecord, sentenceOf } from '#contract/hook-result.ts';
+import { quarantineByHand, replacedCardsProblem } from '../hooks/domain/replaced-cards.ts';
 import type { PlannedDisk } from './plan-restore.ts';
 
 /**
@@ -30,6 +31,27 @@ export function assertHoldable(station: string, planned: readonly Pick<PlannedDi
     cause: new Error('single volumes of a controller would start before its directory was put right'),
     next: 'Restore the whole disk; its data volumes survive. Nothing was written.',
   });
+}
+
+/**
+ * The hook itself would refuse as well, an hour later. @throws RekindleError `failed-hooks`
+ * @param holding what `hooksThatHoldStart` has said
+ */
+export function assertCardsHoldable(
+  station: string,
+  { hooks }: Pick<HookPlan, 'hooks'>,
+  holding: readonly string[],
+  networkCards: Parameters<typeof replacedCardsProblem>[1],
+): void {
+  for (const hook of hooks) {
+    if (hook.kind !== 'domain-controller' || !holding.includes(hook.id)) continue;
+    const problem = replacedCardsProblem(hook, networkCards);
+    if (problem === undefined) continue;
+    throw new RekindleError('failed-hooks', `preparing the restore of the domain controller ${station}`, {
+      cause: new Error(`it could not be kept off the network until it has proved itself: ${problem}`),
+      next: `${quarantineByHand} Nothing was written.`,
+    });
+  }
 }
 
 /** @throws RekindleError `failed-hooks`: one of them has not succeeded, and the disks stay without first blocks */

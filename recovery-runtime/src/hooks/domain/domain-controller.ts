@@ -18,6 +18,7 @@ import { formatLiftScript, liftScriptFile } from './held-services.ts';
 import { controllerEvidence, judgeControllerImage, verdictOf } from './judge-controller-image.ts';
 import { type ControllerChange, cannotBeHeld, planController } from './plan-controller.ts';
 import { type ControllerHive, readController } from './read-controller.ts';
+import { quarantineByHand, replacedCardsProblem } from './replaced-cards.ts';
 
 type Context = OfflineContext<'domain-controller'>;
 
@@ -41,12 +42,15 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
     if (judged.kind === 'refuse') return { ...judged, evidence: controllerEvidence(hive) };
     if (judged.kind === 'ready' && hook.systemState.from === 'backup' && system.loader === null)
       return refuse('No boot store says what starts it: directory services restore mode cannot be set.');
-    const why = judged.kind === 'ready' ? cannotBeHeld(hook, hive, newCardsOf(networkCards)) : undefined;
+    const why =
+      judged.kind === 'ready'
+        ? (replacedCardsProblem(hook, networkCards) ?? cannotBeHeld(hook, hive))
+        : undefined;
     if (why === undefined) return judged;
     return {
       kind: 'refuse',
       sentence: `It cannot be kept off the network until it has proved itself: ${why}.`,
-      next: 'Set `quarantine: by-hand` in its hook plan, start the restore again, and pull its network cables before it starts.',
+      next: quarantineByHand,
       evidence: controllerEvidence(hive),
     };
   },
@@ -117,9 +121,6 @@ const offline: HookWork<Context, ControllerChange & { readonly hive: ControllerH
 };
 
 export const domainController: OfflineHook<'domain-controller'> = { kind: 'domain-controller', offline };
-
-const newCardsOf = ({ image, machine }: Context['networkCards']): string[] =>
-  machine.flatMap(({ mac }) => (image.some((card) => card.mac === mac) ? [] : [mac]));
 
 const doNotStart =
   'Do not start this disk: changes would be lost (USN rollback). Start the restore again, or install a new controller beside the living ones.';

@@ -83,19 +83,14 @@ export function planController(
 
 /**
  * Why it cannot be kept off the network as the plan wants it; undefined: it can. Pure.
- * @param newCards addresses of cards that the image does not know: to set a new one up, Windows may install its driver
- *   again, whose INF file sets `Start` (AddService without SPSVCINST_NOCLOBBER_STARTTYPE)
  */
 export function cannotBeHeld(
   { systemState, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
   { network, unknownDrivers }: Pick<ControllerHive, 'network' | 'unknownDrivers'>,
-  newCards: readonly string[],
 ): string | undefined {
   if (systemState.from !== 'restored-from-backup-value' || quarantine === 'by-hand') return undefined;
   if (unknownDrivers.length > 0)
     return `the driver of a network card has a name that cannot be held back (${unknownDrivers.join(', ')})`;
-  if (newCards.length > 0)
-    return `a network card was replaced since the image was taken (${newCards.join(', ')}), and Windows may let a new card's driver start`;
   return network.length === 0 ? 'its registry names no driver of a network card that starts' : undefined;
 }
 
