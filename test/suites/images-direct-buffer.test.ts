@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
+import { runWithFault } from '#scripts/faults/lab/traced-run.ts';
 import { MiB, makeBlankDisk, makeTemporaryFolder, noise, writeAt } from '#test/support/restore-demo-disk.ts';
 
 test.each([0, 5 * MiB, 5 * MiB + 4096 * 3])(
@@ -24,3 +25,16 @@ test.each([0, 5 * MiB, 5 * MiB + 4096 * 3])(
     }
   },
 );
+
+test('a disk whose first sectors cannot be read is opened all the same: who reads them says which they are', async () => {
+  using folder = makeTemporaryFolder();
+  const file = makeBlankDisk(path.join(folder.path, 'disk.img'), 8 * MiB);
+  writeAt(file, noise('data', MiB), 0);
+  const program = `import { openDisk } from '${import.meta.resolve('#images/block-device/disk-handle.ts')}';
+    console.log(openDisk('${file}', { direct: true }).direct);`;
+  const child = ['--input-type=module', '-e', program];
+  const options = { paths: [file], andLater: true } as const;
+  // The first read is meant to be refused, for its address.
+  const run = await runWithFault(child, { call: 'pread64', when: 2 }, 'error=EIO', options);
+  expect(run).toMatchObject({ status: 0, stdout: 'true\n' });
+});

@@ -80,8 +80,7 @@ function openMaybeDirect(
       fd = fs.openSync(file, flags | fs.constants.O_DIRECT);
       const buffer = allocateDirectBuffer(fd, facts.sizeBytes, 1 << 20);
       // A file lies on a disk with sectors of its own, which may be larger than those of the disk it stands for.
-      if (buffer !== null) fs.readSync(fd, buffer, 0, facts.sectorBytes, facts.sectorBytes);
-      if (buffer !== null) return { fd, direct: true };
+      if (buffer !== null && takesWholeSectors(fd, buffer, facts.sectorBytes)) return { fd, direct: true };
       fs.closeSync(fd);
       fd = undefined;
     } catch (error) {
@@ -95,6 +94,17 @@ function openMaybeDirect(
   } catch (error) {
     throw openFailed(file, error);
   }
+}
+
+/** @throws EINVAL when it does not */
+function takesWholeSectors(fd: number, buffer: Buffer, sectorBytes: number): true {
+  try {
+    fs.readSync(fd, buffer, 0, sectorBytes, sectorBytes);
+  } catch (error) {
+    // A sector that cannot be read says nothing against it; who needs that sector says which one it is.
+    if (!isErrno(error, 'EIO')) throw error;
+  }
+  return true;
 }
 
 function openFailed(file: string, cause: unknown): RekindleError {

@@ -23,6 +23,8 @@ export interface TracedRun {
 export interface TraceOptions {
   /** Only calls on these paths count. */
   readonly paths?: readonly string[];
+  /** The fault hits every later call as well. */
+  readonly andLater?: true;
 }
 
 function pathArguments({ paths = [] }: TraceOptions): string[] {
@@ -51,7 +53,7 @@ export function runWithFault(
   fault: string,
   options: TraceOptions = {},
 ): Promise<TracedRun> {
-  const inject = [`--trace=${call}`, `--inject=${call}:${fault}:when=${when}`];
+  const inject = [`--trace=${call}`, `--inject=${call}:${fault}:when=${when}${options.andLater ? '+' : ''}`];
   return runStrace(['-o', '/dev/null', ...inject, ...pathArguments(options)], child);
 }
 
