@@ -120,8 +120,8 @@ describe('from disks to an image', () => {
     });
     expect(collected.chunks.removed).toBe(1);
     const index = path.join(imageFolder(store, second.name), 'OS-SRV-1A_disk0.caibx');
-    run('casync', 'extract', `--store=${store}/chunks.castr`, index, inFolder('second.img'));
-    expect(readAt(inFolder('second.img'), MiB + 500_000, 300).equals(noise('another boot code', 300))).toBe(
+    run('casync', 'extract', `--store=${store}/chunks.castr`, index, inFolder('put-back.img'));
+    expect(readAt(inFolder('put-back.img'), MiB + 500_000, 300).equals(noise('another boot code', 300))).toBe(
       true,
     );
     const { images } = await verifyImages({ store, publicKey: captureKey, names: [second.name] });
