@@ -143,7 +143,7 @@ test('hook show: the plan as it will run, and what is wrong with it', async () =
     const code = await cli.exitCode;
     return { code, output: cli.output() };
   };
-  expect((await show(station)).output).toMatch(/^OS-SRV-1A \(client\): .*\n {2}no hooks\n$/);
+  expect((await show(station)).output).toMatch(/^OS-SRV-1A \(client\): .*\n {2}no hooks\. .*\n$/);
   fs.mkdirSync(paths.hooks, { recursive: true });
   const file = path.join(paths.hooks, `${station}.yaml`);
   const sql = '  - { id: sql, kind: sql-management-data, pcs7: V8.1 }\n';
