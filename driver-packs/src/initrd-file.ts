@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { runToolForBytes } from '#base/run-tool.ts';
 
 const zstd = { command: 'zstd', debianPackage: 'zstd' };
@@ -22,7 +23,7 @@ export async function compressInitrd(archive: Uint8Array, level: number): Promis
 
 /** Writes a file whole or not at all, whoever else is writing the same one. */
 export async function writeWhole(path: string, content: Uint8Array): Promise<WrittenFile> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const partial = `${path}.${randomUUID()}.partial`;
   await writeFile(partial, content);
   await rename(partial, path);

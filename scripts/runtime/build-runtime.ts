@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
 import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
@@ -58,7 +59,7 @@ export async function buildRuntime({
   newestKernel = false,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   onProgress("fetching and unpacking Debian's signed kernel");
   const kernel = await unpackKernel({
     cacheDirectory,

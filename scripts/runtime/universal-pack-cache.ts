@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { writeWhole } from '#driver-packs/initrd-file.ts';
 import type { UnpackedKernel } from '#driver-packs/kernel-package.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
@@ -26,7 +27,7 @@ export async function provideUniversalPack(
 ): Promise<PackManifest> {
   const folder = join(cacheDirectory, 'packs');
   const cached = join(folder, `${universalPack}-${await inputHash(paths, kernel)}.img`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   // The manifest is written last: with it the pack is whole.
   if (!existsSync(`${cached}.json`)) {
     const { manifest } = await buildUnsignedUniversalPack(paths, cached);
