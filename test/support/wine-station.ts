@@ -5,7 +5,7 @@ import { expect, vi } from 'vitest';
 import { firstBootService } from '#runtime/first-boot/windows/stage-windows.ts';
 import { servicePatch } from '#runtime/hooks/windows/first-boot/service-patch.ts';
 import type { HivePatch } from '#runtime/hooks/windows/registry/hive-patch.ts';
-import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
+import { formatRegistryFile } from './registry-file.ts';
 
 /**
  * A Windows of Wine's: its own folder, registry and processes. What is staged into a restored Windows is put into it
