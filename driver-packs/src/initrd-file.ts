@@ -3,6 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '#base/make-folder.ts';
 import { runToolForBytes } from '#base/run-tool.ts';
+import { type CompressProgress, parseZstdProgress } from './zstd-progress.ts';
 
 const zstd = { command: 'zstd', debianPackage: 'zstd' };
 
@@ -14,10 +15,19 @@ export interface WrittenFile {
 }
 
 /** Compresses a cpio archive. */
-export async function compressInitrd(archive: Uint8Array, level: number): Promise<Buffer> {
+export async function compressInitrd(
+  archive: Uint8Array,
+  level: number,
+  onProgress?: CompressProgress,
+): Promise<Buffer> {
   // zstd's worker threads give the same bytes however many there are.
-  return await runToolForBytes('compressing an initrd', zstd, ['-q', '-c', '-T0', `-${level}`], {
+  const args = ['-c', '-T0', `-${level}`, onProgress === undefined ? '-q' : '--progress'];
+  return await runToolForBytes('compressing an initrd', zstd, args, {
     input: archive,
+    onStderr(part) {
+      const done = parseZstdProgress(part);
+      if (done !== undefined) onProgress?.(Math.min(done, archive.length), archive.length);
+    },
   });
 }
 
