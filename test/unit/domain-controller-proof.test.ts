@@ -3,17 +3,18 @@ import { type ControllerProofEvidence, judgeControllerProof } from '#pxe-server/
 import type { EventLogReading } from '#pxe-server/domain/read-event-log.ts';
 
 const [old, fresh] = ['1FE5E509-F073-4334-B0E3-F43ED96D70E7', '33221100-5544-7766-8899-AABBCCDDEEFF'];
+const restoredAt = new Date('2026-11-28T04:00:00Z');
 const ownReport = { event1109: true, event2095: false, restoreCount: 1, notWritable: false };
 const partner = { computerName: 'DC2', invocationId: fresh };
 const log = (strings: readonly string[]): EventLogReading => ({
   controller: 'dc2.lab.example',
   kind: 'read',
-  records: [{ number: 7, generated: new Date(), id: 1587, source: 'NTDS Replication', strings }],
+  records: [{ number: 7, generated: restoredAt, id: 1587, source: 'NTDS Replication', strings }],
   whole: true,
   clockAheadMs: 0,
 });
 const whole: ControllerProofEvidence = {
-  before: { invocationId: old, restoreCount: 0 },
+  before: { invocationId: old, restoreCount: 0, restoredAt },
   ownReport,
   partner,
   testObject: { toPartner: true, fromPartner: true },
@@ -73,11 +74,11 @@ test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
     /1109 was not found/,
   ],
   ['a SYSVOL that is on its way', { ownReport: { ...ownReport, sysvol: 'pending' } }, /SYSVOL has not come/],
-  ['an unknown count of before', { before: { invocationId: old } }, /before is not known/],
+  ['an unknown count of before', { before: { invocationId: old, restoredAt } }, /before is not known/],
   ['no partner', { partner: undefined as never }, /No partner/],
   ['an event 1587 of another restore', { logs: [log([old])] }, /does not name its new invocationId/],
   ['no log', { logs: [] }, /no controller could be asked for its log/],
-  ['no invocationId in the image', { before: { restoreCount: 0 } }, /of the image is not known/],
+  ['no invocationId in the image', { before: { restoreCount: 0, restoredAt } }, /of the image is not known/],
   [
     'nothing made on the partner',
     { testObject: { toPartner: true } },
@@ -112,7 +113,7 @@ test('SYSVOL from a partner is a proof; without it alone the directory is not gi
 });
 
 test('an image whose invocationId nobody knew: the event names the one that the partner sees', () => {
-  const before = { restoreCount: 0 };
+  const before = { restoreCount: 0, restoredAt };
   const own = { ...ownReport, invocationId: fresh };
   expect(judgeControllerProof({ ...whole, before, ownReport: own }).outcome).toBe('done');
   const other = { ...ownReport, invocationId: old };

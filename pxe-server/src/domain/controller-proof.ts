@@ -14,8 +14,8 @@ export interface ControllerProofEvidence {
   readonly before: {
     readonly invocationId?: string;
     readonly restoreCount?: number;
-    /** When the restore was begun, by this computer's clock. */
-    readonly restoredAt?: Date;
+    /** When the restore was begun, or else when the image was taken, by this computer's clock. */
+    readonly restoredAt: Date;
   };
   /** What its first boot reported; absent: nothing has arrived yet. */
   readonly ownReport?: {

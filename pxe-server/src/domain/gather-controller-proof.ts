@@ -55,15 +55,16 @@ export async function gatherControllerProof(
   };
 }
 
-/** Of every configured controller; the restored one is among them or named by the directory. */
+/** Of every configured controller and of the restored one, which the directory names where the plan does not. */
 function readLogs(
   settings: DomainSettings,
   computerName: string,
   restored: string | undefined,
   signal: AbortSignal,
 ): Promise<EventLogReading[]> {
-  const partners = settings.controllers.filter((controller) => !isNamed(controller, computerName));
-  const all = [...partners, ...(restored === undefined ? [] : [restored])];
+  const { controllers } = settings;
+  const isThere = restored === undefined || controllers.some((each) => isNamed(each, computerName));
+  const all = isThere ? controllers : [...controllers, restored];
   return Promise.all(all.map((controller) => readDirectoryServiceLog(settings, controller, signal)));
 }
 

@@ -15,8 +15,8 @@ export interface Event1587Evidence {
   readonly oldInvocationId: string | undefined;
   /** What partners have of it now, and what it named itself. */
   readonly invocationIds: readonly (string | undefined)[];
-  /** By this computer's clock; absent: any time does. */
-  readonly restoredAt: Date | undefined;
+  /** No event before it counts; by this computer's clock. */
+  readonly restoredAt: Date;
   readonly logs: readonly EventLogReading[];
 }
 
@@ -46,11 +46,7 @@ export function judgeEvent1587({
   return seen as [Finding, ...Finding[]];
 }
 
-function judgeLog(
-  log: EventLogReading,
-  fresh: readonly (string | undefined)[],
-  restoredAt: Date | undefined,
-): Finding {
+function judgeLog(log: EventLogReading, fresh: readonly (string | undefined)[], restoredAt: Date): Finding {
   const { controller } = log;
   if (log.kind === 'unread') {
     const next = log.next === '' ? '' : ` ${log.next}`;
@@ -60,8 +56,7 @@ function judgeLog(
     ];
   }
   const timeOf = ({ generated }: EventRecord) => new Date(generated.getTime() - log.clockAheadMs);
-  const isSince = (record: EventRecord) =>
-    restoredAt === undefined || timeOf(record).getTime() >= restoredAt.getTime() - clockStepsMs;
+  const isSince = (record: EventRecord) => timeOf(record).getTime() >= restoredAt.getTime() - clockStepsMs;
   const events = log.records.filter(({ id, source }) => id === eventId && sources.test(source));
   const since = events.filter(isSince);
   const match = since.find(({ strings }) => strings.some((string) => fresh.includes(guidOf(string))));

@@ -192,8 +192,8 @@ async function confirm(context: Context, reported: Pick<HookRecord, 'evidence'>)
     if (!(error instanceof RekindleError)) throw error;
     return { testObject: {}, logs: [], why: errorChain(error).join(': ') };
   });
-  // The preflight's time is of this computer's clock, as all other phases' is not.
-  const restoredAt = own.find(({ phase }) => phase === 'preflight')?.startedAt;
+  // The preflight's time is of this computer's clock, other phases' is not; asked for by hand there was none.
+  const restoredAt = own.find(({ phase }) => phase === 'preflight')?.startedAt ?? image.manifest.capturedAt;
   const said = parseOwnReport([...known, ...reported.evidence]);
   const proof = judgeControllerProof({
     before: {
@@ -202,7 +202,7 @@ async function confirm(context: Context, reported: Pick<HookRecord, 'evidence'>)
       ...(said?.restoreCountBefore === undefined || hook.systemState.from === 'backup'
         ? {}
         : { restoreCount: said.restoreCountBefore }),
-      ...(restoredAt === undefined ? {} : { restoredAt: new Date(restoredAt) }),
+      restoredAt: new Date(restoredAt),
     },
     ...(said === undefined ? {} : { ownReport: said.report }),
     ...('partner' in gathered && gathered.partner !== undefined ? { partner: gathered.partner } : {}),
