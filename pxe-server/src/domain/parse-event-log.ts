@@ -32,8 +32,8 @@ export function parseEventLog(said: string): EventRecord[] {
 function parseRecord(block: string): EventRecord | undefined {
   const stringsAt = block.search(/^ +Strings: ARRAY\(\d+\)$/m);
   const dataAt = block.search(/^ {8}Data {2,}:/m);
-  // Last field: the record is whole.
-  if (stringsAt < 0 || dataAt < stringsAt || !/^ +Length2 +: 0x\w+ \(\d+\)$/m.test(block)) return undefined;
+  // Data follow the strings: until they begin, the record may be cut off.
+  if (stringsAt < 0 || dataAt < stringsAt) return undefined;
   const head = block.slice(0, stringsAt);
   const number = numberOf(head, 'RecordNumber');
   const eventId = numberOf(head, 'EventID');
