@@ -16,32 +16,36 @@ import { runtimeCommand } from './commands/runtime.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stationCommand } from './commands/station.ts';
 import { userCommand } from './commands/user.ts';
+import { type Example, formatExamples } from './format-examples.ts';
 import { verbExamples } from './verb-examples.ts';
 
-const examples = `
-Examples:
-  rekindle init --interface eth1                       beside an existing DHCP server
-  rekindle init --interface eth1 --mode reservation --stations 10.77.0.20-10.77.0.99
-  rekindle runtime build                               kernel, runtime, universal driver pack
-  rekindle serve                                       until Ctrl-C or SIGTERM
-  rekindle user add meier --role technician
-  rekindle enrol open --for 15m                        then press F12 at the healthy station
-  rekindle station list
-  rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m
-  rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --dry-run
-  rekindle report verify report.json
-  rekindle rehearse --demo
+const examples: readonly Example[] = [
+  ['rekindle init --interface eth1', 'beside an existing DHCP server'],
+  'rekindle init --interface eth1 --mode reservation --stations 10.77.0.20-10.77.0.99',
+  ['rekindle runtime build', 'kernel, runtime, universal driver pack'],
+  ['rekindle serve', 'until Ctrl-C or SIGTERM'],
+  'rekindle user add meier --role technician',
+  ['rekindle enrol open --for 15m', 'then press F12 at the healthy station'],
+  'rekindle station list',
+  'rekindle station arm OS-SRV-1A --image OS-SRV-1A@latest --for 30m',
+  'rekindle restore --store /mnt/usb/images --image OS-SRV-1A@latest --dry-run',
+  'rekindle report verify report.json',
+  'rekindle rehearse --demo',
+];
 
-Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 finished with failed hooks,
-10 store unreachable, 11 no such image or station, 12 hardware not identical,
-13 target disk ambiguous or unfit, 14 verification failed, 130 interrupted.`;
+const exitCodesInWords = `
+Exit codes: 0 done, 1 unexpected, 2 usage or configuration, 3 finished with
+failed hooks, 10 store unreachable, 11 no such image or station, 12 hardware
+not identical, 13 target disk ambiguous or unfit, 14 verification failed,
+130 interrupted.`;
 
 /** The whole command line; what it refuses and what it shows as help comes back as CommanderError. */
 export function program(): Command {
   const command = new Command('rekindle')
     .description('Brings a dead station back: netboot service, enrolment, restore, signed reports.')
     .version(packageJson.version, '--version', 'print the version')
-    .addHelpText('after', examples)
+    .addHelpText('after', formatExamples(examples))
+    .addHelpText('after', exitCodesInWords)
     .showHelpAfterError('(rekindle --help shows the verbs)');
   for (const verb of [
     initCommand(),
@@ -73,7 +77,7 @@ function prepareVerb(command: Command, name: string): void {
   command.exitOverride().showHelpAfterError(`(rekindle ${name} --help shows how)`);
   const lines = verbExamples[name];
   if (lines !== undefined) {
-    command.addHelpText('after', ['', 'Examples:', ...lines.map((line) => `  ${line}`)].join('\n'));
+    command.addHelpText('after', formatExamples(lines));
   }
   for (const child of command.commands) prepareVerb(child, `${name} ${child.name()}`);
 }

@@ -14,6 +14,7 @@ import { planSharePack, type ShareKind } from './share-pack.ts';
 import { manifestBytes } from './sign-pack.ts';
 import { planUniversalPack } from './universal-pack.ts';
 import { type RefusedModule, readVendorFolder, withVendorModules } from './vendor-folder.ts';
+import type { CompressProgress } from './zstd-progress.ts';
 
 /** Where the runtime finds its packs: the station's, and the site's for the share that holds the images. */
 export const packDirectory = 'rekindle/pack';
@@ -36,6 +37,7 @@ interface BuildOptions {
   readonly output: string;
   /** Searched in this order, e.g. `lib/firmware` of unpacked firmware packages. */
   readonly firmwareDirectories?: readonly string[];
+  readonly onCompressed?: CompressProgress | undefined;
 }
 
 /** Builds the pack of one station: a second initrd that holds what its recovery needs and no more. */
@@ -88,10 +90,10 @@ async function writePack(
   plan: DriverPackPlan,
   index: ModuleIndex,
   kind: PackKind,
-  { kernel, output, firmwareDirectories = [] }: BuildOptions,
+  { kernel, output, firmwareDirectories = [], onCompressed }: BuildOptions,
 ): Promise<BuiltDriverPack> {
   const pack = await packEntries(packDirectory, plan, index, kind, kernel, firmwareDirectories);
-  const file = await writeWhole(output, await compressInitrd(formatCpio(pack.entries), 19));
+  const file = await writeWhole(output, await compressInitrd(formatCpio(pack.entries), 19, onCompressed));
   const { manifest, missingFirmware } = pack;
   return { manifest, file, uncovered: plan.uncovered, missingFirmware, refusedModules: [] };
 }

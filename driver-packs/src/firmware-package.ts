@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
+import { makeFolder } from '#base/make-folder.ts';
 import { runTool } from '#base/run-tool.ts';
 import { type DebianPackage, downloadPackage, findPackage } from './debian-package.ts';
 
@@ -19,7 +20,7 @@ export interface UnpackedFirmware extends DebianPackage {
 export async function unpackFirmware(folder: string, chosen: string): Promise<UnpackedFirmware> {
   const [name = '', version] = chosen.split('=');
   const wanted = await findPackage(name, version);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const partial = await mkdtemp(join(folder, '.unpacking-'));
   try {
     const archive = await downloadPackage(partial, wanted);

@@ -1,7 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { runToolForBytes } from '#base/run-tool.ts';
+import { type CompressProgress, parseZstdProgress } from './zstd-progress.ts';
 
 const zstd = { command: 'zstd', debianPackage: 'zstd' };
 
@@ -13,16 +15,25 @@ export interface WrittenFile {
 }
 
 /** Compresses a cpio archive. */
-export async function compressInitrd(archive: Uint8Array, level: number): Promise<Buffer> {
+export async function compressInitrd(
+  archive: Uint8Array,
+  level: number,
+  onProgress?: CompressProgress,
+): Promise<Buffer> {
   // zstd's worker threads give the same bytes however many there are.
-  return await runToolForBytes('compressing an initrd', zstd, ['-q', '-c', '-T0', `-${level}`], {
+  const args = ['-c', '-T0', `-${level}`, onProgress === undefined ? '-q' : '--progress'];
+  return await runToolForBytes('compressing an initrd', zstd, args, {
     input: archive,
+    onStderr(part) {
+      const done = parseZstdProgress(part);
+      if (done !== undefined) onProgress?.(Math.min(done, archive.length), archive.length);
+    },
   });
 }
 
 /** Writes a file whole or not at all, whoever else is writing the same one. */
 export async function writeWhole(path: string, content: Uint8Array): Promise<WrittenFile> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const partial = `${path}.${randomUUID()}.partial`;
   await writeFile(partial, content);
   await rename(partial, path);

@@ -1,6 +1,7 @@
-import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
+import { makeFolder } from '#base/make-folder.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
 import { type DebianPackage, downloadPackage, findPackage, updateLists } from './debian-package.ts';
 import { writeWhole } from './initrd-file.ts';
@@ -43,7 +44,7 @@ export async function unpackKernel({
   readonly wanted?: string;
 }): Promise<UnpackedKernel> {
   const directory = resolve(cacheDirectory, 'kernel');
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   if (chosen !== undefined) return unpackChosen(directory, chosen);
   const current = join(directory, currentRecord);
   const cached = await readCurrent(current);

@@ -13,6 +13,7 @@ import {
 } from '#pxe-server/stations/station-pack.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { formatCoverageTable, formatWinpeRows } from '../driver-pack-table.ts';
+import { createProgressLine } from '../progress-line.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
 
 type Options = SiteOption & { readonly json?: boolean };
@@ -55,10 +56,14 @@ interface WinpeOptions extends Options {
 async function build(name: string, options: WinpeOptions): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
   if (options.winpe !== undefined) return buildWinpe(getStation(state, name), options.winpe, options);
-  const pack =
+  const line = createProgressLine();
+  const compressed = (doneBytes: number, totalBytes: number) =>
+    line.show('compressing', doneBytes, totalBytes);
+  const building =
     name === universalPack
-      ? await buildSiteUniversalPack(paths)
-      : await buildStationPack(paths, getStation(state, name).name, getStation(state, name).passport);
+      ? buildSiteUniversalPack(paths, compressed)
+      : buildStationPack(paths, name, getStation(state, name).passport, compressed);
+  const pack = await building.finally(() => line.end());
   console.log(
     `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes, signed.`,
   );

@@ -71,16 +71,7 @@ export function rehearseCommand(): Command {
     .addHelpText(
       'after',
       `
-Needs root: it makes a network namespace of its own and removes it again.
-
-Examples:
-  rekindle rehearse OS-SRV-1A
-  rekindle rehearse OS-SRV-1A --marker 'login: ' --start-seconds 300
-  rekindle rehearse --demo
-  rekindle rehearse --demo --firmware bios --report /tmp/rehearsal
-  rekindle rehearse --boot uefi-secure-boot --network proxy,relay
-  rekindle rehearse --boot all --network all
-  rekindle rehearse --boot bios-rom --compare 3`,
+Needs root: it makes a network namespace of its own and removes it again.`,
     )
     .action(rehearse);
 }

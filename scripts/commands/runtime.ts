@@ -12,6 +12,7 @@ import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { judgeStationPack } from '#pxe-server/stations/judge-station-pack.ts';
 import { buildStationPack, packFile, universalPack } from '#pxe-server/stations/station-pack.ts';
 import { listStations } from '#pxe-server/stations/station-registry.ts';
+import { createProgressLine } from '../progress-line.ts';
 import { buildRuntime } from '../runtime/build-runtime.ts';
 import { projectRoot } from '../runtime/bundle.ts';
 import { sharePart } from '../runtime/share-part.ts';
@@ -47,13 +48,17 @@ export function runtimeCommand(): Command {
 async function build(options: BuildOptions): Promise<void> {
   const { state, configuration } = await openSite(options);
   const paths = sitePaths(options.site);
+  const line = createProgressLine();
+  const compressing = (what: string) => (doneBytes: number, totalBytes: number) =>
+    line.show(`compressing ${what}`, doneBytes, totalBytes);
   const { kernel, initrd, manifest } = await buildRuntime({
     cacheDirectory,
     fast: options.fast ?? false,
     newestKernel: options.newest ?? false,
     ...(options.kernel === undefined ? {} : { wantedKernel: options.kernel }),
     onProgress: (sentence) => console.error(sentence),
-  });
+    onCompressed: compressing('the runtime'),
+  }).finally(() => line.end());
   const [caPem, publicKey] = await Promise.all([
     readFile(paths.caCertificate, 'utf8'),
     readSigningPublicKey(paths),
@@ -71,13 +76,19 @@ async function build(options: BuildOptions): Promise<void> {
   console.log(`Kernel ${kernel.version} and runtime (${megabytes(runtime.bytes)}) are in ${paths.runtime}.`);
 
   console.error('building the universal driver pack (about half a minute, once)');
-  const universal = await provideUniversalPack(paths, kernel, cacheDirectory);
+  const universal = await provideUniversalPack(
+    paths,
+    kernel,
+    cacheDirectory,
+    compressing('the universal pack'),
+  ).finally(() => line.end());
   const { size } = await stat(packFile(paths, universalPack));
   console.log(`Universal driver pack (${megabytes(size)}): ${universal.modules.length} modules.`);
   const red: string[] = [];
   for (const station of listStations(state)) {
     const { name, passport } = station;
-    const pack = await buildStationPack(paths, name, passport);
+    const compressed = compressing(`the pack of ${name}`);
+    const pack = await buildStationPack(paths, name, passport, compressed).finally(() => line.end());
     for (const { sentence } of pack.refusedModules) console.log(`  ${sentence}`);
     const judged = await judgeStationPack(paths, station, configuration.share);
     const verdict = judged.state === 'green' ? 'covers it' : `RED: ${judged.reasons.join('; ')}`;

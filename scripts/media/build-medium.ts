@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
+import { makeFolder } from '#base/make-folder.ts';
 import { biosLoaderPath, efiSystemPartition, efiSystemPartitionPath, makeBiosLoader } from './loaders.ts';
 import type { MediumFile } from './medium-files.ts';
 import { type MediumOrder, stageFile, stageMedium } from './stage-medium.ts';
@@ -23,7 +24,7 @@ export interface BuiltMedium {
  * ISO image for a CD and, written as it is, for a USB stick; or an image for sticks that can be written (`.img`).
  */
 export async function buildMedium(order: MediumFileOrder): Promise<BuiltMedium> {
-  await mkdir(dirname(order.output), { recursive: true });
+  await makeFolder(dirname(order.output));
   const work = await mkdtemp(join(dirname(order.output), '.medium-'));
   try {
     const forUsb = mediumKindOf(order.output) === 'usb-image';

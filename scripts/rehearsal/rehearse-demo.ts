@@ -1,5 +1,6 @@
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { makeTrustStale } from './domain-rehearsal.ts';
 import { chooseAccelerator } from './kvm-probe.ts';
@@ -38,7 +39,7 @@ export async function rehearseDemo(rehearsal: DemoRehearsal): Promise<RehearsalR
   const { firmware, stateDirectory, evidence, onProgress, withDomain } = rehearsal;
   const startedAt = new Date();
   const begun = performance.now();
-  await mkdir(evidence, { recursive: true });
+  await makeFolder(evidence);
   const clock = startStageClock(onProgress);
   const recoveries: { what: string; times: RecoveryTimes }[] = [];
   const proofs: Proof[] = [];

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
 import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
+import type { CompressProgress } from '#driver-packs/zstd-progress.ts';
 import { baseModules } from './base-modules.ts';
 import { firstBootFiles } from './first-boot-files.ts';
 import { bundleRuntime, programSha256, readInit } from './runtime-program.ts';
@@ -32,6 +34,7 @@ export interface BuiltRuntime {
 export interface BuildRuntimeOptions {
   readonly cacheDirectory: string;
   readonly onProgress?: (sentence: string) => void;
+  readonly onCompressed?: CompressProgress;
   /** Compresses in a second instead of a minute, into an initrd that is a quarter larger. */
   readonly fast?: boolean;
   /** Program of the runtime, below the project's root. */
@@ -51,6 +54,7 @@ export interface BuildRuntimeOptions {
 export async function buildRuntime({
   cacheDirectory,
   onProgress = () => {},
+  onCompressed,
   fast = false,
   entry,
   workers,
@@ -58,7 +62,7 @@ export async function buildRuntime({
   newestKernel = false,
 }: BuildRuntimeOptions): Promise<BuiltRuntime> {
   const directory = resolve(cacheDirectory, 'runtime');
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   onProgress("fetching and unpacking Debian's signed kernel");
   const kernel = await unpackKernel({
     cacheDirectory,
@@ -95,7 +99,7 @@ export async function buildRuntime({
     { kind: 'file', path: 'rekindle/recovery-runtime', mode: 0o755, bytes: executable },
   ];
   onProgress(`compressing the runtime${fast ? '' : ' (about a minute, once)'}`);
-  const initrd = await writeWhole(path, await compressInitrd(formatCpio(entries), level));
+  const initrd = await writeWhole(path, await compressInitrd(formatCpio(entries), level, onCompressed));
   const manifest: RuntimeManifest = {
     formatVersion: 2,
     programSha256: await programSha256(program),

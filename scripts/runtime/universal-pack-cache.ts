@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 import { writeWhole } from '#driver-packs/initrd-file.ts';
 import type { UnpackedKernel } from '#driver-packs/kernel-package.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
 import { manifestBytes } from '#driver-packs/sign-pack.ts';
+import type { CompressProgress } from '#driver-packs/zstd-progress.ts';
 import type { SitePaths } from '#pxe-server/site/site-paths.ts';
 import {
   buildUnsignedUniversalPack,
@@ -23,13 +25,14 @@ export async function provideUniversalPack(
   paths: SitePaths,
   kernel: UnpackedKernel,
   cacheDirectory: string,
+  onCompressed?: CompressProgress,
 ): Promise<PackManifest> {
   const folder = join(cacheDirectory, 'packs');
   const cached = join(folder, `${universalPack}-${await inputHash(paths, kernel)}.img`);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   // The manifest is written last: with it the pack is whole.
   if (!existsSync(`${cached}.json`)) {
-    const { manifest } = await buildUnsignedUniversalPack(paths, cached);
+    const { manifest } = await buildUnsignedUniversalPack(paths, cached, onCompressed);
     await writeWhole(`${cached}.json`, manifestBytes(manifest));
   }
   const manifest = packManifestSchema.parse(JSON.parse(await readFile(`${cached}.json`, 'utf8')));

@@ -88,6 +88,17 @@ function setVhdxItem(file: string, guid: string, skip: number, value: number): v
   writeAt(file, Uint8Array.of(value & 0xff, value >> 8), metadata + bytes.readUInt32LE(entry + 16) + skip);
 }
 
+/** Bit by bit, from the polynomial as RFC 3720 has it: not the table of the code that is tested. */
+function bitwiseCrc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes)
+    for (let bit = 0; bit < 8; bit++) {
+      const carry = (crc ^ (byte >> bit)) & 1;
+      crc = (crc >>> 1) ^ (carry === 1 ? 0x82f63b78 : 0);
+    }
+  return ~crc >>> 0;
+}
+
 let seconds = 0;
 
 describe('virtual disks become the image that the disk itself would', () => {
@@ -243,16 +254,43 @@ describe('what would not give a whole disk is refused, with the reason', () => {
     await refused(vhdxWith('1k.vhdx', sectorSize, 0, 1024), 'its sectors have 1024 bytes');
     const file = vhdxWith('4k.vhdx', sectorSize, 0, 4096);
     expect(await inspectVirtualDisk(file)).toMatchObject({ sizeBytes: 8 * MiB, sectorBytes: 4096 });
-    // Two headers, of which the one with the higher number counts; its log is at byte 48.
-    const headers = [64 << 10, 128 << 10].map((at) => ({
-      at,
-      number: readAt(file, at + 8, 8).readBigUInt64LE(0),
-    }));
-    headers.sort((a, b) => (a.number < b.number ? -1 : 1));
-    writeAt(file, Uint8Array.of(1), (headers[0]?.at ?? 0) + 48);
-    expect(await inspectVirtualDisk(file)).toMatchObject({ format: 'vhdx' });
-    writeAt(file, Uint8Array.of(1), (headers[1]?.at ?? 0) + 48);
+  });
+
+  test('of the two headers of a VHDX, the whole one that was written last counts', async () => {
+    const file = vhdxWith('headers.vhdx', '1dbf41816fa90947ba47f233a8faab5f', 0, 4096);
+    const [older = 0, newer = 0] = [64 << 10, 128 << 10]
+      .map((at) => ({ at, number: readAt(file, at + 8, 8).readBigUInt64LE(0) }))
+      .sort((a, b) => (a.number < b.number ? -1 : 1))
+      .map(({ at }) => at);
+    const read = () => inspectVirtualDisk(file);
+    const whole = readAt(file, newer, 4 << 10);
+    // The log's GUID is at byte 48.
+    const withLog = (header: number): void => {
+      const bytes = readAt(file, header, 4 << 10).fill(0, 4, 8);
+      bytes[48] = 1;
+      bytes.writeUInt32LE(bitwiseCrc32c(bytes), 4);
+      writeAt(file, bytes, header);
+    };
+    withLog(older);
+    expect(await read()).toMatchObject({ format: 'vhdx' });
+    // A power cut in the middle of it: the first sector is new, the rest is not.
+    writeAt(file, Uint8Array.of(7), newer + 8);
     await refused(file, 'its log is still to be replayed');
+    writeAt(file, whole, newer);
+    withLog(newer);
+    await refused(file, 'its log is still to be replayed');
+    for (const header of [older, newer]) writeAt(file, Uint8Array.of(7), header + 512);
+    await refused(file, 'neither of its two headers is whole');
+  });
+
+  test('of the two region tables of a VHDX, a whole one counts', async () => {
+    const file = vhdxWith('regions.vhdx', '1dbf41816fa90947ba47f233a8faab5f', 0, 4096);
+    // Where the first region lies.
+    const tear = (table: number): void => writeAt(file, Uint8Array.of(0xff), table + 16 + 17);
+    tear(192 << 10);
+    expect(await inspectVirtualDisk(file)).toMatchObject({ sizeBytes: 8 * MiB, sectorBytes: 4096 });
+    tear(256 << 10);
+    await refused(file, 'neither of its two region tables is whole');
   });
 
   test('data elsewhere, and encryption', async () => {

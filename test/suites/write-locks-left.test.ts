@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
@@ -60,4 +61,18 @@ test('two locks of one program: each has its note, and giving one back leaves th
   expect([first, second].map(({ path: device }) => isReadOnly(device))).toEqual([false, true]);
   await releaseLeftLocks();
   expect(isReadOnly(second.path)).toBe(false);
+});
+
+test('a note that names no living process holds nothing', async () => {
+  using disk = attachLoop(blank('nobody.img'));
+  run('blockdev', '--setro', disk.path);
+  const name = path.basename(disk.path);
+  const number = fs.readFileSync(`/sys/class/block/${name}/dev`, 'utf8').trim();
+  // No process has such a number (proc(5), pid_max); and the form is not that of a note of ours.
+  const note = '/run/rekindle/write-locks/4194305';
+  fs.mkdirSync(path.dirname(note), { recursive: true });
+  fs.writeFileSync(note, `${name} ${number}\n`);
+  await releaseLeftLocks();
+  expect(isReadOnly(disk.path)).toBe(false);
+  expect(fs.existsSync(note)).toBe(false);
 });

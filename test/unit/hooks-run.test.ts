@@ -70,7 +70,7 @@ describe('a station’s hook plan', () => {
     expect(found).toEqual([expect.stringMatching(/^hooks.1.kind/), expect.stringMatching(/^hooks.2.kind/)]);
   });
 
-  test('the order of a controller’s network cards stands below the hook that lets them start', () => {
+  test('in a controller’s plan no first-boot step stands above its own', () => {
     const dc = {
       id: 'dc',
       kind: 'domain-controller',
@@ -78,10 +78,12 @@ describe('a station’s hook plan', () => {
       systemState: { from: 'only-controller-of-forest' },
     };
     const order = { id: 'cards', kind: 'network-order' };
-    expect(issues(planOf([dc, order], 'domain-controller'))).toEqual([]);
-    expect(issues(planOf([order, dc], 'domain-controller'))).toEqual([
-      expect.stringMatching(/^hooks.0.kind: .* below the hook `domain-controller`/),
-    ]);
+    const station = { ...hook('antivirus'), phases: ['offline', 'first-boot'] };
+    expect(issues(planOf([hook('files'), dc, order, station], 'domain-controller'))).toEqual([]);
+    for (const above of [order, station])
+      expect(issues(planOf([above, dc], 'domain-controller'))).toEqual([
+        expect.stringMatching(/^hooks.0.kind: .* move it below the hook `domain-controller`$/),
+      ]);
   });
 
   test('nothing may keep the step from running that gives a controller its network back', () => {

@@ -27,6 +27,14 @@ test('a status is a value to the one who asks for it, an error with the tool’s
   });
 });
 
+test('progress is heard while it runs, and what was written over is not in the report', async () => {
+  const parts: string[] = [];
+  const script = "printf '\\r 10 %%\\r 20 %%' >&2; sleep 0.2; printf '\\r\\rno space\\r\\n30 %%' >&2; exit 1";
+  const { stderr } = await callTool('writing', sh, ['-c', script], { onStderr: (part) => parts.push(part) });
+  expect(parts[0]).toBe('\r 10 %\r 20 %');
+  expect(stderr).toBe('no space\r\n30 %');
+});
+
 test('a tool that a signal ends has failed', async () => {
   await expect(runTool('waiting', sh, ['-c', 'kill -9 $$'])).rejects.toMatchObject({
     cause: { message: 'ended by SIGKILL' },

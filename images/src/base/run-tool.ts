@@ -13,6 +13,8 @@ export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For its standard input, which is /dev/null otherwise. */
   readonly input?: Uint8Array;
+  /** Gets what it says on standard error while it runs, part by part: its progress. */
+  readonly onStderr?: (part: string) => void;
   /** Ends the tool with SIGTERM. */
   readonly signal?: AbortSignal;
 }
@@ -35,7 +37,7 @@ export function callTool(
   doing: string,
   tool: Tool,
   args: readonly string[],
-  { cwd, env = process.env as Record<string, string>, input, signal }: ToolOptions = {},
+  { cwd, env = process.env as Record<string, string>, input, onStderr, signal }: ToolOptions = {},
 ): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(tool.command, args, {
@@ -50,7 +52,10 @@ export function callTool(
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout?.on('data', (part: Buffer) => stdout.push(part));
-    child.stderr?.on('data', (part: Buffer) => stderr.push(part));
+    child.stderr?.on('data', (part: Buffer) => {
+      stderr.push(part);
+      onStderr?.(part.toString());
+    });
     child.once('error', (cause) => reject(missingTool(doing, tool, cause)));
     child.once('close', (status, endedBy) => {
       signal?.removeEventListener('abort', end);
@@ -58,13 +63,21 @@ export function callTool(
       resolve({
         status: status ?? -1,
         stdout: Buffer.concat(stdout),
-        stderr: Buffer.concat(stderr).toString() + ending,
+        stderr: asOnTerminal(Buffer.concat(stderr).toString()) + ending,
       });
     });
     // A tool that ends without reading its input is judged by its status, not by the broken pipe.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
   });
+}
+
+/** Without what a tool wrote over itself: of a line with carriage returns, what stands after the last one. */
+function asOnTerminal(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.slice(line.lastIndexOf('\r', line.length - 2) + 1))
+    .join('\n');
 }
 
 /**

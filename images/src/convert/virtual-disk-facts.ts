@@ -1,4 +1,5 @@
 import { RekindleError } from '#base/errors.ts';
+import { crc32c } from './crc32c.ts';
 
 /**
  * What VHD and VHDX files say of themselves that qemu-img does not: the kind of a VHD, and a VHDX' sector size
@@ -68,9 +69,12 @@ function readVhdx(file: FileBytes): VirtualDiskFacts {
   const read = (offset: number, length: number, what: string): Buffer =>
     offset + length <= file.sizeBytes ? file.read(offset, length) : damaged(`${what} lies behind its end`);
 
-  const tables = regionTables.map((at) => read(at, tableBytes, 'the region table'));
-  const regions = tables.find((table) => table.toString('latin1', 0, 4) === 'regi');
-  if (regions === undefined) return damaged('neither region table begins as one');
+  const header = currentHeader(headers.map((at) => read(at, headerBytes, 'the header')));
+  if (header === undefined) return damaged('neither of its two headers is whole');
+  const regions = regionTables
+    .map((at) => read(at, tableBytes, 'the region table'))
+    .find((table) => isWhole(table, 'regi'));
+  if (regions === undefined) return damaged('neither of its two region tables is whole');
   const metadataAt = findEntry(regions, 8, 16, metadataRegion);
   if (metadataAt === null) return damaged('it has no metadata region');
   const regionAt = Number(regions.readBigUInt64LE(metadataAt + 16));
@@ -99,17 +103,25 @@ function readVhdx(file: FileBytes): VirtualDiskFacts {
     differencing: (parameters.readUInt32LE(4) & hasParent) !== 0,
     sectorBytes: item(logicalSectorSize, 'the logical sector size').readUInt32LE(0),
     sizeBytes: Number(item(virtualDiskSize, 'the size of the disk').readBigUInt64LE(0)),
-    logToReplay: hasLog(headers.map((at) => read(at, headerBytes, 'the header'))),
+    logToReplay: !header.subarray(48, 64).equals(noLog),
     endByte,
   };
 }
 
-/** The header that was written last names the log that is to be replayed, or none. */
-function hasLog(both: readonly Buffer[]): boolean {
-  const [last] = both
-    .filter((header) => header.toString('latin1', 0, 4) === 'head')
+const noLog = Buffer.alloc(16);
+
+/** Each is written while the other one is left alone: of the whole ones, that with the higher number counts (2.2.2). */
+function currentHeader(both: readonly Buffer[]): Buffer | undefined {
+  const [current] = both
+    .filter((header) => isWhole(header, 'head'))
     .sort((a, b) => (a.readBigUInt64LE(8) < b.readBigUInt64LE(8) ? 1 : -1));
-  return last === undefined || !last.subarray(48, 64).equals(Buffer.alloc(16));
+  return current;
+}
+
+/** Its CRC-32C is that of its bytes, with the four bytes of the sum itself as zeros (2.2.2, 2.2.3.1). */
+function isWhole(bytes: Buffer, signature: string): boolean {
+  if (bytes.toString('latin1', 0, 4) !== signature) return false;
+  return crc32c(Buffer.from(bytes).fill(0, 4, 8)) === bytes.readUInt32LE(4);
 }
 
 /** Place of the entry that begins with this GUID (as its bytes are in the file). */

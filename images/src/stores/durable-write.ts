@@ -1,5 +1,6 @@
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '#base/make-folder.ts';
 
 /**
  * What is there under its name is complete and on the medium: temporary file, fsync, rename, fsync of the folder.
@@ -44,7 +45,8 @@ export async function syncFolder(folder: string): Promise<void> {
 
 /** Makes a folder and the ones above it, each entered durably in its parent. */
 export async function makeFolderDurably(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await makeFolder(folder);
   if (first === undefined) return;
-  for (let at = folder; at !== path.dirname(first); at = path.dirname(at)) await syncFolder(path.dirname(at));
+  const above = path.dirname(first);
+  for (let at = path.resolve(folder); at !== above; at = path.dirname(at)) await syncFolder(path.dirname(at));
 }

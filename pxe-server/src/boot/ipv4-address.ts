@@ -19,24 +19,28 @@ export function ipv4(text: string): Ipv4Address {
   return address;
 }
 
-/** Network byte order. */
-export function ipv4ToBytes(address: Ipv4Address): Uint8Array {
-  // Not `Uint8Array.from`: every packet has a dozen addresses, and that was a tenth of the work.
-  const [a, b, c, d] = address.split('.');
-  return Uint8Array.of(Number(a), Number(b), Number(c), Number(d));
-}
-
 /** Reads four bytes at `offset`; the caller has checked that they are there. */
 export function ipv4FromBytes(bytes: Uint8Array, offset = 0): Ipv4Address {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}` as Ipv4Address;
 }
 
+/** 32 bits, unsigned. */
 export function ipv4ToNumber(address: Ipv4Address): number {
-  return ipv4ToBytes(address).reduce((number, byte) => number * 256 + byte, 0);
+  // Without `split`: every packet has a dozen addresses, and that was a tenth of the work.
+  let [number, byte] = [0, 0];
+  for (let index = 0; index < address.length; index++) {
+    const digit = address.charCodeAt(index) - zero;
+    if (digit >= 0) byte = byte * 10 + digit;
+    else [number, byte] = [number * 256 + byte, 0];
+  }
+  return number * 256 + byte;
 }
 
+/** `.` comes before it. */
+const zero = '0'.charCodeAt(0);
+
 export function ipv4FromNumber(number: number): Ipv4Address {
-  return [24, 16, 8, 0].map((shift) => (number >>> shift) & 255).join('.') as Ipv4Address;
+  return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}` as Ipv4Address;
 }
 
 export function isInSubnet(address: Ipv4Address, network: Ipv4Address, netmask: Ipv4Address): boolean {

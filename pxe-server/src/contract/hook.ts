@@ -23,7 +23,8 @@ export type HookOf<Kind extends HookKind> = Extract<Hook, { readonly kind: Kind 
  * What is dangerous to forget is refused here, so that no code has to remember it.
  * - a domain controller without a hook for its system state (USN rollback)
  * - a controller's step that another hook could keep from giving the network back
- * - the order of a controller's network cards before its quarantine is lifted
+ * - a first-boot step before a controller's own: it would have no network (quarantine), or an old directory, and would hold
+ *   up the step that mends both
  * - SQL management data on a domain controller: WinCC is not permitted there, so one of both is a mistake
  */
 export const hookPlanSchema = z
@@ -56,9 +57,12 @@ export const hookPlanSchema = z
           'after',
           'its first-boot step gives the network back: no other hook may keep it from running',
         );
-      // Its cards are off until that hook's step: looked at before, each would count as missing.
-      if (hook.kind === 'network-order' && at < hooks.findIndex(({ kind }) => kind === 'domain-controller'))
-        refuse(at, 'kind', 'the order of the network cards stands below the hook `domain-controller`');
+      if (at < hooks.findIndex(({ kind }) => kind === 'domain-controller') && hasFirstBootStep(hook))
+        refuse(
+          at,
+          'kind',
+          'its first-boot step would run before the controller’s own, without a network: move it below the hook `domain-controller`',
+        );
       if (hooks.findIndex(({ id }) => id === hook.id) !== at)
         refuse(at, 'id', `\`${hook.id}\` is there twice`);
       // A hook may only wait for one above it: the plan reads in the order in which it runs, and has no circles.
@@ -74,3 +78,7 @@ export type HookPlan = z.infer<typeof hookPlanSchema>;
 /** Its network cards wait for its first-boot step. */
 const holdsNetwork = ({ systemState, quarantine }: HookOf<'domain-controller'>): boolean =>
   systemState.from === 'restored-from-backup-value' && quarantine === 'network-off';
+
+/** Of those that a controller's plan may have besides its own. */
+const hasFirstBootStep = (hook: Hook): boolean =>
+  hook.kind === 'network-order' || (hook.kind === 'site' && hook.phases.includes('first-boot'));

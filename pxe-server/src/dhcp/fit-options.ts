@@ -1,12 +1,12 @@
 import { optionCode } from './option-code.ts';
 import { readUint16List } from './option-values.ts';
-import { type DhcpOptions, encodedLength } from './options.ts';
+import { type DhcpOptions, encodedLength, optionsLength } from './options.ts';
 
 /** How long a reply may be, and which options its client asked for, most wanted first. */
 export interface ReplyLimits {
   /** Bytes of the DHCP message, headers of IP and UDP not counted. */
   readonly length: number;
-  readonly wanted: readonly number[];
+  readonly wanted: ArrayLike<number>;
 }
 
 const ipAndUdpHeaders = 28;
@@ -20,7 +20,7 @@ export function replyLimits(request: DhcpOptions): ReplyLimits {
   const [asked] = readUint16List(request, optionCode.maximumMessageSize);
   return {
     length: Math.min(largest, Math.max(smallest, (asked ?? 0) - ipAndUdpHeaders)),
-    wanted: [...(request.get(optionCode.parameterRequestList) ?? [])],
+    wanted: request.get(optionCode.parameterRequestList) ?? [],
   };
 }
 
@@ -62,12 +62,11 @@ const overloadLength = 3;
  * next into `file` and `sname` when those are free (option 52, RFC 2132 section 9.3), and the least wanted nowhere.
  * Relay agent information stays in the option field, at its end (RFC 3046 section 2.1).
  */
-export function fitOptions(all: DhcpOptions, room: OptionRoom, wanted: readonly number[]): FittedOptions {
-  const whole = Array.from(all, ([, value]) => encodedLength(value)).reduce((a, b) => a + b, 0);
-  if (whole + endLength <= room.options) return { options: all, dropped: [] };
+export function fitOptions(all: DhcpOptions, room: OptionRoom, wanted: ArrayLike<number>): FittedOptions {
+  if (optionsLength(all) <= room.options) return { options: all, dropped: [] };
 
   const rank = ([code]: readonly [number, Uint8Array]) => {
-    const [first, second] = [essential.indexOf(code), wanted.indexOf(code)];
+    const [first, second] = [essential.indexOf(code), Array.prototype.indexOf.call(wanted, code)];
     if (first !== -1) return first;
     return second === -1 ? 1000 : essential.length + second;
   };

@@ -1,4 +1,4 @@
-import { type Ipv4Address, ipv4FromBytes, ipv4ToBytes } from '../boot/ipv4-address.ts';
+import { type Ipv4Address, ipv4FromBytes, ipv4ToNumber, unspecifiedAddress } from '../boot/ipv4-address.ts';
 import type { DhcpOptions } from './options.ts';
 
 /** Readers return undefined when the option is absent or its length is wrong; they never throw. */
@@ -28,17 +28,30 @@ export function readText(options: DhcpOptions, code: number): string | undefined
 }
 
 export function uint8(number: number): Uint8Array {
-  return Uint8Array.of(number);
+  const bytes = new Uint8Array(1);
+  bytes[0] = number;
+  return bytes;
 }
 
 export function uint32(number: number): Uint8Array {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(number);
+  const bytes = new Uint8Array(4);
+  writeUint32(bytes, 0, number);
   return bytes;
 }
 
 export function addresses(...list: readonly Ipv4Address[]): Uint8Array {
-  return Buffer.concat(list.map(ipv4ToBytes));
+  const bytes = new Uint8Array(4 * list.length);
+  for (let index = 0; index < list.length; index++) {
+    writeUint32(bytes, 4 * index, ipv4ToNumber(list[index] ?? unspecifiedAddress));
+  }
+  return bytes;
+}
+
+function writeUint32(bytes: Uint8Array, offset: number, number: number): void {
+  bytes[offset] = number >>> 24;
+  bytes[offset + 1] = number >>> 16;
+  bytes[offset + 2] = number >>> 8;
+  bytes[offset + 3] = number;
 }
 
 export function text(value: string): Uint8Array {

@@ -35,23 +35,25 @@ export function encodedLength(value: Uint8Array): number {
   return value.length + 2 * Math.max(1, Math.ceil(value.length / 255));
 }
 
-/** Options with END, values over 255 bytes split into several of the same number (RFC 3396 section 5). */
-export function formatOptions(options: DhcpOptions): Buffer {
+/** Bytes that `writeOptions` writes, END among them. */
+export function optionsLength(options: DhcpOptions): number {
   let length = 1;
   for (const value of options.values()) length += encodedLength(value);
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
+  return length;
+}
+
+/** Options with END, values over 255 bytes split into several of the same number (RFC 3396 section 5). */
+export function writeOptions(bytes: Uint8Array, offset: number, options: DhcpOptions): void {
+  let at = offset;
   for (const [code, value] of options) {
-    let offset = 0;
+    let written = 0;
     do {
-      const part = value.subarray(offset, offset + 255);
+      const end = Math.min(value.length, written + 255);
       bytes[at++] = code;
-      bytes[at++] = part.length;
-      bytes.set(part, at);
-      at += part.length;
-      offset += part.length;
-    } while (offset < value.length);
+      bytes[at++] = end - written;
+      // Not `set` of a part: most values are four bytes.
+      while (written < end) bytes[at++] = value[written++] ?? 0;
+    } while (written < value.length);
   }
   bytes[at] = optionCode.end;
-  return bytes;
 }

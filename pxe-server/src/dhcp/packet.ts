@@ -1,8 +1,8 @@
-import { type Ipv4Address, ipv4FromBytes, ipv4ToBytes } from '../boot/ipv4-address.ts';
+import { type Ipv4Address, ipv4FromBytes, ipv4ToNumber } from '../boot/ipv4-address.ts';
 import { fitOptions, type ReplyLimits } from './fit-options.ts';
 import { type Ignored, ignore } from './ignored.ts';
 import { optionCode } from './option-code.ts';
-import { type DhcpOptions, formatOptions, readOptions } from './options.ts';
+import { type DhcpOptions, optionsLength, readOptions, writeOptions } from './options.ts';
 
 /** A DHCP message, RFC 2131 section 2. Numbers are unsigned, addresses text, options the bytes on the wire. */
 export interface DhcpPacket {
@@ -55,8 +55,6 @@ export function parsePacket(bytes: Uint8Array): DhcpPacket | Ignored {
   if (hlen > 16) reasons.push(`a hardware address of ${hlen} bytes does not fit into chaddr`);
   if (reasons.length > 0) return ignore(...reasons);
 
-  const sname = data.subarray(at.sname, at.file);
-  const file = data.subarray(at.file, at.cookie);
   const options = new Map<number, Uint8Array>();
   const broken = readOptions(data.subarray(at.options), 'the option field', options);
   if (broken !== undefined) return ignore(broken);
@@ -64,8 +62,8 @@ export function parsePacket(bytes: Uint8Array): DhcpPacket | Ignored {
   if (overload === undefined) return ignore('option 52 is not one byte from 1 to 3');
   // RFC 2131 section 4.1: the option field first, then file, then sname.
   const reason =
-    (overload.file ? readOptions(file, 'file', options) : undefined) ??
-    (overload.sname ? readOptions(sname, 'sname', options) : undefined);
+    (overload.file ? readOptions(data.subarray(at.file, at.cookie), 'file', options) : undefined) ??
+    (overload.sname ? readOptions(data.subarray(at.sname, at.file), 'sname', options) : undefined);
   if (reason !== undefined) return ignore(reason);
   options.delete(optionCode.overload);
 
@@ -82,8 +80,8 @@ export function parsePacket(bytes: Uint8Array): DhcpPacket | Ignored {
     siaddr: ipv4FromBytes(data, at.siaddr),
     giaddr: ipv4FromBytes(data, at.giaddr),
     chaddr: data.subarray(at.chaddr, at.chaddr + hlen),
-    sname: overload.sname ? '' : zeroTerminated(sname),
-    file: overload.file ? '' : zeroTerminated(file),
+    sname: overload.sname ? '' : readField(data, at.sname, at.file),
+    file: overload.file ? '' : readField(data, at.file, at.cookie),
     options,
   };
 }
@@ -96,31 +94,33 @@ export function parsePacket(bytes: Uint8Array): DhcpPacket | Ignored {
  * names in option 67.
  */
 export function formatPacket(packet: DhcpPacket, limits?: ReplyLimits): Buffer {
-  const head = Buffer.alloc(at.options);
-  head[0] = packet.op === 'request' ? 1 : 2;
-  head[1] = packet.htype;
-  head[2] = packet.chaddr.length;
-  head[3] = packet.hops;
-  head.writeUInt32BE(packet.xid, 4);
-  head.writeUInt16BE(packet.secs, 8);
-  head.writeUInt16BE(packet.flags, 10);
-  for (const field of ['ciaddr', 'yiaddr', 'siaddr', 'giaddr'] as const) {
-    head.set(ipv4ToBytes(packet[field]), at[field]);
-  }
-  head.set(packet.chaddr, at.chaddr);
-  writeText(head.subarray(at.sname, at.file), packet.sname, 'sname');
-  writeText(head.subarray(at.file, at.cookie), packet.file, 'file');
-  head.writeUInt32BE(magicCookie, at.cookie);
   const room = {
     options: (limits?.length ?? Number.POSITIVE_INFINITY) - at.options,
     file: packet.file === '' ? at.cookie - at.file : 0,
     sname: packet.sname === '' ? at.file - at.sname : 0,
   };
   const fitted = fitOptions(packet.options, room, limits?.wanted ?? []);
-  if (fitted.file !== undefined) head.set(formatOptions(fitted.file), at.file);
-  if (fitted.sname !== undefined) head.set(formatOptions(fitted.sname), at.sname);
-  const options = formatOptions(fitted.options);
-  return Buffer.concat([head, options], Math.max(minimumLength, head.length + options.length));
+  const length = Math.max(minimumLength, at.options + optionsLength(fitted.options));
+  const bytes = Buffer.allocUnsafe(length).fill(0);
+  bytes[0] = packet.op === 'request' ? 1 : 2;
+  bytes[1] = packet.htype;
+  bytes[2] = packet.chaddr.length;
+  bytes[3] = packet.hops;
+  bytes.writeUInt32BE(packet.xid, 4);
+  bytes.writeUInt16BE(packet.secs, 8);
+  bytes.writeUInt16BE(packet.flags, 10);
+  bytes.writeUInt32BE(ipv4ToNumber(packet.ciaddr), at.ciaddr);
+  bytes.writeUInt32BE(ipv4ToNumber(packet.yiaddr), at.yiaddr);
+  bytes.writeUInt32BE(ipv4ToNumber(packet.siaddr), at.siaddr);
+  bytes.writeUInt32BE(ipv4ToNumber(packet.giaddr), at.giaddr);
+  bytes.set(packet.chaddr, at.chaddr);
+  if (fitted.sname === undefined) writeField(bytes, at.sname, at.file, packet.sname, 'sname');
+  else writeOptions(bytes, at.sname, fitted.sname);
+  if (fitted.file === undefined) writeField(bytes, at.file, at.cookie, packet.file, 'file');
+  else writeOptions(bytes, at.file, fitted.file);
+  bytes.writeUInt32BE(magicCookie, at.cookie);
+  writeOptions(bytes, at.options, fitted.options);
+  return bytes;
 }
 
 function readOverload(options: DhcpOptions): { file: boolean; sname: boolean } | undefined {
@@ -131,14 +131,17 @@ function readOverload(options: DhcpOptions): { file: boolean; sname: boolean } |
   return { file: (which & 1) === 1, sname: (which & 2) === 2 };
 }
 
-function zeroTerminated(field: Buffer): string {
-  const end = field.indexOf(0);
-  return field.toString('latin1', 0, end === -1 ? field.length : end);
+/** Text up to the first NUL, or to the end of the field. */
+function readField(data: Buffer, start: number, end: number): string {
+  if (data[start] === 0) return '';
+  const zero = data.indexOf(0, start);
+  return data.toString('latin1', start, zero === -1 ? end : Math.min(zero, end));
 }
 
-function writeText(field: Buffer, text: string, name: string): void {
-  if (Buffer.byteLength(text, 'latin1') >= field.length) {
-    throw new RangeError(`${name} holds ${field.length - 1} bytes, not ${JSON.stringify(text)}`);
+function writeField(data: Buffer, start: number, end: number, text: string, name: string): void {
+  if (text === '') return;
+  if (text.length >= end - start) {
+    throw new RangeError(`${name} holds ${end - start - 1} bytes, not ${JSON.stringify(text)}`);
   }
-  field.write(text, 'latin1');
+  data.write(text, start, 'latin1');
 }

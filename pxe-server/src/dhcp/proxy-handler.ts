@@ -76,7 +76,7 @@ function bootReply(
     serverIdentifier: settings.interfaceAddress,
     siaddr: settings.tftpServer,
     bootFile: answer.bootFile,
-    options: new Map(answer.options),
+    options: answer.options,
   });
   return { kind: 'reply', messageType, packet, to, bootFile: answer.bootFile };
 }

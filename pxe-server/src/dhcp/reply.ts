@@ -21,24 +21,28 @@ export interface ReplyContent {
   readonly yiaddr?: Ipv4Address;
   readonly siaddr?: Ipv4Address;
   readonly bootFile?: string;
-  readonly options?: ReadonlyMap<number, Uint8Array>;
+  readonly options?: Iterable<readonly [number, Uint8Array]>;
 }
 
-/** Client values that a reply repeats: RFC 6842 (61) and RFC 4578 section 2.3 (97). */
-const echoed = [optionCode.clientIdentifier, optionCode.clientMachineIdentifier];
+/** What a reply repeats: RFC 6842 (61), RFC 4578 section 2.3 (97), and RFC 3046 (82), which comes last. */
+const echoed = [
+  optionCode.clientIdentifier,
+  optionCode.clientMachineIdentifier,
+  optionCode.relayAgentInformation,
+];
 
-/** A reply to `request` with the fields of RFC 2131 table 3; relay agent information comes last (RFC 3046). */
+/** A reply to `request` with the fields of RFC 2131 table 3. */
 export function replyPacket(request: DhcpPacket, content: ReplyContent): DhcpPacket {
   const isNak = content.messageType === 'NAK';
   const options = new Map<number, Uint8Array>([
     [optionCode.messageType, uint8(messageTypes[content.messageType])],
     [optionCode.serverIdentifier, addresses(content.serverIdentifier)],
-    ...(content.options ?? []),
   ]);
+  for (const [code, value] of content.options ?? []) options.set(code, value);
   const { bootFile = '' } = content;
   const fitsField = bootFile.length <= 127;
   if (!fitsField) options.set(optionCode.bootFileName, Buffer.from(bootFile, 'latin1'));
-  for (const code of [...echoed, optionCode.relayAgentInformation]) {
+  for (const code of echoed) {
     const value = request.options.get(code);
     if (value !== undefined) options.set(code, value);
   }

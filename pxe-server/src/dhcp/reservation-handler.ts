@@ -117,7 +117,7 @@ function handleInform(request: DhcpPacket, client: Client, context: ReservationC
   const packet = replyPacket(request, {
     messageType: 'ACK',
     serverIdentifier: settings.interfaceAddress,
-    options: new Map(addressOptions(address, settings)),
+    options: addressOptions(address, settings),
   });
   return { kind: 'reply', messageType: 'ACK', packet, to: destinationOf(request, false) };
 }
@@ -205,11 +205,11 @@ function leaseReply(
     serverIdentifier: settings.interfaceAddress,
     yiaddr: address.ip,
     ...(boot === undefined ? {} : { siaddr: settings.tftpServer, bootFile: boot.bootFile }),
-    options: new Map([
+    options: [
       ...leaseOptions(isPoolAddress ? enrolmentLeaseSeconds : settings.leaseSeconds),
       ...addressOptions(address, settings),
       ...(boot?.options ?? []),
-    ]),
+    ],
   });
   const to = destinationOf(request, false);
   return {
@@ -225,7 +225,7 @@ function nak(request: DhcpPacket, reason: string, settings: DhcpSettings): Reply
   const packet = replyPacket(request, {
     messageType: 'NAK',
     serverIdentifier: settings.interfaceAddress,
-    options: new Map([[optionCode.message, text(reason)]]),
+    options: [[optionCode.message, text(reason)]],
   });
   return { kind: 'reply', messageType: 'NAK', packet, to: destinationOf(request, true) };
 }

@@ -1,7 +1,7 @@
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 
-/** Labels of one sample, in the order in which they are printed. */
+/** Labels of one sample, in the order in which they are printed; the same names for all samples of a counter. */
 type Labels = Readonly<Record<string, string>>;
 
 const counters = {
@@ -20,21 +20,24 @@ export interface Metrics {
 }
 
 export function createMetrics(): Metrics {
-  const samples = new Map<CounterName, Map<string, number>>();
+  const samples = new Map<CounterName, Map<string, { readonly labels: Labels; value: number }>>();
   return {
     count(name, labels = {}, by = 1) {
-      const series = samples.get(name) ?? new Map<string, number>();
+      const series = samples.get(name) ?? new Map();
       samples.set(name, series);
-      const key = formatLabels(labels);
-      series.set(key, (series.get(key) ?? 0) + by);
+      // Every packet is counted: the labels are formatted when somebody asks.
+      const key = Object.values(labels).join('\0');
+      const sample = series.get(key) ?? { labels, value: 0 };
+      series.set(key, sample);
+      sample.value += by;
     },
     format() {
       const lines = Object.entries(counters).flatMap(([name, help]) => [
         `# HELP ${name} ${help}`,
         `# TYPE ${name} counter`,
         ...Array.from(
-          samples.get(name as CounterName) ?? [],
-          ([labels, value]) => `${name}${labels} ${value}`,
+          samples.get(name as CounterName)?.values() ?? [],
+          ({ labels, value }) => `${name}${formatLabels(labels)} ${value}`,
         ),
       ]);
       const { user, system } = process.cpuUsage();

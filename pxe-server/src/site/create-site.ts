@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { makeFolder } from '#base/make-folder.ts';
 import {
   formatPublicKey,
   formatSecretKey,
@@ -42,8 +43,8 @@ export async function createSite(paths: SitePaths, initial: InitialConfiguration
   // Before anything is written: a configuration that is there stays, and so would a typing error in it.
   if (isNew)
     findServedInterfaces(checkConfiguration('what was asked for', formatInitialConfiguration(initial)));
-  await mkdir(paths.folder, { recursive: true });
-  await mkdir(join(paths.folder, 'keys'), { recursive: true, mode: 0o700 });
+  await makeFolder(paths.folder);
+  await makeFolder(join(paths.folder, 'keys'), 0o700);
 
   if (isNew) {
     await writeFile(paths.configuration, formatInitialConfiguration(initial), { flag: 'wx' });
@@ -69,8 +70,8 @@ export async function createSite(paths: SitePaths, initial: InitialConfiguration
     made.push('site CA and server certificate');
   }
   const store = storeFolder(configuration, paths.folder);
-  for (const folder of [chunksFolder, imagesFolder]) await mkdir(join(store, folder), { recursive: true });
-  for (const folder of [paths.packs, paths.reports, paths.runtime]) await mkdir(folder, { recursive: true });
+  for (const folder of [chunksFolder, imagesFolder]) await makeFolder(join(store, folder));
+  for (const folder of [paths.packs, paths.reports, paths.runtime]) await makeFolder(folder);
   return made;
 }
 

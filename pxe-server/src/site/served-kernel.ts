@@ -1,6 +1,7 @@
-import { copyFile, mkdir, readFile, rename } from 'node:fs/promises';
+import { copyFile, readFile, rename } from 'node:fs/promises';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
+import { makeFolder } from '#base/make-folder.ts';
 import type { UnpackedKernel } from '#driver-packs/kernel-package.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import type { SitePaths } from './site-paths.ts';
@@ -14,7 +15,7 @@ const servedKernelSchema = z.strictObject({
 
 /** Puts a kernel into the site folder, and remembers where its modules are. */
 export async function writeServedKernel(paths: SitePaths, kernel: UnpackedKernel): Promise<void> {
-  await mkdir(paths.runtime, { recursive: true });
+  await makeFolder(paths.runtime);
   await copyFile(kernel.vmlinuz, `${paths.kernel}.partial`);
   await rename(`${paths.kernel}.partial`, paths.kernel);
   const record = servedKernelSchema.parse(kernel);

@@ -12,6 +12,7 @@ import { firmwarePackageFolders } from '#driver-packs/firmware-package.ts';
 import type { WrittenFile } from '#driver-packs/initrd-file.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
 import { manifestBytes, signPackFile } from '#driver-packs/sign-pack.ts';
+import type { CompressProgress } from '#driver-packs/zstd-progress.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { writeFileDurably } from '#images/stores/durable-write.ts';
 import { readServedKernel } from '../site/served-kernel.ts';
@@ -56,6 +57,7 @@ export async function buildStationPack(
   paths: SitePaths,
   station: string,
   passport: HardwarePassport,
+  onCompressed?: CompressProgress,
 ): Promise<BuiltDriverPack> {
   const kernel = await readServedKernel(paths);
   const output = packFile(paths, station);
@@ -66,6 +68,7 @@ export async function buildStationPack(
     vendorFolders: vendorFolders(paths, station),
     station,
     passport,
+    onCompressed,
   });
   return recorded(paths, output, pack);
 }
@@ -91,16 +94,27 @@ export async function buildMediumPack(
 /** USB sticks (two protocols), CD drives, and the file system on both. */
 const mediumModules: readonly string[] = ['usb_storage', 'uas', 'sr_mod', 'isofs'];
 
-export async function buildSiteUniversalPack(paths: SitePaths): Promise<BuiltDriverPack> {
+export async function buildSiteUniversalPack(
+  paths: SitePaths,
+  onCompressed?: CompressProgress,
+): Promise<BuiltDriverPack> {
   const output = packFile(paths, universalPack);
-  const pack = await buildUnsignedUniversalPack(paths, output);
+  const pack = await buildUnsignedUniversalPack(paths, output, onCompressed);
   return recorded(paths, output, pack);
 }
 
 /** The same for every site with this kernel and firmware; each signs its own copy. */
-export async function buildUnsignedUniversalPack(paths: SitePaths, output: string): Promise<BuiltDriverPack> {
-  const kernel = await readServedKernel(paths);
-  return buildUniversalPack({ kernel, output, firmwareDirectories: await firmwareDirectories(paths) });
+export async function buildUnsignedUniversalPack(
+  paths: SitePaths,
+  output: string,
+  onCompressed?: CompressProgress,
+): Promise<BuiltDriverPack> {
+  return buildUniversalPack({
+    kernel: await readServedKernel(paths),
+    output,
+    firmwareDirectories: await firmwareDirectories(paths),
+    onCompressed,
+  });
 }
 
 /** Puts a universal pack that was built before into the site. */

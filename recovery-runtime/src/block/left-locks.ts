@@ -33,8 +33,7 @@ export async function giveBackLeftLocks(release: (name: string) => Promise<void>
   const dead: string[] = [];
   const held = new Set<string>();
   for (const note of left) {
-    const [pid, start] = note.split('-');
-    if ((await startOf(Number(pid))) === start) for (const line of await linesOf(note)) held.add(line);
+    if (await isHeld(note)) for (const line of await linesOf(note)) held.add(line);
     else dead.push(note);
   }
   for (const note of dead) {
@@ -46,6 +45,12 @@ export async function giveBackLeftLocks(release: (name: string) => Promise<void>
     }
     await rm(join(folder, note), { force: true });
   }
+}
+
+/** Only of a process that is known to live: a note that names none is nobody's. */
+async function isHeld(note: string): Promise<boolean> {
+  const [pid, start] = note.split('-');
+  return start !== undefined && (await startOf(Number(pid))) === start;
 }
 
 const linesOf = async (note: string): Promise<string[]> =>

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorChain, RekindleError } from '#base/errors.ts';
+import { makeFolder } from '#base/make-folder.ts';
 import { onStandIn, type RehearsalRecord, rehearsalRecordSchema } from '#contract/rehearsal-record.ts';
 import { runReportSchema } from '#contract/run-report.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
@@ -55,7 +56,7 @@ export async function rehearseStation(rehearsal: StationRehearsal): Promise<Rehe
   const startedAt = new Date();
   const begun = performance.now();
   const clock = startStageClock(onProgress);
-  await mkdir(evidence, { recursive: true });
+  await makeFolder(evidence);
   const scratch = await mkdtemp(path.join(rehearsal.scratch ?? tmpdir(), 'rekindle-rehearsal-'));
   const recovery: { runtimeSeconds: number | null; restoredSeconds: number | null } = {
     runtimeSeconds: null,
