@@ -137,6 +137,8 @@ test.each<[string, number, RegExp, RegExp]>([
   ['Cannot connect to server.  Error was NT_STATUS_HOST_UNREACHABLE\n', 1, /does not answer by SMB/, /445/],
   ['', 124, /nothing within 40 s/, /445/],
   ['result was NT_STATUS_OBJECT_PATH_INVALID\n', 1, /no log of that name/, /Windows/],
+  // A record in a form that Samba does not know.
+  ['result was NT_STATUS_BUFFER_TOO_SMALL\n', 1, /says: .*BUFFER_TOO_SMALL/, /on the controller itself/],
   ['command not found: eventlog_readlog\n', 1, /command not found/, /on the controller itself/],
   ['', 0, /is empty/, /on the controller itself/],
 ])('%j is said in words', (said, status, why, next) => {

@@ -85,7 +85,7 @@ export function whyUnread(
   }
   if (/OBJECT_|NOT_FOUND|NOT_SUPPORTED/.test(code))
     return { why: `it has no log of that name (${code})`, next: 'Is it a Windows domain controller?' };
-  if (code !== '' || status === cutByTime) {
+  if (/Cannot connect/.test(said) || status === cutByTime) {
     return {
       why: `it does not answer by SMB (${code === '' ? `nothing within ${atMost.seconds} s` : code})`,
       next: 'Open TCP port 445 of the controller for this computer.',
