@@ -23,7 +23,7 @@ export type EventLogReading = { readonly controller: string } & (
 );
 
 const rpcclient = { command: 'rpcclient', debianPackage: 'smbclient' };
-/** Two calls for each record: a log of Windows' usual size (1 MB) has some thousands, in seconds. Text of about 5000. */
+/** Two calls for each record; text of about 5000 records. */
 const atMost = { seconds: 40, bytes: 8 << 20 };
 
 /**
