@@ -12,7 +12,6 @@ import { stageFirstBoot } from '#runtime/first-boot/stage-first-boot.ts';
 import type { StagedFile } from '#runtime/first-boot/staged-files.ts';
 import { windowsRejoinFile, windowsRejoinScript } from '#runtime/hooks/domain/rejoin-script.ts';
 import { clearScriptFile, clearStepFile, formatSqlcmdStep } from '#runtime/hooks/sql/sqlcmd-step.ts';
-import { openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
 import { isLocked } from '#runtime/hooks/windows/volume/locked-folder.ts';
 import {
   buildWindowsStation,
@@ -23,7 +22,7 @@ import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import { type ApiService, startApiService } from '#test/support/api-service.ts';
 import { openReportedJob, type ReportedJob } from '#test/support/reported-job.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
-import { config, hiveSays, inVolume } from '#test/support/windows-disk.ts';
+import { config, hiveSays, inVolume, openWindowsDisk } from '#test/support/windows-disk.ts';
 import { startWineStation, type WineStation } from '#test/support/wine-station.ts';
 
 /**
@@ -169,10 +168,8 @@ test('is staged into an offline Windows: service in its registry, files for admi
     files: { ...station.files, windows: { ...station.files.windows, 'Windows/SysWOW64/cmd.exe': shape } },
   });
   for (const _ of ['once', 'twice']) {
-    const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
-    if (windows.kind !== 'open') throw new Error(windows.kind);
+    await using windows = await openWindowsDisk(disk);
     await stageFirstBoot(windows.system, { plan, key: job.key, files }, readFirstBootFile);
-    await windows[Symbol.asyncDispose]();
   }
   const staged = path.join(folder.path, 'staged');
   const hive = inVolume(disk, stationDisk.windows, (root) => {

@@ -11,7 +11,6 @@ import {
   formatControllerStep,
 } from '#runtime/hooks/domain/controller-step.ts';
 import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
-import { formatRegistryFile } from '#runtime/hooks/windows/registry/registry-file.ts';
 import {
   answerOf,
   controllerProgramWithStandIn,
@@ -20,7 +19,7 @@ import {
 } from '#test/support/controller-program.ts';
 import { lastResort, wbadminBackup } from '#test/support/controller-station.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
-import { startWineStation, type WineStation } from '#test/support/wine-station.ts';
+import { startRunningWineStation, type WineStation } from '#test/support/wine-station.ts';
 
 /**
  * The step of a restored controller, run by Wine's cmd.exe and script host with Wine's registry. wevtutil, wbadmin, bcdedit,
@@ -44,17 +43,14 @@ let program: string;
 
 beforeAll(async () => {
   program = await controllerProgramWithStandIn(folder.path);
-  wine = await startWineStation(folder.path);
-  // Its server and services stay up between the calls, and hold none of their outputs open.
-  wine.start();
-  await vi.waitFor(() => expect(wine.programs().join('\n')).toContain('services.exe'), 30_000);
+  wine = await startRunningWineStation(folder.path);
 });
 afterAll(async () => {
   await wine[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
 });
 beforeEach(async () => {
-  work = path.join(wine.drive, 'work');
+  work = wine.work;
   fs.rmSync(work, { recursive: true, force: true });
   fs.mkdirSync(work);
   fs.rmSync(leftScript(), { force: true });
@@ -93,14 +89,9 @@ async function stage(
   fs.writeFileSync(path.join(work, 'directory.txt'), 'TRUE');
   put('wevtutil.cmd', ...eventLogStandIn);
   for (const tool of ['dfsrdiag', 'repadmin']) put(`${tool}.cmd`, `@echo ${tool} %*>>called.txt`);
-  const held = [...all.network, ...all.dfsr];
-  fs.writeFileSync(
-    path.join(wine.drive, 'held.reg'),
-    formatRegistryFile(holdPatch('CurrentControlSet', held), 'HKEY_LOCAL_MACHINE\\SYSTEM'),
-  );
-  await wine.wine('reg', 'import', 'C:\\held.reg');
+  await wine.changeRegistry(holdPatch('CurrentControlSet', [...all.network, ...all.dfsr]));
 }
-const step = () => wine.wine('cmd', '/d', '/c', `cd /d C:\\work && ${controllerStepFile}`);
+const step = () => wine.inWork(controllerStepFile);
 const setNumber = (key: string, name: string, value: number) =>
   wine.wine('reg', 'add', key, '/v', name, '/t', 'REG_DWORD', '/d', String(value), '/f');
 const startOf = async (service: string): Promise<number> => {

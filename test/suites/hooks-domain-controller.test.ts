@@ -15,7 +15,6 @@ import {
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
-import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import {
   controllerIdentity,
   controllerName,
@@ -25,6 +24,7 @@ import {
   lastResort,
   wbadminBackup,
 } from '#test/support/controller-station.ts';
+import { offlineRun } from '#test/support/offline-run.ts';
 import { makeTemporaryFolder, run } from '#test/support/restore-demo-disk.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 import { config, esp, hiveSays, inVolume, readFromEsp, writeFiles } from '#test/support/windows-disk.ts';
@@ -72,12 +72,11 @@ async function applied(
   } = {},
 ): Promise<HookRecord> {
   const [record, ...more] = await runOfflineHooks({
+    ...offlineRun([]),
     plan: controllerPlan(systemState, quarantine),
-    jobId: '00000000-0000-4000-8000-000000000000',
     ref: `${controllerName}@2026-11-27T02:00:00Z`,
     manifest,
     earlier: [controllerPreflight(verdict)],
-    material: { firstBootKey: '0'.repeat(64), servers: ['http://192.0.2.1'], files: [], failed: [] },
     disks: [{ image: manifest.disks[0] as never, path: disk, isBlockDevice: false }],
     networkCards: { image: [card], machine: [{ ...card, mac }] },
     openSystem: openRestoredSystem,
@@ -89,9 +88,6 @@ async function applied(
         settings: Buffer.from(settings?.bytes ?? []).toString(),
       };
     },
-    readFirstBootFile,
-    say: () => {},
-    now: () => new Date(),
   });
   if (record === undefined || more.length > 0) throw new Error('one hook, one record');
   return record;

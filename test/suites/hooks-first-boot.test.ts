@@ -5,14 +5,14 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { exitCodeOfReport, runReportSchema } from '#contract/run-report.ts';
+import { exitCodeOfReport } from '#contract/run-report.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
 import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
-import { lineColumns } from '#runtime/console/layout.ts';
 import { tick } from '#scripts/commands/report/amend.ts';
 import { withMounted } from '#scripts/rehearsal/mounted-partition.ts';
-import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
+import { type ApiService, startApiService } from '#test/support/api-service.ts';
+import { chooseNewest, confirm, expectToFit, logOn } from '#test/support/at-the-console.ts';
 import { fileMachine, sitDown } from '#test/support/file-machine.ts';
 import { makeLinuxRoot, startUnit } from '#test/support/linux-on-disk.ts';
 import {
@@ -23,7 +23,7 @@ import {
   run,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
-import { verifyWithMinisign } from '#test/support/run-reports.ts';
+import { newestReportFile } from '#test/support/run-reports.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 import { renderScreen } from '#test/support/terminal-screen.ts';
 
@@ -74,13 +74,6 @@ function writePlan(yaml: string, executables: Record<string, string> = {}): void
 const machineOf = (file: string) =>
   fileMachine({ site: service, passport, disks: [{ passportDisk, devicePath: file }] });
 
-async function logOn(sitting: ReturnType<typeof sitDown>): Promise<void> {
-  await sitting.port.waitFor('Technician: ');
-  sitting.port.type(`${credentials.technician}\r`);
-  await sitting.port.waitFor('Password: ');
-  sitting.port.type(`${credentials.password}\r`);
-}
-
 async function startRestore(name: string) {
   const target = path.join(folder.path, name);
   run('cp', diskFile, target);
@@ -88,27 +81,11 @@ async function startRestore(name: string) {
   const before = fs.readFileSync(target);
   const sitting = sitDown(machineOf(target), { server: service.url, purpose: 'recovery' });
   await logOn(sitting);
-  await sitting.port.waitFor('Image [1]: ');
-  sitting.port.type('\r');
+  await chooseNewest(sitting);
   return { target, before, sitting };
 }
 
-async function confirm({ port }: ReturnType<typeof sitDown>): Promise<void> {
-  await port.waitFor(`Type ${station} to start the restore: `, 25);
-  port.type(`${station}\r`);
-}
-
-function expectToFit(written: string): void {
-  for (const line of renderScreen(written, 80, 100_000)) expect(line.length).toBeLessThanOrEqual(lineColumns);
-}
-
-async function newestReport() {
-  const reports = path.join(service.context.paths.reports, station);
-  const files = fs.readdirSync(reports).map((name) => path.join(reports, name, 'report.json'));
-  const newest = files.toSorted((a, b) => fs.statSync(a).mtimeMs - fs.statSync(b).mtimeMs).at(-1) ?? '';
-  await verifyWithMinisign(newest, service.context.paths.imageSigningPublicKey);
-  return { file: newest, report: runReportSchema.parse(JSON.parse(fs.readFileSync(newest, 'utf8'))) };
-}
+const newestReport = () => newestReportFile(service.context.paths.folder, station);
 
 async function reportWhen(state: 'closed'): Promise<Awaited<ReturnType<typeof newestReport>>['report']> {
   for (let tries = 0; tries < 100; tries += 1) {
@@ -131,8 +108,7 @@ beforeAll(async () => {
   service.context.configuration.http.port = (http.address() as AddressInfo).port;
   const sitting = sitDown(machineOf(diskFile), { server: service.url, purpose: 'enrolment' });
   await logOn(sitting);
-  await sitting.port.waitFor(`Type ${station} to start the capture: `);
-  sitting.port.type(`${station}\r`);
+  await confirm(sitting, 'capture', station);
   await sitting.port.waitFor('is in the image store.', 40);
   await sitting.result;
 }, 120_000);
@@ -191,7 +167,7 @@ hooks:
   test('is shown its plan, restored, worked on, and waits for its first boot', async () => {
     writePlan(plan, { 'mark.sh': mark, 'later.sh': later });
     const { target, sitting } = await startRestore('hooks.img');
-    await confirm(sitting);
+    await confirm(sitting, 'restore', station, 25);
     await sitting.port.waitFor(`${station} is restored.`, 50);
     const menu = sitting.port.waitFor('Choose 1 to 4: ', 60).then(
       () => sitting.port.written().slice(-1500),

@@ -2,19 +2,19 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { offlineJoinFile } from '#contract/domain-files.ts';
-import { hookPlanSchema } from '#contract/hook.ts';
+import type { FirstBootPlan } from '#contract/first-boot.ts';
 import { stageFirstBoot } from '#runtime/first-boot/stage-first-boot.ts';
 import { runOfflineHooks } from '#runtime/hooks/run-offline-hooks.ts';
 import { clearScriptFile } from '#runtime/hooks/sql/sqlcmd-step.ts';
-import { openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
 import {
   buildWindowsStation,
   stationDisk,
   windowsStation,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
+import { offlineRun } from '#test/support/offline-run.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
-import { inVolume } from '#test/support/windows-disk.ts';
+import { inVolume, openWindowsDisk } from '#test/support/windows-disk.ts';
 
 /** A Windows station's hook plan, from the YAML's meaning to what lies on its disk for the first start. */
 
@@ -43,32 +43,17 @@ const fileOf = (hook: string, name: string, bytes: Buffer, secret: boolean) => (
 });
 
 async function runHooks(hooks: readonly object[]) {
+  const run = offlineRun(hooks);
   const records = await runOfflineHooks({
-    plan: hookPlanSchema.parse({ station: 'OS-SRV-1A', stationRole: 'server', hooks }),
-    jobId: '11111111-2222-4333-8444-555555555555',
-    ref: 'OS-SRV-1A@20261120T020000Z',
-    manifest: { station: 'OS-SRV-1A', capturedAt: '2026-11-20T02:00:00Z', stationRole: 'server' } as never,
-    earlier: [],
+    ...run,
     material: {
-      firstBootKey: 'ab'.repeat(32),
-      servers: ['http://10.77.0.1:8080'],
+      ...run.material,
       files: [
         fileOf('domain', offlineJoinFile, blob, true),
         fileOf('licence', 'licence.cmd', Buffer.from('@exit /b 0\r\n'), false),
       ],
-      failed: [],
     },
-    disks: [],
-    networkCards: { image: [], machine: [] },
-    async openSystem() {
-      const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
-      if (windows.kind !== 'open') throw new Error(windows.kind);
-      return windows;
-    },
-    stageFirstBoot: (system, staged) => stageFirstBoot(system, staged, readFirstBootFile),
-    readFirstBootFile,
-    say: () => {},
-    now: () => new Date(),
+    openSystem: () => openWindowsDisk(disk),
   });
   return records.map(({ hook, result }) => `${hook} ${result.outcome}`);
 }
@@ -125,34 +110,24 @@ test('another plan replaces what was staged; what cannot be done is failed or sk
 });
 
 test('a command that no code page is the same in is refused, and nothing is staged', async () => {
-  const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
-  if (windows.kind !== 'open') throw new Error(windows.kind);
-  try {
-    await expect(
-      stageFirstBoot(
-        windows.system,
+  {
+    await using windows = await openWindowsDisk(disk);
+    const plan: FirstBootPlan = {
+      formatVersion: 1,
+      jobId: '11111111-2222-4333-8444-555555555555',
+      station: 'OS-SRV-1A',
+      servers: ['http://10.77.0.1:8080'],
+      giveUpHours: 1,
+      steps: [
         {
-          key: Buffer.alloc(32),
-          files: [],
-          plan: {
-            formatVersion: 1,
-            jobId: '11111111-2222-4333-8444-555555555555',
-            station: 'OS-SRV-1A',
-            servers: ['http://10.77.0.1:8080'],
-            giveUpHours: 1,
-            steps: [
-              {
-                ...{ hook: 'backup', title: 'Backup', after: [], command: 'wbadmin \\\\server\\Büro' },
-                ...{ secretFiles: [], timeoutSeconds: 1, retrySeconds: 1, tries: 1 },
-              },
-            ],
-          },
+          ...{ hook: 'backup', title: 'Backup', after: [], command: 'wbadmin \\\\server\\Büro' },
+          ...{ secretFiles: [], timeoutSeconds: 1, retrySeconds: 1, tries: 1 },
         },
-        readFirstBootFile,
-      ),
+      ],
+    };
+    await expect(
+      stageFirstBoot(windows.system, { key: Buffer.alloc(32), files: [], plan }, readFirstBootFile),
     ).rejects.toMatchObject({ code: 'usage', next: expect.stringContaining('without umlauts') });
-  } finally {
-    await windows[Symbol.asyncDispose]();
   }
   expect(onDisk('job')).toContain('step=01-licence\r\n');
 });

@@ -1,27 +1,23 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodeOf } from '#base/errors.ts';
 import { runReportSchema } from '#contract/run-report.ts';
-import { captureImage } from '#images/capture/capture-image.ts';
-import { type StationName, stationNameSchema } from '#images/format/image-manifest.ts';
+import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
-import { formatPublicKey, formatSecretKey, generateKeyPair } from '#images/format/minisign.ts';
+import { formatPublicKey, formatSecretKey } from '#images/format/minisign.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
 import { readReadings } from '#images/stores/announce-reading.ts';
 import { readListedFile, readManifest } from '#images/stores/image-folder.ts';
 import { assertDiskFree } from '#runtime/block/assert-disk-free.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
-import { takeInventory } from '#runtime/inventory/inventory.ts';
 import { type LocalRestoreInput, restoreLocally } from '#runtime/local-restore.ts';
 import { formatInterruptedRestore, noteOffset } from '#runtime/restore/interrupted-restore.ts';
 import { believeImage } from '#runtime/steps/open-job.ts';
 import { writeLocalReport } from '#scripts/restore/write-local-report.ts';
-import { projectRoot } from '#scripts/runtime/bundle.ts';
+import { captureImageOf, captureKey } from '#test/support/capture-image-of.ts';
 import { fileMachine } from '#test/support/file-machine.ts';
-import { serveFolder } from '#test/support/images-folder-server.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
 import {
   demoDisk,
@@ -37,52 +33,33 @@ import {
 import { somePassport } from '#test/support/some-passport.ts';
 import { createPipedPort } from '#test/support/terminal-screen.ts';
 
-/**
- * `rekindle restore`: the whole run on loop devices, whose identity the test gives (they have none of their own),
- * and the command itself on the machine that runs the tests, where it must refuse.
- */
+/** `rekindle restore`: the whole run on loop devices, whose identity the test gives (they have none of their own). */
 
 const station = stationNameSchema.parse('OS-SRV-1A');
 const [someDisk] = somePassport().disks as [PassportDisk];
 const passportDisk = { ...someDisk, sizeBytes: demoDisk.sizeBytes };
 const healthy: HardwarePassport = { ...somePassport(), disks: [passportDisk] };
-const keys = generateKeyPair();
 let folder: ReturnType<typeof makeTemporaryFolder>;
 let store: string;
 let original: string;
 
 const inFolder = (name: string): string => path.join(folder.path, name);
 
-async function publish(name: StationName, passport: HardwarePassport, disk: PassportDisk): Promise<string> {
-  const image = await captureImage({
-    store,
-    station: name,
-    computerName: name,
-    stationRole: 'server',
-    consistency: 'offline',
-    tools: {},
-    signingKey: keys,
-    passport,
-    disks: [{ path: original, passportDisk: { ...disk, sizeBytes: demoDisk.sizeBytes } }],
-    dataVolumes: ['PROJECTS'],
-  });
-  return formatImageRef(image.name);
-}
-
 let image: Awaited<ReturnType<LocalRestoreInput['readImage']>> & { readonly ref: string };
 beforeAll(async () => {
   folder = makeTemporaryFolder();
   store = inFolder('store');
   fs.mkdirSync(store);
-  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(keys));
-  fs.writeFileSync(inFolder('site.key'), formatSecretKey(keys));
+  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(captureKey));
+  fs.writeFileSync(inFolder('site.key'), formatSecretKey(captureKey));
   original = makeDemoDisk(folder.path);
-  const ref = await publish(station, healthy, passportDisk);
-  const name = { station, utc: ref.slice(ref.indexOf('@') + 1) };
+  const disk = { path: original, passportDisk };
+  const { name } = await captureImageOf(store, [disk], { passport: healthy, dataVolumes: ['PROJECTS'] });
+  const ref = formatImageRef(name);
   const believed = await believeImage({
     ref,
-    ...(await readManifest(store, name, keys)),
-    key: keys,
+    ...(await readManifest(store, name, captureKey)),
+    key: captureKey,
     readListed: (manifest, file) => readListedFile(store, name, manifest, file),
     source: { kind: 'directory', path: store },
   });
@@ -324,78 +301,4 @@ test('the recovery medium, plugged in but not mounted, and a copy of it, are no 
     await expect(assertDiskFree(device, [], { root: `${inFolder('elsewhere')}/` })).resolves.toBeUndefined();
   }
   await expect(assertDiskFree(disk.path, [], { root })).resolves.toBeUndefined();
-});
-
-describe('the command', () => {
-  const rekindle = (...options: string[]) => {
-    const files = ['--public-key', inFolder('site.pub'), '--report', inFolder('command.json')];
-    const command = [path.join(projectRoot, 'scripts/rekindle.ts'), 'restore', '--store', store, ...files];
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...command, ...options], {
-      encoding: 'utf8',
-      input: '',
-    });
-    return { status, said: `${stdout}${stderr}`.replace(/\s+/g, ' '), stdout };
-  };
-
-  test('on another machine: 12, the differences in its report', () => {
-    const { status, stdout } = rekindle('--image', `${station}@latest`, '--json');
-    expect(status).toBe(12);
-    expect(JSON.parse(stdout)).toMatchObject({ outcome: 'failed', exitCode: 12, disks: [] });
-    const report = runReportSchema.parse(JSON.parse(fs.readFileSync(inFolder('command.json'), 'utf8')));
-    expect(report.machine).toMatchObject({ outcome: 'refused', exitCode: 12 });
-  });
-
-  test('from a plain web server: the same answer', async () => {
-    const server = await serveFolder(store, false, 0, null);
-    const options = ['--store', server.url, '--image', image.ref, '--public-key', inFolder('site.pub')];
-    const report = ['--report', inFolder('http.json'), '--json'];
-    const script = path.join(projectRoot, 'scripts/rekindle.ts');
-    const failed = await promisify(execFile)(process.execPath, [
-      script,
-      'restore',
-      ...options,
-      ...report,
-    ]).then(
-      () => undefined,
-      (error: { readonly code: number; readonly stdout: string }) => error,
-    );
-    await server.close();
-    expect(failed?.code).toBe(12);
-    expect(JSON.parse(failed?.stdout ?? '')).toMatchObject({ station, exitCode: 12 });
-  });
-
-  test.each<[string, string[], number, string]>([
-    [
-      'a file as target',
-      ['--image', `${station}@latest`, '--disk', import.meta.filename],
-      13,
-      'no block device',
-    ],
-    ['a station without image', ['--image', 'NOBODY@latest'], 11, 'NOBODY'],
-    ['no key', ['--image', `${station}@latest`, '--public-key', '/none.pub'], 2, '--public-key'],
-  ])('%s is refused', (_, options, exitCode, word) => {
-    const { status, said } = rekindle(...options);
-    expect(said).toContain(word);
-    expect(status).toBe(exitCode);
-  });
-
-  test("this machine's own disk, mounted as it is: 13, and its name is never asked for", async () => {
-    const { passport, disks } = await takeInventory();
-    const uses = await Promise.all(
-      disks.map(async (disk) => ({
-        disk,
-        free: await assertDiskFree(disk.devicePath, []).then(
-          () => true,
-          () => false,
-        ),
-      })),
-    );
-    const busy = uses.find(({ free }) => !free)?.disk;
-    if (busy === undefined) throw new Error('this machine has no disk of its own that is mounted');
-    const ref = await publish(stationNameSchema.parse('THIS-MACHINE'), passport, busy.passportDisk);
-    const { status, said } = rekindle('--image', ref, '--dry-run');
-    expect(said).toMatch(/is mounted at \/|is in use|is swapped on/);
-    expect(said).not.toContain('to start the restore');
-    expect(status).toBe(13);
-  });
 });

@@ -5,7 +5,7 @@ import { safeBootPatch } from '#runtime/hooks/windows/boot/boot-store.ts';
 import { servicePatch } from '#runtime/hooks/windows/first-boot/service-patch.ts';
 import { stagedFilesWrong, stageFiles } from '#runtime/hooks/windows/first-boot/stage-files.ts';
 import type { HivePatch } from '#runtime/hooks/windows/registry/hive-patch.ts';
-import { type OpenedWindows, openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
+import { openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
 import {
   buildWindowsStation,
   defaultLoader,
@@ -28,6 +28,7 @@ import {
   inVolume,
   leaveLogOpen,
   markDirty,
+  openWindowsDisk,
   readFromEsp,
   volumeDevice,
   writeFiles,
@@ -52,11 +53,7 @@ async function station(change: (disk: string) => void | Promise<void> = () => {}
   return disk;
 }
 
-async function opened(): Promise<OpenedWindows & { kind: 'open' }> {
-  const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
-  if (windows.kind !== 'open') throw new Error(windows.kind === 'refused' ? windows.reason : windows.kind);
-  return windows;
-}
+const opened = () => openWindowsDisk(disk);
 
 async function whyRefused(): Promise<string> {
   const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);

@@ -4,8 +4,9 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
-import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
-import { fileMachine, type Sitting, sitDown } from '#test/support/file-machine.ts';
+import { type ApiService, startApiService } from '#test/support/api-service.ts';
+import { chooseNewest, confirm, logOn } from '#test/support/at-the-console.ts';
+import { fileMachine, sitDown } from '#test/support/file-machine.ts';
 import {
   demoDisk,
   makeBlankDisk,
@@ -55,21 +56,13 @@ const machineWith = (disk: string) =>
     shareFolder,
   });
 
-async function logOn({ port }: Sitting): Promise<void> {
-  await port.waitFor('Technician: ');
-  port.type(`${credentials.technician}\r`);
-  await port.waitFor('Password: ');
-  port.type(`${credentials.password}\r`);
-}
-
 const restore = (disk: string) => sitDown(machineWith(disk), { server: service.url, purpose: 'recovery' });
 
 test('a capture writes its chunks onto the share, and the service signs the image', async () => {
   symlinkSync(service.context.store, shareFolder);
   const sitting = sitDown(machineWith(stationDisk), { server: service.url, purpose: 'enrolment' });
   await logOn(sitting);
-  await sitting.port.waitFor(`Type ${station} to start the capture: `);
-  sitting.port.type(`${station}\r`);
+  await confirm(sitting, 'capture', station);
   await sitting.port.waitFor('is in the image store.');
   expect((await sitting.result).exitCode).toBe(0);
   expect(sitting.port.written()).toContain('//localhost/images, everything encrypted.');
@@ -83,12 +76,10 @@ test('a restore reads its chunks from the share: the service itself has none any
   const disk = makeBlankDisk(path.join(folder.path, 'new.img'));
   const sitting = restore(disk);
   await logOn(sitting);
-  await sitting.port.waitFor('Image [1]: ');
-  sitting.port.type('\r');
+  await chooseNewest(sitting);
   await sitting.port.waitFor('Type RESTORE or LEAVE: ');
   sitting.port.type('RESTORE\r');
-  await sitting.port.waitFor(`Type ${station} to start the restore: `);
-  sitting.port.type(`${station}\r`);
+  await confirm(sitting, 'restore', station);
   await sitting.port.waitFor(`${station} is restored.`);
   expect((await sitting.result).exitCode).toBe(0);
   run('e2fsck', '-fn', `${disk}?offset=${demoDisk.root.startByte}`);
@@ -100,8 +91,7 @@ test('a share without the chunks stops the restore before the first write', asyn
   const before = sha256OfFile(disk);
   const sitting = restore(disk);
   await logOn(sitting);
-  await sitting.port.waitFor('Image [1]: ');
-  sitting.port.type('\r');
+  await chooseNewest(sitting);
   await sitting.port.waitFor('Type RESTORE or LEAVE: ');
   sitting.port.type('RESTORE\r');
   await sitting.port.waitFor('Choose 1 to 4: ');
@@ -115,8 +105,7 @@ test('a password file that others can read opens no job, and the station learns 
   chmodSync(passwordFile, 0o644);
   const sitting = restore(makeBlankDisk(path.join(folder.path, 'closed.img')));
   await logOn(sitting);
-  await sitting.port.waitFor('Image [1]: ');
-  sitting.port.type('\r');
+  await chooseNewest(sitting);
   await sitting.port.waitFor('Choose 1 to 4: ');
   sitting.port.type('4\r');
   await sitting.result;

@@ -12,6 +12,13 @@ export async function verifyWithMinisign(file: string, publicKey: string): Promi
 
 /** The newest run report of a station, after its signature was checked with Debian's minisign. */
 export async function newestRunReport(siteFolder: string, station: string): Promise<RunReport> {
+  return (await newestReportFile(siteFolder, station)).report;
+}
+
+export async function newestReportFile(
+  siteFolder: string,
+  station: string,
+): Promise<{ readonly file: string; readonly report: RunReport }> {
   const { reports, imageSigningPublicKey } = sitePaths(siteFolder);
   const folder = path.join(reports, station);
   const all = await Promise.all(
@@ -24,5 +31,5 @@ export async function newestRunReport(siteFolder: string, station: string): Prom
   const newest = all.sort((a, b) => a.report.closedAt.localeCompare(b.report.closedAt)).at(-1);
   if (newest === undefined) throw new Error(`there is no run report in ${folder}`);
   await verifyWithMinisign(newest.file, imageSigningPublicKey);
-  return newest.report;
+  return newest;
 }

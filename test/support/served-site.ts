@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
-import { createNetwork, type Network, type RunResult } from './network-namespace.ts';
+import { createNetwork, type Network, type NetworkNamespace, type RunResult } from './network-namespace.ts';
 
 /** `rekindle serve` at 10.77.0.1 as a plant has it, with files that nobody boots, and computers beside it. */
 export interface ServedSite<Name extends string> extends AsyncDisposable {
@@ -31,7 +31,7 @@ export interface ServedSiteRequest<Name extends string> {
   readonly runAs?: (site: string) => readonly string[];
 }
 
-const script = join(import.meta.dirname, '..', '..', 'scripts', 'rekindle.ts');
+export const rekindleScript = join(import.meta.dirname, '..', '..', 'scripts', 'rekindle.ts');
 
 export async function startServedSite<Name extends string>(
   request: ServedSiteRequest<Name>,
@@ -49,7 +49,7 @@ export async function startServedSite<Name extends string>(
   );
   const { server } = lan.members;
   const rekindle = (...args: readonly string[]) =>
-    server.run(process.execPath, [script, ...args, '--site', site], { seconds: 60 });
+    server.run(process.execPath, [rekindleScript, ...args, '--site', site], { seconds: 60 });
   writeFileSync(join(folder, 'password'), 'correct horse battery\n');
   const made = await rekindle(
     'init',
@@ -60,15 +60,11 @@ export async function startServedSite<Name extends string>(
     ...init,
   );
   if (made.code !== 0) throw new Error(`rekindle init: ${made.stderr}`);
-  makeRuntime(site, runtimeBytes);
+  makeServedRuntime(site, runtimeBytes);
   appendFileSync(sitePaths(site).configuration, yaml);
 
-  const [program = '', ...args] = [...runAs(site), process.execPath, script, 'serve', '--site', site];
-  const child = server.spawn(program, args);
   let printed = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (printed += bytes.toString()));
-  await untilReady(child, () => printed);
+  const child = await startServing(server, site, runAs(site), (text) => (printed += text));
   const held = stack.move();
   return {
     ...{
@@ -85,7 +81,7 @@ export async function startServedSite<Name extends string>(
 }
 
 /** What `rekindle runtime build` would make, of a kernel without modules: packs for it are empty. */
-function makeRuntime(site: string, runtimeBytes: number): void {
+export function makeServedRuntime(site: string, runtimeBytes = 8_000_000): void {
   const paths = sitePaths(site);
   const modulesDirectory = join(site, 'modules');
   for (const each of [modulesDirectory, paths.packs, join(paths.kernel, '..')])
@@ -102,10 +98,37 @@ function makeRuntime(site: string, runtimeBytes: number): void {
   );
 }
 
-async function untilReady(child: ChildProcessWithoutNullStreams, said: () => string): Promise<void> {
+/** `rekindle serve`, once it says that it is ready. @param before what it is started through, as another user say */
+export async function startServing(
+  server: NetworkNamespace,
+  site: string,
+  before: readonly string[] = [],
+  onOutput: (text: string) => void = () => {},
+): Promise<ChildProcessWithoutNullStreams> {
+  const [program = '', ...args] = [...before, process.execPath, rekindleScript, 'serve', '--site', site];
+  const child = server.spawn(program, args);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => {
+      said += bytes.toString();
+      onOutput(bytes.toString());
+    });
   const ended = once(child, 'close');
-  for (const until = Date.now() + 30_000; !said().includes('Rekindle is ready'); ) {
-    if (child.exitCode !== null || Date.now() > until) throw new Error(`rekindle serve: ${said()}`);
+  for (const until = Date.now() + 30_000; !said.includes('Rekindle is ready'); ) {
+    if (child.exitCode !== null || Date.now() > until) throw new Error(`rekindle serve: ${said}`);
     await Promise.race([once(child.stdout, 'data'), ended, new Promise((done) => setTimeout(done, 500))]);
   }
+  return child;
+}
+
+/** @returns its exit code; null when a signal ended it */
+export async function stopServing(
+  child: ChildProcessWithoutNullStreams,
+  signal: NodeJS.Signals,
+): Promise<number | null> {
+  const closed = once(child, 'close');
+  // The process is `ip netns exec`, which becomes the program it runs.
+  process.kill(Number(child.pid), signal);
+  const [code] = (await closed) as [number | null];
+  return code;
 }

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { type OpenedWindows, openRestoredWindows } from '#runtime/hooks/windows/restored-windows.ts';
 import {
   fillNtfs,
   type StationFiles,
@@ -14,6 +15,13 @@ export function volumeDevice(disk: string, { startByte, sizeBytes }: Place): Dis
   const extent = ['--offset', String(startByte), '--sizelimit', String(sizeBytes)];
   const node = run('losetup', '--show', '--find', ...extent, disk).trim();
   return { node, [Symbol.dispose]: () => void run('losetup', '--detach', node) };
+}
+
+/** As the runtime opens it, for writing. */
+export async function openWindowsDisk(disk: string): Promise<OpenedWindows & { kind: 'open' }> {
+  const windows = await openRestoredWindows([{ path: disk, isBlockDevice: false }]);
+  if (windows.kind !== 'open') throw new Error(windows.kind === 'refused' ? windows.reason : windows.kind);
+  return windows;
 }
 
 /** Mounts a volume of a disk file with plain ntfs-3g, as any Linux would. */

@@ -1,25 +1,13 @@
 import { type ChildProcessWithoutNullStreams, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
-import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
 import { createNetwork, type Network } from '#test/support/network-namespace.ts';
-import { smallImage } from '#test/support/small-image.ts';
+import { makeServedRuntime, rekindleScript, startServing, stopServing } from '#test/support/served-site.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
-const rekindle = join(import.meta.dirname, '..', '..', 'scripts', 'rekindle.ts');
 const password = 'correct horse battery';
 const station = 'OS-SRV-1A';
 const [firstCard] = somePassport().networkCards;
@@ -46,72 +34,12 @@ afterAll(async () => {
 });
 
 const run = (...args: string[]) =>
-  lan.members.server.run(process.execPath, [rekindle, ...args, '--site', site], { seconds: 30 });
-
-/** What `rekindle runtime build` would make, of a kernel without modules. */
-function makeRuntime(): void {
-  const paths = sitePaths(site);
-  const modulesDirectory = join(folder, 'modules');
-  mkdirSync(modulesDirectory);
-  for (const table of ['dep', 'alias', 'softdep'])
-    writeFileSync(join(modulesDirectory, `modules.${table}`), '');
-  writeFileSync(paths.kernel, Buffer.alloc(3_000_000, 'kernel'));
-  writeFileSync(paths.runtimeImage, Buffer.alloc(8_000_000, 'runtime'));
-  writeFileSync(join(paths.packs, 'universal.img'), 'universal');
-  const record = {
-    version: '6.1.0-1-amd64',
-    packageVersion: '6.1.1-1',
-    vmlinuz: paths.kernel,
-    modulesDirectory,
-  };
-  writeFileSync(paths.kernelRecord, JSON.stringify(record));
-}
-
-async function serve(...before: string[]): Promise<ChildProcessWithoutNullStreams> {
-  const [program = '', ...args] = [...before, process.execPath, rekindle, 'serve', '--site', site];
-  const child = lan.members.server.spawn(program, args);
-  let said = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (said += bytes.toString()));
-  const ended = once(child, 'close');
-  for (const until = Date.now() + 20_000; !said.includes('Rekindle is ready'); ) {
-    if (child.exitCode !== null || Date.now() > until) throw new Error(`serve: ${said}`);
-    await Promise.race([once(child.stdout, 'data'), ended, new Promise((done) => setTimeout(done, 500))]);
-  }
-  return child;
-}
-
-async function stop(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): Promise<number | null> {
-  const closed = once(child, 'close');
-  // The process is `ip netns exec`, which becomes the program it runs.
-  process.kill(Number(child.pid), signal);
-  const [code] = (await closed) as [number | null];
-  return code;
-}
+  lan.members.server.run(process.execPath, [rekindleScript, ...args, '--site', site], { seconds: 30 });
 
 const curl = (from: 'station' | 'stranger', ...args: string[]) =>
   lan.members[from].run('curl', ['-sS', '--max-time', '20', ...args], { seconds: 30 });
 
 const boot = (path: string) => `http://10.77.0.1:8080/boot/${path}`;
-
-/** A call of the API with curl, over TLS, as the runtime makes it: pinned CA, fixed name. */
-async function api(method: string, path: string, body: unknown, token?: string) {
-  const file = join(folder, 'body');
-  writeFileSync(file, Buffer.isBuffer(body) ? body : JSON.stringify(body));
-  const { stdout, stderr } = await curl(
-    'station',
-    ...['--cacert', sitePaths(site).caCertificate, '--resolve', 'rekindle:8443:10.77.0.1', '-X', method],
-    ...['--data-binary', `@${file}`, '-H', 'content-type: application/json', '-w', '\n%{http_code}'],
-    ...(token === undefined ? [] : ['-H', `authorization: Bearer ${token}`]),
-    `https://rekindle:8443/api/v1${path}`,
-  );
-  const [text = '', status] = stdout.split(/\n(?=\d+$)/);
-  return {
-    status: Number(status),
-    json: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
-    stderr,
-  };
-}
 
 describe('rekindle init and serve', () => {
   it('makes a site folder, keeps its secrets private, and never makes a key twice', async () => {
@@ -147,8 +75,8 @@ describe('rekindle init and serve', () => {
   });
 
   it('becomes ready, and refuses a second service on the same ports', async () => {
-    makeRuntime();
-    service = await serve();
+    makeServedRuntime(site);
+    service = await startServing(lan.members.server, site);
     const second = await run('serve');
     expect(second.code).toBe(2);
     expect(second.stderr).toContain('TCP port 8080');
@@ -354,7 +282,7 @@ describe('rekindle doctor', () => {
   });
 
   it('tells live what a machine does, until Ctrl-C', async () => {
-    const args = [rekindle, 'station', 'show', station, '--follow', '--site', site];
+    const args = [rekindleScript, 'station', 'show', station, '--follow', '--site', site];
     const child = lan.members.server.spawn(process.execPath, args);
     let said = '';
     child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
@@ -364,7 +292,7 @@ describe('rekindle doctor', () => {
     await expect
       .poll(() => said, { timeout: 10_000 })
       .toMatch(/ s {2}boot-files {2}starts from its local disk/);
-    expect(await stop(child, 'SIGINT')).toBe(0);
+    expect(await stopServing(child, 'SIGINT')).toBe(0);
   });
 
   it('captures the packets of one machine', async () => {
@@ -380,105 +308,10 @@ describe('rekindle doctor', () => {
   });
 });
 
-describe('a capture that is interrupted', () => {
-  it('leaves no image when the service is killed, and its chunks are not sent twice', async () => {
-    const passport = somePassport();
-    expect((await run('enrol', 'open', '--for', '15m', '--station', station)).code).toBe(0);
-    const logOn = async () =>
-      (await api('POST', '/log-on', { technician: 'erika', password, passport })).json['token'];
-    const open = async () =>
-      (await api('POST', '/captures', { station, passport }, String(await logOn()))).json as Record<
-        string,
-        string
-      >;
-
-    const first = await open();
-    const image = smallImage(station, passport, { sequence: 1, previousManifestSha256: null });
-    const [one, two] = image.chunks;
-    const put = (path: string, bytes: Buffer | undefined, token: string | undefined) =>
-      api('PUT', `/store/${path}`, bytes, token);
-    const chunkPath = (id = '') => `chunks.castr/${id.slice(0, 4)}/${id}.cacnk`;
-    expect((await put(chunkPath(one?.id), one?.file, first['token'])).status).toBe(204);
-    const index = `images/${station}/${first['imageName']}/${station}_disk0.caibx`;
-    expect((await put(index, image.index, first['token'])).status).toBe(204);
-
-    if (service === undefined) throw new Error('the service runs');
-    await stop(service, 'SIGKILL');
-    expect((await run('image', 'list')).stdout).toContain('There is no image yet');
-    expect(existsSync(join(site, 'images', 'images', station))).toBe(false);
-
-    service = await serve();
-    const second = await open();
-    // The manifest says the time that the service gave the image.
-    image.manifest['capturedAt'] = String(second['imageName']).replace(
-      /^.*_(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/,
-      '$1-$2-$3T$4:$5:$6Z',
-    );
-    const announced = readdirSync(join(site, 'images', 'captures')).filter((name) => !name.startsWith('.'));
-    expect(announced).toEqual([second['jobId']]);
-    const asked = { chunks: image.chunks.map(({ id }) => id) };
-    expect((await api('POST', '/store/missing', asked, second['token'])).json).toEqual({
-      missing: [two?.id],
-    });
-    expect(
-      (await api('POST', `/captures/${first['jobId']}/commit`, image.manifest, first['token'])).json,
-    ).toMatchObject({
-      code: 'job-closed',
-    });
-    await put(chunkPath(two?.id), two?.file, second['token']);
-    for (const [name, bytes] of [
-      [`${station}_disk0.caibx`, image.index],
-      ['passport.json', image.passportFile],
-    ] as const) {
-      await put(`images/${station}/${second['imageName']}/${name}`, bytes, second['token']);
-    }
-    const committed = await api(
-      'POST',
-      `/captures/${second['jobId']}/commit`,
-      image.manifest,
-      second['token'],
-    );
-    expect(committed).toMatchObject({
-      status: 200,
-      json: { ref: `${station}@${second['imageName']?.split('_')[1]}` },
-    });
-    expect((await run('image', 'verify', `${station}@latest`)).stdout).toMatch(/ whole +\d+ chunks/);
-  });
-
-  it('finds a damaged chunk and ends with 14', async () => {
-    const chunks = join(site, 'images', 'chunks.castr');
-    const [folderName] = readdirSync(chunks);
-    const [file] = readdirSync(join(chunks, String(folderName)));
-    writeFileSync(join(chunks, String(folderName), String(file)), 'damaged');
-    const { code, stderr } = await run('image', 'verify', `${station}@latest`);
-    expect(code).toBe(14);
-    expect(stderr).toContain(String(file).slice(0, 64));
-  });
-
-  it('lists a damaged image as damaged and ends with 14; what is no station is a usage error', async () => {
-    const images = join(site, 'images', 'images', station);
-    const manifest = join(images, String(readdirSync(images)[0]), 'manifest.json');
-    const text = readFileSync(manifest, 'utf8');
-    writeFileSync(manifest, `${text} `);
-    const { code, stdout } = await run('image', 'list');
-    writeFileSync(manifest, text);
-    expect(code).toBe(14);
-    expect(stdout).toMatch(/^OS-SRV-1A@\d{8}T\d{6}Z +DAMAGED$/m);
-    expect((await run('image', 'list', 'no station')).code).toBe(2);
-  });
-});
-
 describe('the end', () => {
-  it('arms only with an image that is there, and SIGTERM ends cleanly', async () => {
-    const arm = (image: string) => run('station', 'arm', station, '--image', image, '--for', '30m');
-    expect((await arm(`${station}@20200101T000000Z`)).code).toBe(11);
-    expect((await arm('OTHER@latest')).code).toBe(2);
-    expect((await arm(`${station}@latest`)).code).toBe(0);
-    expect((await api('POST', '/armed', { passport: somePassport() })).json).toMatchObject({
-      armed: { image: `${station}@latest`, station: { name: station } },
-    });
+  it('SIGTERM ends it cleanly', async () => {
     if (service === undefined) throw new Error('the service runs');
-    const code = await stop(service, 'SIGTERM');
+    const code = await stopServing(service, 'SIGTERM');
     service = undefined;
     expect(code).toBe(0);
     expect(execFileSync('ip', ['netns', 'pids', lan.members.server.name]).toString()).toBe('');
@@ -493,7 +326,7 @@ describe('the end', () => {
       ...['setpriv', '--reuid', nobody, '--regid', nobody, '--clear-groups', '--no-new-privs'],
       ...['--inh-caps', caps, '--ambient-caps', caps, '--bounding-set', `-all,${caps}`],
     ];
-    const child = await serve(...unprivileged);
+    const child = await startServing(lan.members.server, site, unprivileged);
     service = child;
     expect(readFileSync(`/proc/${child.pid}/status`, 'utf8')).toMatch(/^CapEff:\t0000000000002400$/m);
     expect((await curl('station', 'http://10.77.0.1:8080/healthz')).stdout).toBe('ok\n');
@@ -501,33 +334,13 @@ describe('the end', () => {
     expect(loader).toMatchObject({ code: 0 });
     const doctor = await lan.members.server.run(
       unprivileged[0] ?? '',
-      [...unprivileged.slice(1), process.execPath, rekindle, 'doctor', '--json', '--site', site],
+      [...unprivileged.slice(1), process.execPath, rekindleScript, 'doctor', '--json', '--site', site],
       { seconds: 30 },
     );
     const findings = JSON.parse(doctor.stdout) as { check: string; verdict: string }[];
     expect(findings.filter(({ check }) => check === 'privileges')).toMatchObject([{ verdict: 'ok' }]);
     expect(findings.filter(({ check }) => check === 'DHCP servers')).toMatchObject([{ verdict: 'problem' }]);
-    expect(await stop(child, 'SIGTERM')).toBe(0);
+    expect(await stopServing(child, 'SIGTERM')).toBe(0);
     service = undefined;
-  });
-
-  it('has a unit that systemd accepts', async () => {
-    const unit = join(folder, 'rekindle.service');
-    const checkout = join(import.meta.dirname, '..', '..');
-    writeFileSync(
-      unit,
-      await formatSystemdUnit({
-        folder: checkout,
-        node: process.execPath,
-        site,
-        store: join(site, 'images'),
-      }),
-    );
-    const verified = await lan.members.server.run('systemd-analyze', ['verify', unit]);
-    expect(verified).toMatchObject({ code: 0, stderr: '' });
-    expect(readFileSync(unit, 'utf8')).not.toMatch(/@(?!system-service)\w+@?/);
-    await expect(formatSystemdUnit({ folder: checkout, node: '/a b', site, store: site })).rejects.toThrow(
-      'cannot stand in it',
-    );
   });
 });

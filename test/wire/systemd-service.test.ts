@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -69,4 +70,26 @@ test('the unit runs under systemd: as its user, started again when killed, reloa
   await container.run('systemctl', 'stop', 'rekindle');
   expect(await show('Result')).toBe('success');
   expect(await show('ExecMainStatus')).toBe('0');
+});
+
+test('systemd finds nothing to say about the unit; a path that cannot stand in it is refused', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rekindle-unit-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const site = join(folder, 'site');
+  const unit = join(folder, 'rekindle.service');
+  writeFileSync(
+    unit,
+    await formatSystemdUnit({
+      folder: checkout,
+      node: process.execPath,
+      site,
+      store: join(site, 'images'),
+    }),
+  );
+  const verified = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' });
+  expect(verified).toMatchObject({ status: 0, stderr: '' });
+  expect(readFileSync(unit, 'utf8')).not.toMatch(/@(?!system-service)\w+@?/);
+  await expect(formatSystemdUnit({ folder: checkout, node: '/a b', site, store: site })).rejects.toThrow(
+    'cannot stand in it',
+  );
 });

@@ -14,7 +14,6 @@ const port = z.int().min(1).max(65535);
 const addressRangeSchema = z
   .strictObject({ from: ipv4Address, to: ipv4Address })
   .refine(({ from, to }) => ipv4Number(from) <= ipv4Number(to), { error: '`from` must not be above `to`' });
-export type AddressRange = z.infer<typeof addressRangeSchema>;
 
 function ipv4Number(address: string): number {
   return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
@@ -27,7 +26,6 @@ const relayedNetworkSchema = z.strictObject({
   router: ipv4Address.optional(),
   dns: z.array(ipv4Address).max(4).optional(),
 });
-export type RelayedNetwork = z.infer<typeof relayedNetworkSchema>;
 
 const dhcpSchema = z.strictObject({
   mode: z

@@ -30,7 +30,6 @@ export const nfsShareSchema = z.strictObject({
   /** Absolute path as the server exports it. */
   path: z.string().startsWith('/').max(1000),
 });
-export type NfsShare = z.infer<typeof nfsShareSchema>;
 
 export const shareSchema = z.discriminatedUnion('kind', [smbShareSchema, nfsShareSchema]);
 export type Share = z.infer<typeof shareSchema>;

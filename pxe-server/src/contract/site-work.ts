@@ -1,4 +1,4 @@
-import type { Hook, HookOf } from './hook.ts';
+import type { HookOf } from './hook.ts';
 import { type ExecutableAnswer, type ExecutableQuestion, executableAnswerSchema } from './hook-executable.ts';
 import type { Evidence, HookPhase, HookRecord } from './hook-result.ts';
 import type { HookWork } from './hook-work.ts';
@@ -91,8 +91,4 @@ const keptCharacters = 2000;
 
 function tail(text: string): string {
   return text.trim().slice(-keptCharacters);
-}
-
-export function hasPhase(hook: Hook, phase: HookPhase): hook is HookOf<'site'> {
-  return hook.kind === 'site' && hook.phases.includes(phase);
 }

@@ -52,6 +52,3 @@ export interface ImageUnderRestore {
   readonly ref: string;
   readonly manifest: ImageManifest;
 }
-
-/** Any kind's, for tables of them. */
-export type AnyServerHook = { [Kind in HookKind]: ServerHook<Kind> }[HookKind];

@@ -8,7 +8,7 @@ import { comparePassports } from '#images/passport/compare-passports.ts';
 import { readManifest, resolveImage, type SignedManifest } from '#images/stores/image-folder.ts';
 import { closeRun } from '../jobs/close-run.ts';
 import { beatHeldImage, holdImage, releaseImage } from '../jobs/held-image.ts';
-import { addJobEvents, discardJob, findJob, openJob } from '../jobs/job-store.ts';
+import { discardJob, findJob, openJob } from '../jobs/job-store.ts';
 import { beatJobTurn, releaseJobTurn } from '../jobs/job-turn.ts';
 import { shareForJob } from '../jobs/share-for-job.ts';
 import { mintToken } from '../jobs/token.ts';
@@ -100,7 +100,6 @@ export function addJobEndpoints(router: Router, context: ServiceContext): void {
     body: stepEventsSchema,
     reply: nothing,
     async handle({ parameters, body: { events } }) {
-      addJobEvents(state, parameters['jobId'] ?? '', events);
       const job = findJob(state, parameters['jobId'] ?? '');
       if (job === undefined) return ok(undefined);
       beatJobTurn(context, job);

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import type { MachineReport, StepEvent } from '#contract/run-report.ts';
-import { stepEventSchema } from '#contract/run-report.ts';
-import { inTransaction, prepared, type State } from '../site/state.ts';
+import type { MachineReport } from '#contract/run-report.ts';
+import { prepared, type State } from '../site/state.ts';
 
 const jobRowSchema = z
   .object({
@@ -110,26 +109,4 @@ export function closeJob(state: State, id: string, report: MachineReport, now = 
   state
     .prepare('UPDATE jobs SET closed_at = ?, run_id = ?, outcome = ? WHERE id = ?')
     .run(now, report.runId, report.outcome, id);
-}
-
-export function addJobEvents(state: State, id: string, events: readonly StepEvent[]): void {
-  inTransaction(state, () => {
-    const row = state.prepare('SELECT max(number) AS last FROM job_events WHERE job = ?').get(id);
-    const next = Number(row?.['last'] ?? 0) + 1;
-    const insert = state.prepare('INSERT INTO job_events (job, number, event) VALUES (?, ?, ?)');
-    events.forEach((event, index) => {
-      insert.run(id, next + index, JSON.stringify(event));
-    });
-    // Progress lines of a long restore; the report has every step again.
-    state
-      .prepare('DELETE FROM job_events WHERE job = ? AND number <= ?')
-      .run(id, next + events.length - 1 - 5000);
-  });
-}
-
-export function listJobEvents(state: State, id: string): StepEvent[] {
-  return state
-    .prepare('SELECT event FROM job_events WHERE job = ? ORDER BY number')
-    .all(id)
-    .map((row) => stepEventSchema.parse(JSON.parse(String(row['event']))));
 }

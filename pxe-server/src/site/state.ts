@@ -128,6 +128,7 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE armed ADD COLUMN accepts_replaced INTEGER NOT NULL DEFAULT 0;',
+  'DROP TABLE job_events;',
 ];
 
 /**

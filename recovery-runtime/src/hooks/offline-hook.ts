@@ -46,5 +46,3 @@ export interface FirstBootStage {
       Partial<Pick<FirstBootStep, 'secretFiles' | 'retrySeconds' | 'tries' | 'timeoutSeconds'>>,
   ): void;
 }
-
-export type AnyOfflineHook = { [Kind in HookKind]: OfflineHook<Kind> }[HookKind];

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cp, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { callTool, runTool, type ToolOptions, type ToolResult } from '#base/run-tool.ts';
 import { type LabNetwork, resolvConf } from '../lab-network.ts';
@@ -145,9 +144,4 @@ export async function restoreState(host: SambaHost, from: string): Promise<void>
     await rm(path.join(host.directory, folder), { recursive: true, force: true });
     await copyFolder(path.join(from, folder), path.join(host.directory, folder));
   }
-}
-
-export async function readSambaLog(host: SambaHost, name: string): Promise<string> {
-  const file = path.join(host.directory, 'log', name);
-  return existsSync(file) ? (await readFile(file, 'utf8')).slice(-2000) : '';
 }

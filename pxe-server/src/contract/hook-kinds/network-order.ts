@@ -6,4 +6,3 @@ export const networkOrderSchema = z.strictObject({
   ...configuredHook,
   kind: z.literal('network-order'),
 });
-export type NetworkOrder = z.infer<typeof networkOrderSchema>;

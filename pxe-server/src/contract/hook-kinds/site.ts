@@ -20,4 +20,3 @@ export const siteHookSchema = z.strictObject({
     .default({})
     .describe('Handed to it as it is. Nothing secret: it is shown and reported.'),
 });
-export type SiteHook = z.infer<typeof siteHookSchema>;

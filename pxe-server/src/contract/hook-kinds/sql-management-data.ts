@@ -17,4 +17,3 @@ export const sqlManagementDataSchema = z.strictObject({
     .optional()
     .describe('PCS 7 version of the station, e.g. "V8.1". Unknown: the plan is listed and a person decides.'),
 });
-export type SqlManagementData = z.infer<typeof sqlManagementDataSchema>;

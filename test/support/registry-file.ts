@@ -1,8 +1,8 @@
-import type { HiveEdit, HivePatch } from './hive-patch.ts';
-import { encodeRegistryValue, type RegistryValue } from './registry-value.ts';
+import type { HiveEdit, HivePatch } from '#runtime/hooks/windows/registry/hive-patch.ts';
+import { encodeRegistryValue, type RegistryValue } from '#runtime/hooks/windows/registry/registry-value.ts';
 
 /**
- * The patch as a .reg file (Windows Registry Editor Version 5.00; UTF-16LE with its mark), for `regedit` and Wine.
+ * The patch as a .reg file (Windows Registry Editor Version 5.00; UTF-16LE with its mark) for Wine.
  * @param prefix where the hive is loaded: `HKEY_LOCAL_MACHINE\SYSTEM`
  */
 export function formatRegistryFile(patch: HivePatch, prefix: string): Buffer {
