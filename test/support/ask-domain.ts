@@ -12,7 +12,8 @@ export interface DomainQuestion {
     | 'mark'
     | 'test-object'
     | 'controller-preflight'
-    | 'controller-confirm';
+    | 'controller-confirm'
+    | 'event-log';
   readonly computerName: string;
   readonly capturedAt?: Date;
   /** Of preflight. */
@@ -26,6 +27,8 @@ export interface DomainQuestion {
   readonly seconds?: number;
   readonly mark?: unknown;
   readonly systemState?: unknown;
+  /** Of controller-confirm: when its restore was begun. */
+  readonly restoredAt?: Date;
 }
 
 const probe = path.join(import.meta.dirname, 'domain-probe.ts');

@@ -7,6 +7,7 @@ import { evidenceSchema, type HookRecord } from '#contract/hook-result.ts';
 import { domainControllerMarkSchema, imageManifestSchema } from '#images/format/image-manifest.ts';
 import { readDomainSettings } from '#pxe-server/domain/domain-settings.ts';
 import { readControllerMark } from '#pxe-server/domain/read-controllers.ts';
+import { readDirectoryServiceLog } from '#pxe-server/domain/read-event-log.ts';
 import { replicateTestObject } from '#pxe-server/domain/replicate-test-object.ts';
 import { domainControllerHook } from '#pxe-server/hooks/domain-controller.ts';
 import { domainRejoinHook } from '#pxe-server/hooks/domain-rejoin.ts';
@@ -26,6 +27,7 @@ const questionSchema = z.object({
     'test-object',
     'controller-preflight',
     'controller-confirm',
+    'event-log',
   ]),
   hook: z.json(),
   computerName: z.string(),
@@ -43,6 +45,7 @@ const questionSchema = z.object({
   from: z.string().default(''),
   to: z.string().default(''),
   container: z.string().default(''),
+  restoredAt: z.string().default(new Date().toISOString()),
 });
 
 const question = questionSchema.parse(JSON.parse(await text(process.stdin)));
@@ -81,6 +84,7 @@ const controllerHook = domainControllerSchema.parse({
 const controllerContext = {
   ...context,
   hook: controllerHook,
+  earlier: [{ ...preflight, hook: controllerHook.id, startedAt: question.restoredAt }],
   image: {
     ref: 'DC1@latest',
     manifest: { ...manifest, stationRole: 'domain-controller' as const, domainController: question.mark },
@@ -107,6 +111,8 @@ async function answer(): Promise<unknown> {
     }
     case 'controller-confirm':
       return domainControllerHook.confirm?.(controllerContext, preflight);
+    case 'event-log':
+      return readDirectoryServiceLog(await settings(), question.from);
     case 'mark':
       return readControllerMark(await settings(), computerName);
     case 'test-object': {

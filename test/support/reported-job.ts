@@ -7,6 +7,7 @@ import { keepPreflight } from '#pxe-server/hooks/hook-store.ts';
 import { closeRun, reportFolder } from '#pxe-server/jobs/close-run.ts';
 import { findJob, openJob } from '#pxe-server/jobs/job-store.ts';
 import type { ServiceContext } from '#pxe-server/serve/service-context.ts';
+import type { StationRole } from '#pxe-server/stations/station.ts';
 
 /** A restore that the service knows of, and whose first boot it waits for. */
 export interface ReportedJob {
@@ -17,17 +18,21 @@ export interface ReportedJob {
   report(): RunReport;
 }
 
-/** @param hooks as in a station's plan; each is staged. Its image is not in the store: nothing is confirmed. */
+/**
+ * @param hooks as in a station's plan; each is staged
+ * @param more the image; without one it is not in the store, and nothing is confirmed
+ */
 export async function openReportedJob(
   context: ServiceContext,
   station: string,
   hooks: readonly object[],
+  { imageName = 'none', stationRole = 'server' }: { imageName?: string; stationRole?: StationRole } = {},
 ): Promise<ReportedJob> {
-  const plan = hookPlanSchema.parse({ station, stationRole: 'server', hooks });
+  const plan = hookPlanSchema.parse({ station, stationRole, hooks });
   const jobId = openJob(context.state, {
     kind: 'restore',
     station,
-    imageName: 'none',
+    imageName,
     manifestSha256: null,
     how: 'technician',
     technician: 'meier',

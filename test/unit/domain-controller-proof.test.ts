@@ -1,20 +1,34 @@
 import { expect, test } from 'vitest';
 import { type ControllerProofEvidence, judgeControllerProof } from '#pxe-server/domain/controller-proof.ts';
+import type { EventLogReading } from '#pxe-server/domain/read-event-log.ts';
 
 const [old, fresh] = ['1FE5E509-F073-4334-B0E3-F43ED96D70E7', '33221100-5544-7766-8899-AABBCCDDEEFF'];
+const restoredAt = new Date('2026-11-28T04:00:00Z');
 const ownReport = { event1109: true, event2095: false, restoreCount: 1, notWritable: false };
-const partner = { computerName: 'DC2', invocationId: fresh, event1587: true };
+const partner = { computerName: 'DC2', invocationId: fresh };
+const log = (strings: readonly string[]): EventLogReading => ({
+  controller: 'dc2.lab.example',
+  kind: 'read',
+  records: [{ number: 7, generated: restoredAt, id: 1587, source: 'NTDS Replication', strings }],
+  whole: true,
+  clockAheadMs: 0,
+});
 const whole: ControllerProofEvidence = {
-  before: { invocationId: old, restoreCount: 0 },
+  before: { invocationId: old, restoreCount: 0, restoredAt },
   ownReport,
   partner,
   testObject: { toPartner: true, fromPartner: true },
+  logs: [log([old, fresh])],
 };
 
 test('With every sign it is done, and each sign is named', () => {
   const proof = judgeControllerProof(whole);
   expect(proof.outcome).toBe('done');
   expect(proof.proved).toHaveLength(8);
+  expect(proof.settled).toEqual([
+    { item: 'event-1587', note: expect.stringMatching(/^Event 1587 in the log of dc2/) },
+    { item: 'replication', note: expect.stringMatching(/restored controller arrived.*partner arrived/) },
+  ]);
 });
 
 test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
@@ -49,6 +63,7 @@ test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
   expect(proof.outcome).toBe('failed');
   expect(proof.failed.join('\n')).toMatch(why);
   expect(proof.next).toMatch(/off the network now/);
+  expect(proof.settled).toEqual([]);
 });
 
 test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
@@ -59,11 +74,11 @@ test.each<[string, Partial<ControllerProofEvidence>, RegExp]>([
     /1109 was not found/,
   ],
   ['a SYSVOL that is on its way', { ownReport: { ...ownReport, sysvol: 'pending' } }, /SYSVOL has not come/],
-  ['an unknown count of before', { before: { invocationId: old } }, /before is not known/],
+  ['an unknown count of before', { before: { invocationId: old, restoredAt } }, /before is not known/],
   ['no partner', { partner: undefined as never }, /No partner/],
-  ['no event 1587 yet', { partner: { ...partner, event1587: false } }, /no event 1587/],
-  ['a partner whose log was not read', { partner: { computerName: 'DC2', invocationId: fresh } }, /not read/],
-  ['no invocationId in the image', { before: { restoreCount: 0 } }, /of the image is not known/],
+  ['an event 1587 of another restore', { logs: [log([old])] }, /does not name its new invocationId/],
+  ['no log', { logs: [] }, /no controller could be asked for its log/],
+  ['no invocationId in the image', { before: { restoreCount: 0, restoredAt } }, /of the image is not known/],
   [
     'nothing made on the partner',
     { testObject: { toPartner: true } },
@@ -88,6 +103,7 @@ test('SYSVOL from a partner is a proof; without it alone the directory is not gi
     judgeControllerProof({ ...whole, ownReport: { ...ownReport, sysvol } });
   expect(withSysvol('from-partner')).toMatchObject({ outcome: 'done' });
   expect(withSysvol('from-partner').proved).toHaveLength(9);
+  expect(withSysvol('from-partner').settled.map(({ item }) => item)).toContain('sysvol');
   expect(withSysvol('failed')).toMatchObject({
     outcome: 'failed',
     next: expect.stringMatching(/KB 2218556/),
@@ -97,7 +113,7 @@ test('SYSVOL from a partner is a proof; without it alone the directory is not gi
 });
 
 test('an image whose invocationId nobody knew: the event names the one that the partner sees', () => {
-  const before = { restoreCount: 0 };
+  const before = { restoreCount: 0, restoredAt };
   const own = { ...ownReport, invocationId: fresh };
   expect(judgeControllerProof({ ...whole, before, ownReport: own }).outcome).toBe('done');
   const other = { ...ownReport, invocationId: old };

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runTool } from '#base/run-tool.ts';
+import type { Evidence, SettledItem } from '#contract/hook-result.ts';
 import type { DomainControllerMark } from '#images/format/image-manifest.ts';
 import {
   addTestContainer,
+  delegated,
   domainContext,
   testContainer,
 } from '#scripts/rehearsal/domain/delegated-account.ts';
@@ -15,15 +18,18 @@ import { type LabDomain, startLabDomain } from '#scripts/rehearsal/domain/lab-do
 import { copyState, restoreState, type SambaHost } from '#scripts/rehearsal/domain/samba-host.ts';
 import { createLabNetwork } from '#scripts/rehearsal/lab-network.ts';
 import { askDomain } from '#test/support/ask-domain.ts';
+import { addToEventLogReaders, type LabEvent, writeEvents } from '#test/support/lab-event-log.ts';
 
 /**
- * A domain controller is put back to an image while its partner lives on. Samba has neither event log nor quarantine:
- * what it proves is that the rule sees the rollback, that the damage is real, and that a new invocationId mends it.
+ * A domain controller is put back to an image while its partner lives on. Samba has no quarantine and writes no events:
+ * what it proves is that the rule sees the rollback, that the damage is real, and that a new invocationId mends it. Its
+ * event log is served as Windows serves its own; what stands in it is written by the test.
  */
 const stack = new AsyncDisposableStack();
 let lab: LabDomain;
 let first: SambaHost;
 let second: RunningController;
+let folder: string;
 let image: string;
 let mark: DomainControllerMark;
 const [dc1, dc2] = ['dc1.lab.example', 'dc2.lab.example'];
@@ -35,7 +41,7 @@ const [yesterday, halfYearAgo] = [1, 181].map((days) => new Date(Date.now() - da
 ];
 
 beforeAll(async () => {
-  const folder = await mkdtemp(path.join(tmpdir(), 'rekindle-controllers-'));
+  folder = await mkdtemp(path.join(tmpdir(), 'rekindle-controllers-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   image = path.join(folder, 'image');
   const network = stack.use(await createLabNetwork());
@@ -127,6 +133,7 @@ test('The naive restore loses changes, and the preflight has seen it coming', as
 }, 900_000);
 
 test('A new invocationId before the first start brings everything back, and a partner proves it', async () => {
+  const restoredAt = new Date();
   await restoreState(first, image);
   const settings = `CN=NTDS Settings,CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration,${domainContext}`;
   // Twice: the first change is still made under the old name, under which the partner expects nothing new.
@@ -144,7 +151,7 @@ test('A new invocationId before the first start brings everything back, and a pa
   }
   await using cured = await startController(first);
   await until(60, () => has(first, 'lost'));
-  const { answer } = await askDomain(lab, { ask: 'controller-confirm', ...ways, mark });
+  const { answer } = await askDomain(lab, { ask: 'controller-confirm', ...ways, mark, restoredAt });
   expect(answer).toMatchObject({
     // What only Windows can tell stays open.
     result: { outcome: 'unverified', sentence: 'The controller has not reported from its first boot.' },
@@ -152,9 +159,98 @@ test('A new invocationId before the first start brings everything back, and a pa
       { name: 'proved', value: expect.stringMatching(/^DC2 sees the new invocationId/) },
       { name: 'proved', value: 'A test object of the restored controller arrived on the other side.' },
       { name: 'proved', value: 'A test object of the partner arrived on the other side.' },
+      ...[dc1, dc2].map((controller) => ({
+        name: 'unverified',
+        value: expect.stringMatching(notAllowed(controller)),
+      })),
     ]),
+    settled: [{ item: 'replication' }],
   });
+  await provedByEvent1587(restoredAt);
   await cured.stop();
+}, 600_000);
+
+const notAllowed = (controller: string): RegExp =>
+  new RegExp(
+    `log of ${controller} was not read .event 1587.: svc-rejoin of .*may not read it.*Event Log Readers`,
+  );
+
+/** Of the partner, while the restored controller runs. */
+async function provedByEvent1587(restoredAt: Date): Promise<void> {
+  const confirm = async () => {
+    const { answer } = await askDomain(lab, {
+      ask: 'controller-confirm',
+      ...ways,
+      container: '',
+      mark,
+      restoredAt,
+    });
+    return answer as { evidence: Evidence[]; settled: SettledItem[] };
+  };
+  const eventsIn = async () => {
+    const { evidence, settled } = await confirm();
+    const found = evidence.filter(({ value }) => value.includes('1587'));
+    return { found: found.map(({ name, value }) => `${name}: ${value}`), settled };
+  };
+  const { answer } = (await askDomain(lab, { ask: 'mark', ...ways })) as { answer: DomainControllerMark };
+  const event = (invocationId: string, at = new Date()): LabEvent => ({
+    ...{ at, id: 1587, source: 'NTDS Replication' },
+    strings: [randomUUID(), '11203', mark.invocationId, '11305', '11305', invocationId, '11203', '11203'],
+  });
+  await addToEventLogReaders(second.host, delegated.account);
+
+  await writeEvents(second.host, [event(answer.invocationId, new Date(restoredAt.getTime() - 7_200_000))]);
+  expect((await eventsIn()).found).toContainEqual(
+    expect.stringMatching(
+      /^unverified: There is no event 1587 since .*dc2.*the last one is of .*, before it/,
+    ),
+  );
+  await writeEvents(second.host, [event(randomUUID())]);
+  expect(await eventsIn()).toEqual({
+    found: expect.arrayContaining([
+      expect.stringMatching(/^unverified: Event 1587 in the log of dc2.*does not name its new invocationId/),
+      // It has no group's rights there.
+      expect.stringMatching(notAllowed(dc1)),
+    ]),
+    settled: [],
+  });
+  const later: LabEvent = { at: new Date(), id: 1869, source: 'NTDS General', strings: [] };
+  await writeEvents(second.host, [event(answer.invocationId.toLowerCase()), later]);
+  expect(await eventsIn()).toMatchObject({
+    found: [expect.stringMatching(/^proved: Event 1587 in the log of dc2.lab.example .*names its new/)],
+    settled: [{ item: 'event-1587' }],
+  });
+}
+
+test('A log that cannot be read is said to be so, with the reason', async () => {
+  const read = async (more: object = {}) =>
+    (await askDomain(lab, { ask: 'event-log', ...ways, from: dc2, ...more }))['answer'];
+  expect(await read()).toMatchObject({ kind: 'read', whole: true, clockAheadMs: expect.any(Number) });
+
+  const passwordFile = path.join(folder, 'wrong.password');
+  await writeFile(passwordFile, 'Not-its-passw0rd\n', { mode: 0o600 });
+  expect(await read({ directory: { ...both, passwordFile } })).toMatchObject({
+    ...{
+      kind: 'unread',
+      why: expect.stringMatching(/refuses name or password/),
+      next: expect.stringMatching(/password file/),
+    },
+  });
+  const nft = (...rule: string[]) => {
+    const [program, ...args] = lab.network.inside(['nft', ...rule]);
+    return runTool('closing a port', { command: program, debianPackage: 'nftables' }, args);
+  };
+  await nft('add table inet closed; add chain inet closed out { type filter hook output priority 0; }');
+  // Samba's clients try SMB's older port next.
+  await nft('add rule inet closed out tcp dport { 139, 445 } reject with tcp reset');
+  expect(await read()).toMatchObject({
+    ...{
+      kind: 'unread',
+      why: expect.stringMatching(/does not answer by SMB/),
+      next: expect.stringMatching(/port 445/),
+    },
+  });
+  await nft('delete table inet closed');
 }, 600_000);
 
 test('A partner that does not answer is named; with none, nobody can say whether it may come back', async () => {

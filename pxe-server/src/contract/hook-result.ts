@@ -38,6 +38,13 @@ export const evidenceSchema = z.strictObject({
 });
 export type Evidence = z.infer<typeof evidenceSchema>;
 
+/** An item of the report's checklist that the service has seen to be done, and what it saw. */
+export interface SettledItem {
+  /** `replication` */
+  readonly item: string;
+  readonly note: string;
+}
+
 /** A line of the plan, on the screen before the restore starts. */
 export const planLineSchema = z.strictObject({
   /**

@@ -1,12 +1,22 @@
 /**
  * Did the domain controller come back without a USN rollback? Evidence comes from the controller's own first boot
- * (event log, registry) and from a partner over LDAP. One failure sign fails it; what nobody reported leaves it
+ * (event log, registry), from a partner over LDAP and from the controllers' event logs. One failure sign fails it; what nobody reported leaves it
  * unverified. Pure.
  */
 
+import type { SettledItem } from '#contract/hook-result.ts';
+import type { Finding } from './finding.ts';
+import { judgeEvent1587 } from './judge-event-1587.ts';
+import type { EventLogReading } from './read-event-log.ts';
+
 export interface ControllerProofEvidence {
   /** InvocationId in the image, and the "DSA Previous Restore Count" (absent counts as 0) before its first boot. */
-  readonly before: { readonly invocationId?: string; readonly restoreCount?: number };
+  readonly before: {
+    readonly invocationId?: string;
+    readonly restoreCount?: number;
+    /** When the restore was begun, or else when the image was taken, by this computer's clock. */
+    readonly restoredAt: Date;
+  };
   /** What its first boot reported; absent: nothing has arrived yet. */
   readonly ownReport?: {
     /** Directory Services log, event 1109: the invocationId was changed. */
@@ -28,9 +38,9 @@ export interface ControllerProofEvidence {
     readonly computerName: string;
     /** Of the restored controller's nTDSDSA object, as the partner has it. */
     readonly invocationId: string | undefined;
-    /** Directory Services log of the partner, event 1587; absent: its log was not read. */
-    readonly event1587?: boolean;
   };
+  /** Directory Service logs of the partners and of the restored controller itself. */
+  readonly logs: readonly EventLogReading[];
   /** A test object was made on one side and looked for on the other, until it came or the time was over. */
   readonly testObject: { readonly toPartner?: boolean; readonly fromPartner?: boolean };
 }
@@ -45,12 +55,24 @@ export interface ControllerProof {
   /** Not known, a sentence each. */
   readonly unverified: readonly string[];
   readonly next?: string;
+  /** What of the checklist nobody has to look at any more; none when anything failed. */
+  readonly settled: readonly SettledItem[];
 }
 
-type Finding = readonly ['proved' | 'failed' | 'unverified', string];
-
 export function judgeControllerProof(evidence: ControllerProofEvidence): ControllerProof {
-  const findings = [...judgeOwnReport(evidence), ...judgePartner(evidence), ...judgeTestObject(evidence)];
+  const events = judgeEvent1587({
+    oldInvocationId: evidence.before.invocationId,
+    invocationIds: [evidence.partner?.invocationId, evidence.ownReport?.invocationId],
+    restoredAt: evidence.before.restoredAt,
+    logs: evidence.logs,
+  });
+  const testObjects = judgeTestObject(evidence);
+  const findings = [
+    ...judgeOwnReport(evidence),
+    ...judgePartner(evidence),
+    ...(evidence.partner === undefined ? [] : events),
+    ...testObjects,
+  ];
   const of = (kind: Finding[0]): string[] =>
     findings.filter(([each]) => each === kind).map(([, sentence]) => sentence);
   const [proved, failed, unverified] = [of('proved'), of('failed'), of('unverified')];
@@ -60,13 +82,32 @@ export function judgeControllerProof(evidence: ControllerProofEvidence): Control
       proved,
       failed,
       unverified,
+      settled: [],
       next: isOnlySysvol(evidence, failed)
         ? 'Its directory is well. Take SYSVOL from a partner by hand: KB 2218556 (DFSR; start the service first), KB 290762 (FRS).'
         : 'Take it off the network now, then demote it by force and remove its metadata, or restore a system state backup. Do not delete "Dsa Not Writable".',
     };
   }
-  return { outcome: unverified.length === 0 ? 'done' : 'unverified', proved, failed, unverified };
+  return {
+    outcome: unverified.length === 0 ? 'done' : 'unverified',
+    proved,
+    failed,
+    unverified,
+    settled: [
+      ...settledBy('event-1587', events),
+      ...settledBy('replication', testObjects),
+      ...(evidence.ownReport?.sysvol === 'from-partner'
+        ? settledBy('sysvol', [sysvolSentences['from-partner'] as Finding])
+        : []),
+    ],
+  };
 }
+
+/** Every sign of it is a proof. */
+const settledBy = (item: string, signs: readonly Finding[]): SettledItem[] =>
+  signs.every(([kind]) => kind === 'proved')
+    ? [{ item, note: signs.map(([, sentence]) => sentence).join(' ') }]
+    : [];
 
 /** SYSVOL holds group policies and scripts; that it is old is no reason to give up a controller. */
 const isOnlySysvol = ({ ownReport }: ControllerProofEvidence, failed: readonly string[]): boolean =>
@@ -115,8 +156,8 @@ function judgeOwnReport({ before, ownReport }: ControllerProofEvidence): Finding
 
 function judgePartner({ before, ownReport, partner, testObject }: ControllerProofEvidence): Finding[] {
   if (partner === undefined) return [['unverified', 'No partner could be asked.']];
-  const { computerName, invocationId, event1587 } = partner;
-  const identity: Finding =
+  const { computerName, invocationId } = partner;
+  return [
     before.invocationId === undefined
       ? judgeByEvent(computerName, invocationId, ownReport?.invocationId)
       : invocationId === undefined
@@ -127,14 +168,8 @@ function judgePartner({ before, ownReport, partner, testObject }: ControllerProo
               testObject.toPartner === true ? 'failed' : 'unverified',
               `${computerName} still has the invocationId of the image (${invocationId}): it was not changed, or has not replicated yet.`,
             ]
-          : ['proved', `${computerName} sees the new invocationId ${invocationId}.`];
-  const event: Finding[] =
-    event1587 === undefined
-      ? [['unverified', `The event log of ${computerName} was not read (event 1587).`]]
-      : event1587
-        ? [['proved', `Event 1587 on ${computerName}: it accepts the restored database.`]]
-        : [['unverified', `There is no event 1587 on ${computerName} yet.`]];
-  return [identity, ...event];
+          : ['proved', `${computerName} sees the new invocationId ${invocationId}.`],
+  ];
 }
 
 /** An image whose invocationId nobody wrote down: the controller's own event says which is the new one. */

@@ -9,3 +9,7 @@ export function parseFiletime(digits: string): Date | undefined {
   if (ticks === 0n || ticks === 0x7fff_ffff_ffff_ffffn) return undefined;
   return new Date(Number(ticks / 10_000n - unixEpochSeconds * 1000n));
 }
+
+/** `2026-11-28 04:33 UTC` */
+export const formatMinute = (time: Date): string =>
+  `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

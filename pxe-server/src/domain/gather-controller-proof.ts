@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownReportEvidence } from '#contract/domain-files.ts';
 import type { Evidence } from '#contract/hook-result.ts';
-import { openAnyController } from './any-controller.ts';
+import { isNamed, openAnyController } from './any-controller.ts';
 import type { ControllerProofEvidence, SysvolState } from './controller-proof.ts';
 import type { DomainSettings } from './domain-settings.ts';
 import { readForestControllers, readRootDse } from './read-directory.ts';
+import { type EventLogReading, readDirectoryServiceLog } from './read-event-log.ts';
 import { replicateTestObject, type TestObjectRequest } from './replicate-test-object.ts';
 
 export interface ProofRequest {
@@ -18,13 +19,13 @@ export interface ProofRequest {
   readonly seconds?: number;
 }
 
-/** What a partner has of a restored controller, and whether an object goes both ways. @throws RekindleError */
+/** What a partner has of a restored controller, whether an object goes both ways, what their logs say. @throws RekindleError */
 export async function gatherControllerProof(
   settings: DomainSettings,
   { computerName, oldInvocationId, container, signal, seconds = 60 }: ProofRequest,
-): Promise<Pick<ControllerProofEvidence, 'partner' | 'testObject'>> {
+): Promise<Pick<ControllerProofEvidence, 'partner' | 'testObject' | 'logs'>> {
   const any = await openAnyController(settings, computerName);
-  if (any.kind === 'unreachable') return { testObject: {} };
+  if (any.kind === 'unreachable') return { testObject: {}, logs: [] };
   await using session = any.session;
   const root = await readRootDse(session);
   const readOwn = async () =>
@@ -49,7 +50,22 @@ export async function gatherControllerProof(
       invocationId: own?.invocationId,
     },
     testObject,
+    // Last: whatever replication writes into them has been written.
+    logs: await readLogs(settings, computerName, dnsName, signal),
   };
+}
+
+/** Of every configured controller and of the restored one, which the directory names where the plan does not. */
+function readLogs(
+  settings: DomainSettings,
+  computerName: string,
+  restored: string | undefined,
+  signal: AbortSignal,
+): Promise<EventLogReading[]> {
+  const { controllers } = settings;
+  const isThere = restored === undefined || controllers.some((each) => isNamed(each, computerName));
+  const all = isThere ? controllers : [...controllers, restored];
+  return Promise.all(all.map((controller) => readDirectoryServiceLog(settings, controller, signal)));
 }
 
 async function sendBothWays(

@@ -1,16 +1,8 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
-import { callTool, missingTool } from '#base/run-tool.ts';
 import type { DomainSettings } from './domain-settings.ts';
+import { callSamba } from './samba-client.ts';
 
-/**
- * `net` opens the file of its credentials by name: /dev/stdin is such a file while it is a pipe, and what Node gives
- * to a child is a socket.
- */
-const net = { command: 'sh', debianPackage: 'samba-common-bin' };
-const credentialsByPipe = 'cat | net "$@" --authentication-file=/dev/stdin';
+const net = { command: 'net', debianPackage: 'samba-common-bin' };
 
 /**
  * A new machine password, and all that the station has to know of its domain. Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ). The password of
@@ -25,76 +17,30 @@ export async function provisionOfflineJoin(
   computerName: string,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  const { domain, credentials } = settings;
   const doing = `Making the offline-join blob of ${computerName} with ${controller}`;
-  const folder = await mkdtemp(join(tmpdir(), 'rekindle-offline-join-'));
-  try {
-    const configuration = await writeSambaConfiguration(folder, domain);
-    const { status, stdout, stderr } = await callTool(
-      doing,
-      net,
-      [
-        ...[
-          '-c',
-          credentialsByPipe,
-          'sh',
-          'offlinejoin',
-          'provision',
-          `domain=${domain}`,
-          `machine_name=${computerName.toUpperCase()}`,
-        ],
-        ...[`dcname=${controller}`, 'reuse', 'printblob'],
-        `--configfile=${configuration}`,
-      ],
-      {
-        input: Buffer.from(
-          `username = ${credentials.account}\npassword = ${credentials.password}\ndomain = ${domain}\n`,
-        ),
-        ...(signal === undefined ? {} : { signal }),
-      },
-    );
-    const blob = stdout
-      .toString()
-      .split('\n')
-      .map((line) => line.trim())
-      .findLast((line) => /^[A-Za-z0-9+/]{200,}={0,2}$/.test(line));
-    if (status === notFound) throw missingTool(doing, { ...net, command: 'net' }, new Error(stderr.trim()));
-    if (status !== 0 || blob === undefined)
-      throw provisionFailure(doing, `${stderr}${withoutBlob(stdout.toString())}`);
-    return formatOfflineJoinFile(blob);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const { status, stdout, stderr } = await callSamba(settings, {
+    doing,
+    tool: net,
+    args: [
+      ...['offlinejoin', 'provision', `domain=${settings.domain}`],
+      ...[`machine_name=${computerName.toUpperCase()}`, `dcname=${controller}`, 'reuse', 'printblob'],
+    ],
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const blob = stdout
+    .toString()
+    .split('\n')
+    .map((line) => line.trim())
+    .findLast((line) => /^[A-Za-z0-9+/]{200,}={0,2}$/.test(line));
+  if (status !== 0 || blob === undefined)
+    throw provisionFailure(doing, `${stderr}${withoutBlob(stdout.toString())}`);
+  return formatOfflineJoinFile(blob);
 }
 
 /** As djoin.exe writes it: UTF-16LE with a byte order mark, base64, and a NUL at the end. */
 export function formatOfflineJoinFile(base64: string): Uint8Array {
   return Buffer.from(`\uFEFF${base64}\0`, 'utf16le');
 }
-
-/** `net` without a configuration of its own would use, and write to, this computer's. */
-async function writeSambaConfiguration(folder: string, domain: string): Promise<string> {
-  const folders = ['private', 'lock', 'state', 'cache'];
-  for (const name of folders) await mkdir(join(folder, name));
-  const configuration = join(folder, 'smb.conf');
-  await writeFile(
-    configuration,
-    [
-      '[global]',
-      `realm = ${domain.toUpperCase()}`,
-      `workgroup = ${domain.split('.')[0]?.toUpperCase()}`,
-      ...['security = user', 'client min protocol = SMB2_10', 'client signing = required'],
-      ...['private', 'lock', 'state', 'cache'].map(
-        (name) => `${name} ${name === 'private' ? 'dir' : 'directory'} = ${join(folder, name)}`,
-      ),
-      '',
-    ].join('\n'),
-  );
-  return configuration;
-}
-
-/** Of a shell that finds no such program. */
-const notFound = 127;
 
 const withoutBlob = (said: string): string => said.replace(/[A-Za-z0-9+/=]{100,}/g, '…');
 

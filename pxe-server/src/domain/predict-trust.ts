@@ -5,6 +5,8 @@
  * breaks the secure channel. Pure.
  */
 
+import { formatMinute } from './filetime.ts';
+
 /** A computer account as the directory has it. */
 export interface ComputerAccount {
   readonly distinguishedName: string;
@@ -103,7 +105,7 @@ export function predictTrust(evidence: TrustEvidence): TrustPrediction {
   if (account.passwordLastSet > imageTakenAt) {
     return {
       kind: 'broken',
-      sentence: `The machine password of ${computerName} was changed on ${day(account.passwordLastSet)}, after the image was taken on ${day(imageTakenAt)}: the domain will not trust the restored station`,
+      sentence: `The machine password of ${computerName} was changed on ${formatMinute(account.passwordLastSet)}, after the image was taken on ${formatMinute(imageTakenAt)}: the domain will not trust the restored station`,
       warnings: old,
     };
   }
@@ -116,9 +118,7 @@ export function predictTrust(evidence: TrustEvidence): TrustPrediction {
   }
   return {
     kind: 'intact',
-    sentence: `The machine password of ${computerName} is that of the image (last changed on ${day(account.passwordLastSet)})`,
+    sentence: `The machine password of ${computerName} is that of the image (last changed on ${formatMinute(account.passwordLastSet)})`,
     warnings: old,
   };
 }
-
-const day = (time: Date): string => `${time.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -54,6 +54,19 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
   };
 }
 
+/** The controller's clock, whole seconds: `20261128043336.0Z` (`currentTime`, MS-ADTS 3.1.1.3.2). */
+export async function readClock(session: DirectorySession): Promise<Date> {
+  const doing = 'Reading the clock of the controller';
+  const [entry] = await session.search({ doing, base: '', scope: 'base', attributes: ['currentTime'] });
+  const [, year, month, day, hours, minutes, seconds] =
+    /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\.\d+Z$/.exec(textOf(entry, 'currentTime') ?? '') ?? [];
+  const time = new Date(`${year}-${month}-${day}T${hours}:${minutes}:${seconds}Z`);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new RekindleError('store-unreachable', `${doing} ${session.controller}: it does not tell`, {
+    next: 'Is it a domain controller?',
+  });
+}
+
 /** Undefined: the domain has no such account. */
 export async function readComputerAccount(
   session: DirectorySession,

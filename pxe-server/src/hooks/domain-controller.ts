@@ -1,14 +1,14 @@
 import { errorChain, RekindleError } from '#base/errors.ts';
 import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
-import type { Evidence, HookRecord, HookResult, PlanLine } from '#contract/hook-result.ts';
+import type { Evidence, HookRecord, PlanLine } from '#contract/hook-result.ts';
 import type { Precondition, Verified, WorkPlan } from '#contract/hook-work.ts';
 import { type ControllerVerdict, judgeController } from '../domain/controller-preflight.ts';
 import { judgeControllerProof } from '../domain/controller-proof.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
 import { gatherControllerProof, parseOwnReport } from '../domain/gather-controller-proof.ts';
 import { viewController } from '../domain/read-controllers.ts';
-import type { ServerHook, ServerHookContext } from './server-hook.ts';
+import type { Confirmed, ServerHook, ServerHookContext } from './server-hook.ts';
 
 type Context = Pick<
   ServerHookContext<'domain-controller'>,
@@ -171,12 +171,10 @@ function systemStateLines(systemState: DomainController['systemState']): PlanLin
 }
 
 /** The controller's own word, what a partner has of it, and an object that went both ways. */
-async function confirm(
-  context: Context,
-  reported: Pick<HookRecord, 'evidence'>,
-): Promise<{ readonly result: HookResult; readonly evidence: readonly Evidence[] }> {
+async function confirm(context: Context, reported: Pick<HookRecord, 'evidence'>): Promise<Confirmed> {
   const { hook, image, siteFolder, signal, earlier } = context;
-  const known = earlier.filter(({ hook: id }) => id === hook.id).flatMap(({ evidence }) => evidence);
+  const own = earlier.filter(({ hook: id }) => id === hook.id);
+  const known = own.flatMap(({ evidence }) => evidence);
   if (known.some(({ name, value }) => name === verdictEvidence && value === soleController)) {
     return {
       result: { outcome: 'done', sentence: sentences['sole-controller'] },
@@ -192,20 +190,24 @@ async function confirm(
     signal,
   }).catch((error: unknown) => {
     if (!(error instanceof RekindleError)) throw error;
-    return { testObject: {}, why: errorChain(error).join(': ') };
+    return { testObject: {}, logs: [], why: errorChain(error).join(': ') };
   });
-  const own = parseOwnReport([...known, ...reported.evidence]);
+  // The preflight's time is of this computer's clock, other phases' is not; asked for by hand there was none.
+  const restoredAt = own.find(({ phase }) => phase === 'preflight')?.startedAt ?? image.manifest.capturedAt;
+  const said = parseOwnReport([...known, ...reported.evidence]);
   const proof = judgeControllerProof({
     before: {
       ...(domainController === undefined ? {} : { invocationId: domainController.invocationId }),
       // wbadmin brings the registry of the backup back, with the count of then.
-      ...(own?.restoreCountBefore === undefined || hook.systemState.from === 'backup'
+      ...(said?.restoreCountBefore === undefined || hook.systemState.from === 'backup'
         ? {}
-        : { restoreCount: own.restoreCountBefore }),
+        : { restoreCount: said.restoreCountBefore }),
+      restoredAt: new Date(restoredAt),
     },
-    ...(own === undefined ? {} : { ownReport: own.report }),
+    ...(said === undefined ? {} : { ownReport: said.report }),
     ...('partner' in gathered && gathered.partner !== undefined ? { partner: gathered.partner } : {}),
     testObject: gathered.testObject,
+    logs: gathered.logs,
   });
   const why = 'why' in gathered ? [gathered.why] : [];
   const [first = 'Every proof is there.'] = [...proof.failed, ...proof.unverified];
@@ -220,5 +222,6 @@ async function confirm(
       ...proof.proved.map((value) => ({ name: 'proved', value })),
       ...[...proof.unverified, ...why].map((value) => ({ name: 'unverified', value })),
     ],
+    settled: proof.settled,
   };
 }

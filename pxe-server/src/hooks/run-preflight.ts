@@ -2,7 +2,7 @@ import type { Hook, HookKind, HookPlan } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import { type BoundWork, bindWork, runPhase } from '#contract/run-hooks.ts';
-import type { ImageUnderRestore, ServerHook, ServerHookContext } from './server-hook.ts';
+import type { Confirmed, ImageUnderRestore, ServerHook, ServerHookContext } from './server-hook.ts';
 import { serverHooks } from './server-hooks.ts';
 
 /** Runs every hook's preflight. Only looks; a hook that Rekindle has no code for is a failure, not a surprise later. */
@@ -54,8 +54,8 @@ export function serverHookOf(hook: Hook): BoundServerHook | undefined {
     confirm:
       found.confirm &&
       (async (context, reported) => {
-        const { result, evidence = [] } = (await found.confirm?.({ ...context, hook }, reported)) ?? reported;
-        return { result, evidence };
+        const confirmed: Confirmed = (await found.confirm?.({ ...context, hook }, reported)) ?? reported;
+        return confirmed;
       }),
   };
 }

@@ -1,5 +1,5 @@
 import type { HookKind, HookOf, HookPlan } from '#contract/hook.ts';
-import type { Evidence, HookRecord, HookResult } from '#contract/hook-result.ts';
+import type { Evidence, HookRecord, HookResult, SettledItem } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 
@@ -19,10 +19,14 @@ export interface ServerHook<Kind extends HookKind> {
    * Looks from the server's side whether what the first boot reports is true. Called when the step reports `done` or
    * `unverified`; its result replaces the station's.
    */
-  confirm?(
-    context: ServerHookContext<Kind>,
-    reported: HookRecord,
-  ): Promise<{ readonly result: HookResult; readonly evidence: readonly Evidence[] }>;
+  confirm?(context: ServerHookContext<Kind>, reported: HookRecord): Promise<Confirmed>;
+}
+
+export interface Confirmed {
+  readonly result: HookResult;
+  readonly evidence: readonly Evidence[];
+  /** Ticked by the service, if nobody has done so. */
+  readonly settled?: readonly SettledItem[];
 }
 
 export interface ProvidedFile {

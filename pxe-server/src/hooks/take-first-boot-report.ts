@@ -1,16 +1,18 @@
 import { errorChain } from '#base/errors.ts';
 import type { FirstBootReport } from '#contract/first-boot.ts';
 import type { HookPlan } from '#contract/hook.ts';
-import { type HookRecord, sentenceOf } from '#contract/hook-result.ts';
+import { type HookRecord, type SettledItem, sentenceOf } from '#contract/hook-result.ts';
 import { hookRecordsOf, type RunReport } from '#contract/run-report.ts';
 import { formatImageRef, parseImageName } from '#images/format/image-name.ts';
 import { readManifest } from '#images/stores/image-folder.ts';
 import { amendReport } from '../jobs/amend-report.ts';
+import { tickSettled } from '../jobs/checklist.ts';
 import { reportFolder } from '../jobs/close-run.ts';
 import type { Job } from '../jobs/job-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { closeFirstBoot, type JobHooks, noteSequence } from './hook-store.ts';
 import { serverHookOf, titleOfHook } from './run-preflight.ts';
+import type { Confirmed } from './server-hook.ts';
 import { readStepAnswer } from './step-answer.ts';
 
 /**
@@ -45,6 +47,7 @@ export async function confirmFirstBoot(context: ServiceContext, job: Job, plan: 
   const { hooks: records, machine } = amendReport(state, signingKey, folder, () => undefined);
   const name = parseImageName(job.imageName);
   const confirmed: HookRecord[] = [];
+  const settled: SettledItem[] = [];
   if (name !== null) {
     const { manifest } = await readManifest(store, name, signingKey);
     const image = { ref: formatImageRef(name), manifest };
@@ -58,17 +61,20 @@ export async function confirmFirstBoot(context: ServiceContext, job: Job, plan: 
       const looked = await confirm(
         { plan, image, earlier, siteFolder: paths.folder, signal },
         reported,
-      ).catch((error: unknown) => ({
-        result: {
-          outcome: 'unverified' as const,
-          sentence:
-            `The station says: ${sentenceOf(reported.result)} It could not be confirmed from here: ${errorChain(error).join(': ')}`.slice(
-              0,
-              2000,
-            ),
-        },
-        evidence: [],
-      }));
+      ).catch(
+        (error: unknown): Confirmed => ({
+          result: {
+            outcome: 'unverified',
+            sentence:
+              `The station says: ${sentenceOf(reported.result)} It could not be confirmed from here: ${errorChain(error).join(': ')}`.slice(
+                0,
+                2000,
+              ),
+          },
+          evidence: [],
+        }),
+      );
+      settled.push(...(looked.settled ?? []));
       confirmed.push({
         ...reported,
         result: looked.result,
@@ -77,7 +83,11 @@ export async function confirmFirstBoot(context: ServiceContext, job: Job, plan: 
     }
   }
   const closed = amendReport(state, signingKey, folder, (run) => ({
-    report: { ...withFirstBoot(run, [...confirmed, ...silentHooks(run, plan)]), state: 'closed' },
+    report: {
+      ...withFirstBoot(run, [...confirmed, ...silentHooks(run, plan)]),
+      state: 'closed',
+      checklist: tickSettled(run.checklist, settled, new Date()),
+    },
     amendment: { by: 'the service', what: 'every staged hook has answered' },
   }));
   log.info({ job: job.id, station: job.station, hooks: closed.hooks.length }, 'first boot reported');

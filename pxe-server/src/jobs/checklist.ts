@@ -1,3 +1,4 @@
+import type { SettledItem } from '#contract/hook-result.ts';
 import type { ChecklistItem } from '#contract/run-report.ts';
 import type { StationRole } from '../stations/station.ts';
 
@@ -10,8 +11,8 @@ interface Obligation {
 const everyRole = ['server', 'client', 'engineering-station', 'domain-controller'] as const;
 
 /**
- * What no program does after an image was restored, in the order in which it is done. Siemens FAQ 56897157,
- * sections 5.2 and 5.3; MSXFAQ "Imagebackup als Sicherung" for domain controllers.
+ * What no program does after an image was restored, or may not be able to see, in the order in which it is done.
+ * Siemens FAQ 56897157, sections 5.2 and 5.3; MSXFAQ "Imagebackup als Sicherung" for domain controllers.
  */
 const obligations: readonly Obligation[] = [
   {
@@ -55,8 +56,13 @@ const obligations: readonly Obligation[] = [
     roles: ['domain-controller'],
   },
   {
+    id: 'event-1587',
+    what: 'See event 1587 (NTDS Replication) with the new InvocationID in the Directory Service log of the other domain controllers, or of this one. The service ticks it where it could read it there. The only controller of its forest: tick with that note.',
+    roles: ['domain-controller'],
+  },
+  {
     id: 'replication',
-    what: 'See event 1587 (NTDS Replication) on the other domain controllers, and that changes replicate both ways.',
+    what: 'See that changes replicate both ways. The service ticks it when its test objects arrived. The only controller of its forest: tick with that note.',
     roles: ['domain-controller'],
   },
 ];
@@ -65,4 +71,18 @@ export function checklistFor(role: StationRole): ChecklistItem[] {
   return obligations
     .filter(({ roles }) => roles.includes(role))
     .map(({ id, what }) => ({ id, what, ticked: null }));
+}
+
+/** What the service has seen itself; a tick of a person stays as he gave it. */
+export function tickSettled(
+  checklist: readonly ChecklistItem[],
+  settled: readonly SettledItem[],
+  at: Date,
+): ChecklistItem[] {
+  return checklist.map((item) => {
+    const seen = settled.find(({ item: id }) => id === item.id);
+    return seen === undefined || item.ticked !== null
+      ? item
+      : { ...item, ticked: { at: at.toISOString(), by: 'the service', note: seen.note } };
+  });
 }

@@ -18,7 +18,7 @@ export function dcCommand(): Command {
     )
     .argument('<station>', 'its hook plan has a hook of kind domain-controller')
     .option('--image <time>', 'the image: latest, or its UTC time', 'latest')
-    .option('--proof', 'after the restore: ask a partner, and send a test object both ways')
+    .option('--proof', 'after the restore: ask a partner, send a test object both ways, read the event logs')
     .option('--json', 'as JSON')
     .action(dc);
 }

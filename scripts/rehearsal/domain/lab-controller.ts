@@ -41,6 +41,9 @@ const soon = [
   ...['kccsrv:periodic_startup_interval = 3', 'kccsrv:periodic_interval = 15'],
 ];
 
+/** It keeps no log of its directory, but serves what is written into this one. */
+const eventLog = ['eventlog list = "Directory Service"'];
+
 async function settle(host: SambaHost, ca: string): Promise<void> {
   const file = path.join(host.directory, 'etc', 'smb.conf');
   const certificate = await createControllerCertificate(
@@ -53,7 +56,7 @@ async function settle(host: SambaHost, ca: string): Promise<void> {
     // Provisioning takes the name server of the building machine, which may be this controller itself.
     .filter((line) => !/dns forwarder/.test(line));
   const at = written.findIndex((line) => line.startsWith('[global]'));
-  written.splice(at + 1, 0, ...[...certificate, ...soon].map((line) => `\t${line}`));
+  written.splice(at + 1, 0, ...[...certificate, ...soon, ...eventLog].map((line) => `\t${line}`));
   await writeFile(file, written.join('\n'));
 }
 

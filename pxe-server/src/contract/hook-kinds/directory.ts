@@ -12,7 +12,13 @@ export const directorySchema = z.strictObject({
     .max(16)
     .describe('Host names of domain controllers, asked in this order over LDAPS.'),
   ca: z.string().min(1).describe('File with the CA (PEM) that the controllers’ certificates come from.'),
-  account: z.string().min(1).max(104).describe('Delegated account, not an administrator.'),
+  account: z
+    .string()
+    .min(1)
+    .max(104)
+    .describe(
+      'Delegated account, not an administrator; its rights are in docs/domain.md (Event Log Readers for controllers).',
+    ),
   passwordFile: z.string().min(1).describe('File with its password, mode 0600.'),
 });
 export type Directory = z.infer<typeof directorySchema>;

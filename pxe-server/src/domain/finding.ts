@@ -1,0 +1,2 @@
+/** One sign of a proof, in a sentence. */
+export type Finding = readonly ['proved' | 'failed' | 'unverified', string];
