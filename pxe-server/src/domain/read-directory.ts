@@ -91,7 +91,7 @@ export async function readComputerAccount(
   };
 }
 
-export function accountName(computerName: string): string {
+function accountName(computerName: string): string {
   return `${computerName.slice(0, 15).toUpperCase()}$`;
 }
 
