@@ -20,7 +20,6 @@ export interface RootDse {
   readonly domainContext: string;
   readonly configurationContext: string;
   readonly schemaContext: string;
-  readonly rootDomainContext: string;
   readonly highestCommittedUsn: bigint;
 }
 
@@ -32,7 +31,7 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
     scope: 'base',
     attributes: [
       ...['dnsHostName', 'defaultNamingContext', 'configurationNamingContext', 'schemaNamingContext'],
-      ...['rootDomainNamingContext', 'highestCommittedUSN'],
+      'highestCommittedUSN',
     ],
   });
   const text = (attribute: string): string => {
@@ -49,7 +48,6 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
     domainContext,
     configurationContext: text('configurationNamingContext'),
     schemaContext: text('schemaNamingContext'),
-    rootDomainContext: text('rootDomainNamingContext'),
     highestCommittedUsn: BigInt(text('highestCommittedUSN')),
   };
 }
