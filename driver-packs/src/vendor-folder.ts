@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import { kernelKeyFile } from './kernel-keys.ts';
@@ -42,8 +43,8 @@ export async function readVendorFolder(
   index: ModuleIndex,
   preferred: boolean,
 ): Promise<VendorFolder> {
-  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return [];
+  const names = await readdir(folder).catch((cause: unknown) => {
+    if (isErrno(cause, 'ENOENT')) return [];
     throw new RekindleError('usage', `Reading the folder of vendor drivers ${folder}`, { cause });
   });
   const paths = names
