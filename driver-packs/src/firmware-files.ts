@@ -49,7 +49,7 @@ export async function findFirmware(
 }
 
 /** Reads `filename:` and `firmware:` lines of modinfo's description of several modules. */
-export function parseFirmware(description: string): MissingFirmware[] {
+function parseFirmware(description: string): MissingFirmware[] {
   const wanted: MissingFirmware[] = [];
   let module = '';
   for (const line of description.split('\n')) {

@@ -153,7 +153,7 @@ async function describe(path: string): Promise<ModuleFacts | undefined> {
 }
 
 /** `modinfo -0`: `key=value`, and `filename:` before them, each with a NUL behind it. Undefined for what is no module. */
-export function parseModinfo(path: string, text: string): ModuleFacts | undefined {
+function parseModinfo(path: string, text: string): ModuleFacts | undefined {
   const values = new Map<string, string[]>();
   for (const line of text.split('\0')) {
     const [, key, value = ''] = /^([a-z_]+)[=:]\s*([\s\S]*)$/.exec(line) ?? [];

@@ -45,7 +45,7 @@ export interface BuiltWinpe extends WinpePack {
 }
 
 /** Every INF below a folder that is one. */
-export async function readDriverFolder(folder: string): Promise<WindowsDriver[]> {
+async function readDriverFolder(folder: string): Promise<WindowsDriver[]> {
   const names = (await readdir(folder, { recursive: true })).sort();
   const found = names
     .filter((name) => /\.inf$/i.test(name))
