@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
 import type { ImagedWindows, ImageManifest } from '../format/image-manifest.ts';
@@ -172,7 +172,7 @@ async function captureAndPublish(
   return {
     name,
     manifest,
-    manifestSha256: sha256(image.manifestBytes),
+    manifestSha256: hash('sha256', image.manifestBytes),
     disks,
     change: summariseChange(disks),
     verified,
@@ -253,5 +253,3 @@ async function readBack(
   for (const { name: file } of manifest.files) await readListedFile(store, name, manifest, file);
   return manifest;
 }
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

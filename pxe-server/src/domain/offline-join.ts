@@ -38,7 +38,7 @@ export async function provisionOfflineJoin(
 }
 
 /** As djoin.exe writes it: UTF-16LE with a byte order mark, base64, and a NUL at the end. */
-export function formatOfflineJoinFile(base64: string): Uint8Array {
+function formatOfflineJoinFile(base64: string): Uint8Array {
   return Buffer.from(`\uFEFF${base64}\0`, 'utf16le');
 }
 

@@ -6,7 +6,7 @@ import { readClock } from './read-directory.ts';
 import { callSamba, cutByTime } from './samba-client.ts';
 
 /** The log that a controller keeps of its directory. */
-export const directoryServiceLog = 'Directory Service';
+const directoryServiceLog = 'Directory Service';
 
 /** What the event log of a controller says, or why it says nothing: that never fails a proof. */
 export type EventLogReading = { readonly controller: string } & (

@@ -8,7 +8,6 @@ export interface JobHooks {
   readonly plan: HookPlan;
   /** Of preflight, as the service ran it. */
   readonly preflight: readonly HookRecord[];
-  readonly materialGiven: boolean;
   /** Reports of a first boot are taken: from the machine's report until the last one, or until a person closes it. */
   readonly firstBootOpen: boolean;
   /** Of the newest report that counted; 0: none. */
@@ -19,7 +18,6 @@ const rowSchema = z
   .object({
     plan: z.string(),
     records: z.string(),
-    material_given: z.int(),
     first_boot_open: z.int(),
     first_boot_sequence: z.int(),
   })
@@ -27,7 +25,6 @@ const rowSchema = z
     (row): JobHooks => ({
       plan: hookPlanSchema.parse(JSON.parse(row.plan)),
       preflight: z.array(hookRecordSchema).parse(JSON.parse(row.records)),
-      materialGiven: row.material_given !== 0,
       firstBootOpen: row.first_boot_open !== 0,
       firstBootSequence: row.first_boot_sequence,
     }),

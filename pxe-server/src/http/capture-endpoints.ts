@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -211,7 +211,7 @@ async function commitCapture(
   await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
   await removeCapture(store, job.id);
   await releaseJobTurn(context, job, 'ended');
-  const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
+  const manifestSha256 = hash('sha256', bytes);
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
   log.info({ job: job.id, image: ref, manifestSha256 }, 'image published');

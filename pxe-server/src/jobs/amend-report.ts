@@ -42,9 +42,9 @@ export function amendReport(
 }
 
 export const reportFileName = 'report.json';
-export const signatureFileName = 'report.json.minisig';
+const signatureFileName = 'report.json.minisig';
 
-export function readSignedReport(folder: string, key: PublicKey): RunReport {
+function readSignedReport(folder: string, key: PublicKey): RunReport {
   const file = join(folder, reportFileName);
   try {
     const bytes = readFileSync(file);

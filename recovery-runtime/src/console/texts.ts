@@ -168,7 +168,6 @@ export const texts = {
       .join(', ')}.`,
   hooksHeading: 'After the restore',
   hookLine: { change: '', warning: 'WARNING: ', 'needs-person': 'DECIDE: ' },
-  hookNeedsPerson: 'decides a person who sees it: ',
   hookFailed: (hook: string, sentence: string) => `FAILED ${hook}: ${sentence}`,
   awaitingFirstBoot: (hooks: readonly string[]) =>
     `The first start goes on with ${hooks.join(', ')}, and reports to the service.`,

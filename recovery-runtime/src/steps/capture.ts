@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
 import { version } from '#base/version.ts';
@@ -196,7 +196,7 @@ export const commitImage = readingStep<
   async run({ server, job, image }) {
     for (const file of image.files) await putImageFile(server, job, file);
     const { ref, manifestSha256 } = await commitCapture(server, job, image.manifestBytes);
-    const sent = createHash('sha256').update(image.manifestBytes).digest('hex');
+    const sent = hash('sha256', image.manifestBytes);
     if (manifestSha256 !== sent) {
       throw new RekindleError('verification-failed', `finishing the image ${ref}`, {
         cause: new Error(`the service signed the manifest ${manifestSha256}, this machine sent ${sent}`),
