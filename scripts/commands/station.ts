@@ -17,6 +17,7 @@ import {
   type RehearsalState,
   readLastRehearsal,
 } from '#pxe-server/stations/last-rehearsal.ts';
+import { turnsOf } from '#pxe-server/stations/loader-turn.ts';
 import { readSighting } from '#pxe-server/stations/sightings.ts';
 import { loaderOf, loaderSchema, type Station, stationRoleSchema } from '#pxe-server/stations/station.ts';
 import {
@@ -36,7 +37,7 @@ import { say } from '../fit-terminal.ts';
 import { formatTime } from '../format-time.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
 import { type OpenSite, openSite, operatorName, type SiteOption, withSite } from '../site-option.ts';
-import { formatHardware, formatPackState, formatStationRow } from '../station-lines.ts';
+import { formatHardware, formatLoader, formatPackState, formatStationRow } from '../station-lines.ts';
 import { readPassportFile } from './passport.ts';
 
 interface JsonOption {
@@ -64,7 +65,12 @@ export function stationCommand(): Command {
     .description('change how a station boots, and what its next image says it is')
     .argument('<name>')
     .option('--address <ip>', 'its address: reservation mode, and Secure Boot in proxy mode', parseAddress)
-    .addOption(new Option('--loader <loader>', 'what its firmware loads').choices(loaderSchema.options))
+    .addOption(
+      new Option(
+        '--loader <loader>',
+        'what its firmware loads; `none`: as the site, iPXE with a second try',
+      ).choices([...loaderSchema.options, 'none']),
+    )
     .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
     .addOption(
       new Option('--terminal-bus <on|off>', "whether the plant's terminal bus is its way to us").choices([
@@ -153,7 +159,7 @@ async function show(
         ? []
         : [`  runtime     ${describeStationNetwork(station.network)}`]),
       ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
-      `  loader      ${summary.loader}${station.loader === undefined ? '' : ', set by hand'}`,
+      ...formatLoader(station, site.configuration.boot.loader, summary.loaders),
       ...formatPackState(summary.driverPack, station.name),
       ...formatHardware(sighting, images),
       `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
@@ -212,7 +218,7 @@ async function set(
   setNetwork(state, station, changeNetwork(network, options));
   if (options.address !== undefined) setAddress(state, station, options.address);
   if (options.loader !== undefined) {
-    setLoader(state, station, loaderSchema.parse(options.loader));
+    setLoader(state, station, options.loader === 'none' ? undefined : loaderSchema.parse(options.loader));
   }
   if (options.role !== undefined) setRole(state, station, stationRoleSchema.parse(options.role));
   if (options.terminalBus !== undefined) setTerminalBus(state, station, options.terminalBus === 'on');
@@ -259,6 +265,7 @@ async function summaryOf({ state, paths, configuration }: OpenSite, station: Sta
     driverPack: { state: pack.state, reasons: pack.reasons },
     armed: findArmed(state, station.name) ?? null,
     loader: loaderOf(station, configuration.boot.loader),
+    loaders: turnsOf(state, station, configuration.boot.loader),
     terminalBus: station.onTerminalBus,
     network: station.network,
     /** Null: not seen since it was registered. */

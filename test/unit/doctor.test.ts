@@ -17,7 +17,11 @@ const log = createLog('error');
 
 /** The journal of a machine, written by the same code as in the service. */
 function bootOf(
-  ...events: readonly (Partial<DhcpEvent> | { loader: 'done' | 'timed-out' } | { file: string })[]
+  ...events: readonly (
+    | Partial<DhcpEvent>
+    | { loader: 'done' | 'timed-out'; file?: string }
+    | { file: string }
+  )[]
 ) {
   const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
   const machine = { mac, xid: 1, port: 67, to: { address: ipv4('255.255.255.255'), port: 68 } };
@@ -29,7 +33,7 @@ function bootOf(
       recordTftpEvent(journal, log, {
         event: 'finished',
         client,
-        fileName: 'snponly.efi',
+        fileName: event.file ?? 'snponly.efi',
         outcome,
         bytes: 9,
         milliseconds: 1,
@@ -60,6 +64,33 @@ test('a boot that ended is explained by how far it came', () => {
   );
 });
 
+test('pain 7: a loader that was fetched and not heard: the other one comes by itself, and what to do when both fail', () => {
+  const start = (file: 'snponly.efi' | 'undionly.kpxe' | 'shimx64.efi', secondTry?: string) =>
+    judgeBoot(
+      bootOf({ ...offer, ...(secondTry && { secondTry }) }, ack, { loader: 'done', file }),
+      'reservation',
+      later,
+    );
+  expect(start('snponly.efi')).toMatch(
+    /Secure Boot refuses it.*the other iPXE by itself.*--loader signed-grub/,
+  );
+  expect(start('undionly.kpxe')).toMatch(
+    /its network driver fails\. Start .*the other iPXE.*--loader lpxelinux/,
+  );
+  expect(start('undionly.kpxe')).not.toContain('Secure Boot');
+  expect(start('shimx64.efi')).not.toContain('by itself');
+  const second = 'the last start of ipxe.efi found no network: offering snponly.efi, which …';
+  expect(start('snponly.efi', second)).toMatch(
+    /^neither iPXE.*Secure Boot refuses both.*--loader signed-grub/,
+  );
+  const boot = bootOf({ ...offer, secondTry: second }, { ...ack, secondTry: second });
+  expect(boot.map(({ sentence }) => sentence)).toEqual([
+    second,
+    'DISCOVER (uefi-x64) gets OFFER, boot file snponly.efi',
+    'REQUEST (uefi-x64) gets ACK, boot file snponly.efi',
+  ]);
+});
+
 test('a boot that goes on, went to its disk or is none of ours needs no explanation', () => {
   expect(judgeBoot(bootOf(offer), 'proxy')).toBeUndefined();
   expect(judgeBoot(bootOf({ file: 'gets the boot menu of X for 10 s' }), 'proxy', later)).toBeUndefined();
@@ -73,6 +104,17 @@ test('a boot that goes on, went to its disk or is none of ours needs no explanat
   const boot = bootOf(ignored);
   expect(boot[0]?.sentence).toBe('DISCOVER (bios) gets no answer: unknown machine');
   expect(judgeBoot(boot, 'proxy', later)).toBeUndefined();
+});
+
+test('what UEFI fetches behind a router is its own: the boot server has answered that address', () => {
+  const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
+  const to = { address: ipv4('10.88.0.20'), port: 4011 };
+  recordDhcpEvent(journal, log, { ...ack, event: 'replied', mac, xid: 1, port: 4011, to });
+  const fetched = { outcome: { kind: 'done' as const }, bytes: 9, milliseconds: 1 };
+  recordTftpEvent(journal, log, {
+    ...{ event: 'finished', client: '10.88.0.20:2070', fileName: 'snponly.efi', ...fetched },
+  });
+  expect(journal.boots(mac).flat()).toHaveLength(2);
 });
 
 test('conflicts, declined addresses and foreign servers are sentences in the journal', () => {

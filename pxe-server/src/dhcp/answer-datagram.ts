@@ -66,9 +66,12 @@ export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: Dhc
     case 'declined':
       return { event: { event: outcome.kind, ...machine, address: outcome.address } };
     case 'reply': {
-      const { packet, to, messageType, bootFile } = outcome;
+      const { packet, to, messageType, bootFile, secondTry } = outcome;
       const address = packet.yiaddr === unspecifiedAddress ? {} : { address: packet.yiaddr };
-      const file = bootFile === undefined ? {} : { bootFile };
+      const file = {
+        ...(bootFile === undefined ? {} : { bootFile }),
+        ...(secondTry === undefined ? {} : { secondTry }),
+      };
       return {
         event: { event: 'replied', ...machine, reply: messageType, to, ...address, ...file },
         send: { bytes: formatPacket(packet, replyLimits(request.options)), to },

@@ -35,6 +35,8 @@ export type DhcpEvent =
       /** Absent in proxy answers, INFORM answers and NAKs. */
       readonly address?: Ipv4Address;
       readonly bootFile?: string;
+      /** Why this is not the file that the firmware fetched last. */
+      readonly secondTry?: string;
     })
   | (FromMachine & { readonly event: 'released'; readonly address: Ipv4Address })
   | (FromMachine & { readonly event: 'declined'; readonly address: Ipv4Address })

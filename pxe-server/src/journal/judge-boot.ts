@@ -1,3 +1,5 @@
+import type { LoaderName } from '../boot/loader-name.ts';
+import { lastStartOf } from '../boot/second-try.ts';
 import { bootStages, type JournalEntry } from './boot-stage.ts';
 
 /** A boot that has got no further for this long has stopped. */
@@ -29,7 +31,7 @@ export function judgeBoot(
       if (said('went silent during')) {
         return 'the loader did not arrive whole: the network loses packets, or the machine was switched off.';
       }
-      return 'the loader was fetched, but did not start or found no network: Secure Boot refuses it, or its network driver fails. Try `rekindle station set NAME --loader ipxe-native`, with Secure Boot `--loader signed-grub`.';
+      return judgeLoader(said);
     case 'ipxe':
       return 'the loader runs, but did not fetch its boot script: a firewall blocks HTTP, or the loader lost the link.';
     case 'boot-files':
@@ -39,4 +41,21 @@ export function judgeBoot(
     default:
       return undefined;
   }
+}
+
+/** The loader was fetched, and nothing was heard of it. */
+function judgeLoader(said: (words: string) => boolean): string {
+  const fetched = (...names: readonly LoaderName[]) => names.some((name) => said(`gets ${name} by`));
+  const isUefi = fetched('snponly.efi', 'ipxe.efi');
+  if (!isUefi && !fetched('undionly.kpxe', 'ipxe.pxe')) {
+    return 'the loader was fetched, but did not start or found no network: Secure Boot refuses it, or its network driver fails. `rekindle station set NAME --loader` chooses another one.';
+  }
+  const another = isUefi
+    ? 'with Secure Boot on `rekindle station set NAME --loader signed-grub` (for machines to be enrolled boot.loader in rekindle.yaml), else look at cable and switch port'
+    : 'look at cable and switch port, then try PXELINUX, `rekindle station set NAME --loader lpxelinux`';
+  if (said(lastStartOf)) {
+    return `neither iPXE with the firmware's driver nor the one with its own was heard after it was fetched: ${isUefi ? 'Secure Boot refuses both, or neither driver works' : 'neither driver works'}. Next: ${another}. Until then they take turns.`;
+  }
+  const why = isUefi ? 'Secure Boot refuses it, or its network driver fails' : 'its network driver fails';
+  return `the loader was fetched, but did not start or found no network: ${why}. Start the machine again: unless somebody has set its loader, it is offered the other iPXE by itself. When that fails too, ${another}.`;
 }
