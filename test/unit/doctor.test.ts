@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { type Ipv4Address, ipv4 } from '#pxe-server/boot/ipv4-address.ts';
 import type { MacAddress } from '#pxe-server/boot/mac-address.ts';
+import { answerDatagram } from '#pxe-server/dhcp/answer-datagram.ts';
 import type { DhcpEvent } from '#pxe-server/dhcp/dhcp-event.ts';
+import { createEnrolmentPool } from '#pxe-server/dhcp/enrolment-pool.ts';
+import { createLeaseStore } from '#pxe-server/dhcp/lease-store.ts';
+import type { DhcpSettings } from '#pxe-server/dhcp/settings.ts';
 import { checkTools, judgePrivileges } from '#pxe-server/doctor/check-computer.ts';
 import { judgePort } from '#pxe-server/doctor/check-ports.ts';
 import { judgeClock, judgeNetworks } from '#pxe-server/doctor/check-site.ts';
@@ -11,9 +15,11 @@ import { recordDhcpEvent, recordTftpEvent } from '#pxe-server/serve/boot-events.
 import { createLog } from '#pxe-server/serve/log.ts';
 import { judgeDhcpServers } from '#pxe-server/serve/watch-dhcp-servers.ts';
 import { openState } from '#pxe-server/site/state.ts';
+import { request } from '#test/support/dhcp-datagrams.ts';
 
 const mac = '52:54:00:00:00:01' as MacAddress;
 const log = createLog('error');
+const fail = () => expect.unreachable();
 
 /** The journal of a machine, written by the same code as in the service. */
 function bootOf(
@@ -130,6 +136,37 @@ test('conflicts, declined addresses and foreign servers are sentences in the jou
   expect(sentences[0]).toContain(`the network card ${user} answers for it`);
   expect(sentences[1]).toContain('refuses the address 10.77.0.21');
   expect(sentences[2]).toBe('takes its address from the DHCP server 10.77.0.2');
+});
+
+test('a machine for which there is no loader is heard of', () => {
+  const context = {
+    settings: { mode: 'proxy' } as DhcpSettings,
+    decider: { targetFor: fail, addressFor: fail },
+    pool: createEnrolmentPool(undefined, createLeaseStore(openState(':memory:'))),
+  };
+  const from = { address: ipv4('0.0.0.0'), port: 68 };
+  const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
+  for (const options of [[[60, 'PXEClient:Arch:00011:UNDI:003000']], [[60, 'PXEClient']]] as const) {
+    for (const type of [1, 3]) {
+      const { event, send } = answerDatagram(
+        request({ type, options }),
+        { port: 67, from, now: Date.now() },
+        context,
+      );
+      expect(send).toBeUndefined();
+      recordDhcpEvent(journal, log, event);
+    }
+  }
+  expect(journal.boots(mac).flat()).toMatchObject([
+    {
+      stage: 'firmware',
+      sentence: expect.stringMatching(/^asks to boot as ARM 64 UEFI: there is no loader for it/),
+    },
+    {
+      stage: 'firmware',
+      sentence: expect.stringContaining('does not say what it is (option 93): there is no loader'),
+    },
+  ]);
 });
 
 test('what other DHCP servers mean depends on the mode', () => {
