@@ -10,7 +10,7 @@ export interface JobHooks {
   readonly preflight: readonly HookRecord[];
   /** Reports of a first boot are taken: from the machine's report until the last one, or until a person closes it. */
   readonly firstBootOpen: boolean;
-  /** Of the newest report that counted; 0: none. */
+  /** The highest of those that counted; 0: none. */
   readonly firstBootSequence: number;
 }
 
@@ -68,5 +68,7 @@ export function closeFirstBoot(state: State, job: string): void {
 }
 
 export function noteSequence(state: State, job: string, sequence: number): void {
-  state.prepare('UPDATE job_hooks SET first_boot_sequence = ? WHERE job = ?').run(sequence, job);
+  state
+    .prepare('UPDATE job_hooks SET first_boot_sequence = max(first_boot_sequence, ?) WHERE job = ?')
+    .run(sequence, job);
 }

@@ -18,6 +18,8 @@ import { readStepAnswer } from './step-answer.ts';
 /**
  * What the station's first boot says goes into its run report. A report that came before is taken again and
  * changes nothing. After the last one the service looks for itself (`confirm`), and closes the report.
+ * A last one counts whatever its number: a power cut may take the agent's count with it, and whoever is told that
+ * this one has arrived removes itself. It still counts once only, because it closes the key.
  */
 export function takeFirstBootReport(
   context: ServiceContext,
@@ -25,7 +27,8 @@ export function takeFirstBootReport(
   hooks: JobHooks,
   report: FirstBootReport,
 ): { readonly fresh: boolean } {
-  if (!hooks.firstBootOpen || report.sequence <= hooks.firstBootSequence) return { fresh: false };
+  const isNew = report.last || report.sequence > hooks.firstBootSequence;
+  if (!hooks.firstBootOpen || !isNew) return { fresh: false };
   const { state, signingKey, paths } = context;
   const records = report.steps.flatMap((step) => toRecord(hooks.plan, step));
   amendReport(state, signingKey, reportFolder(paths, job), (run) => ({
