@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createConfirmations } from '#pxe-server/hooks/first-boot-confirmations.ts';
 import { firstBootKey, macOf } from '#pxe-server/hooks/first-boot-key.ts';
 import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
@@ -36,7 +37,7 @@ const site = (id: string) => ({
 
 async function listen(): Promise<void> {
   const app = express();
-  addFirstBootRoute(app, service.context);
+  addFirstBootRoute(app, service.context, createConfirmations(service.context));
   http = createServer(app).listen(port, '127.0.0.1');
   await once(http, 'listening');
   port = (http.address() as AddressInfo).port;
