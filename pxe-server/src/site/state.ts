@@ -129,6 +129,16 @@ const migrations: readonly string[] = [
   `,
   'ALTER TABLE armed ADD COLUMN accepts_replaced INTEGER NOT NULL DEFAULT 0;',
   'DROP TABLE job_events;',
+  `
+  CREATE TABLE loader_tries (
+    mac TEXT NOT NULL,
+    firmware TEXT NOT NULL,
+    loader TEXT NOT NULL,
+    fetched_at INTEGER NOT NULL,
+    heard_at INTEGER,
+    PRIMARY KEY (mac, firmware)
+  ) STRICT, WITHOUT ROWID;
+  `,
   // Reports that an older version left open are among them; those that are closed lose the mark at the next start.
   `
   ALTER TABLE job_hooks ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0;
