@@ -1,6 +1,9 @@
+import type { Loader } from '#pxe-server/boot/loader-name.ts';
 import type { ImageFit } from '#pxe-server/stations/fitting-images.ts';
 import { describeRehearsal, type RehearsalState } from '#pxe-server/stations/last-rehearsal.ts';
+import { type CardTurn, takesTurns } from '#pxe-server/stations/loader-turn.ts';
 import type { Sighting } from '#pxe-server/stations/sightings.ts';
+import { loaderOf, type Station } from '#pxe-server/stations/station.ts';
 import { formatTime } from './format-time.ts';
 
 /** What `rekindle station list` says of a station, and why its driver pack is red. */
@@ -38,6 +41,37 @@ export function formatPackState(
     ...reasons.map((reason) => `    ${reason}`),
     `    Next: rekindle driver-pack check ${station}, rekindle driver-pack build ${station}`,
   ];
+}
+
+/** What its firmware gets, and why: who set it, or which of the two iPXE was heard. */
+export function formatLoader(station: Station, site: Loader, turns: readonly CardTurn[]): string[] {
+  const loader = loaderOf(station, site);
+  if (!takesTurns(station, site)) {
+    const why =
+      station.loader !== undefined
+        ? 'set by hand'
+        : loader === site
+          ? 'as the site says (boot.loader)'
+          : 'because its passport says Secure Boot';
+    return [`  loader      ${loader}, ${why}`];
+  }
+  return [
+    "  loader      ipxe, the firmware's network driver first; if a start finds no network, the next one tries iPXE's own",
+    ...turns.map((turn) => `    ${turn.mac} (${turn.firmware}) gets ${turn.file}: ${reasonOf(turn)}`),
+  ];
+}
+
+function reasonOf({ because, failed, fetchedAt }: CardTurn): string {
+  const at = formatTime(fetchedAt);
+  switch (because) {
+    case 'first':
+    case 'just-fetched':
+      return `fetched a moment ago, at ${at}`;
+    case 'heard':
+      return `its last start, at ${at}, found the network`;
+    case 'other-not-heard':
+      return `the last start of ${failed}, at ${at}, found no network`;
+  }
 }
 
 /** Since when what differs from the registered passport, and which images still fit. */

@@ -43,7 +43,11 @@ export const verbExamples: Readonly<Record<string, readonly Example[]>> = {
     'rekindle station set OS-SRV-1A --address 10.77.0.21',
     'rekindle station set OS-SRV-1A --vlan 20 --fixed-address 10.77.20.5/24 --router 10.77.20.1',
     ['rekindle station set OS-SRV-1A --terminal-bus on', 'its captures are held back to 2500 KB/s'],
-    ['rekindle station set OS-SRV-1A --loader ipxe-native', "when the firmware's own network driver fails"],
+    [
+      'rekindle station set OS-SRV-1A --loader signed-grub',
+      'Secure Boot was switched on after its enrolment',
+    ],
+    ['rekindle station set OS-SRV-1A --loader none', 'iPXE again, which chooses its driver by itself'],
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
   'station arm': [

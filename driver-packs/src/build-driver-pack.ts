@@ -1,9 +1,10 @@
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import { type CpioEntry, formatCpio } from './cpio.ts';
 import { findFirmware, type MissingFirmware } from './firmware-files.ts';
-import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from './initrd-file.ts';
+import { compressInitrd, type WrittenFile, writeWhole } from './initrd-file.ts';
 import type { UnpackedKernel } from './kernel-package.ts';
 import { type IndexedModule, type ModuleIndex, neededBy, readModuleIndex } from './module-index.ts';
 import type { PackManifest, PackModule } from './pack-manifest.ts';
@@ -121,7 +122,7 @@ async function packEntries(
     modules.push({
       name: module.name,
       file,
-      sha256: sha256Hex(bytes),
+      sha256: hash('sha256', bytes),
       bytes: bytes.length,
       aliases: [...module.aliases].sort(),
       needs: neededBy(index, module).filter((name) => inPack.has(name)),
@@ -142,7 +143,7 @@ async function packEntries(
     modules,
     firmware: firmware.found.map(({ name, bytes }) => ({
       file: `firmware/${name}`,
-      sha256: sha256Hex(bytes),
+      sha256: hash('sha256', bytes),
       bytes: bytes.length,
     })),
     covers: plan.covers,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import { moduleName } from './module-index.ts';
@@ -48,7 +49,7 @@ export async function findFirmware(
 }
 
 /** Reads `filename:` and `firmware:` lines of modinfo's description of several modules. */
-export function parseFirmware(description: string): MissingFirmware[] {
+function parseFirmware(description: string): MissingFirmware[] {
   const wanted: MissingFirmware[] = [];
   let module = '';
   for (const line of description.split('\n')) {
@@ -64,7 +65,7 @@ async function readFirst(paths: readonly string[]): Promise<Buffer | undefined> 
     try {
       return await readFile(path);
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
+      if (!isErrno(cause, 'ENOENT')) {
         throw new RekindleError('unexpected', `cannot read firmware file ${path}`, { cause });
       }
     }

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder } from '#base/make-folder.ts';
@@ -37,9 +37,5 @@ export async function writeWhole(path: string, content: Uint8Array): Promise<Wri
   const partial = `${path}.${randomUUID()}.partial`;
   await writeFile(partial, content);
   await rename(partial, path);
-  return { path, bytes: content.length, sha256: sha256Hex(content) };
-}
-
-export function sha256Hex(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
+  return { path, bytes: content.length, sha256: hash('sha256', content) };
 }

@@ -47,7 +47,7 @@ async function unpackImage(image: Buffer): Promise<Buffer> {
 }
 
 /** X.509 certificates in DER anywhere in the bytes: a SEQUENCE with a SEQUENCE in it, long enough, that parses. */
-export function findCertificates(bytes: Buffer): X509Certificate[] {
+function findCertificates(bytes: Buffer): X509Certificate[] {
   const found = new Map<string, X509Certificate>();
   const sequence = Buffer.from([0x30, 0x82]);
   for (let at = bytes.indexOf(sequence); at >= 0; at = bytes.indexOf(sequence, at + 1)) {

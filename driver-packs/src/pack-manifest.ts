@@ -1,14 +1,14 @@
 import * as z from 'zod';
+import { sha256HexSchema } from '#images/format/image-manifest.ts';
 
 /** `/rekindle/pack/pack.json` in the second initrd (driver-packs/README.md). */
-const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
 
 export const packModuleSchema = z.strictObject({
   /** Module name with underscores, as the kernel says it. */
   name: z.string().regex(/^[a-z0-9_]+$/i),
   /** Below `/rekindle/pack/`, e.g. `modules/ahci.ko`. */
   file: z.string(),
-  sha256: sha256Hex,
+  sha256: sha256HexSchema,
   bytes: z.int().positive(),
   /** Modalias patterns that the module binds (modinfo -F alias). */
   aliases: z.array(z.string()),
@@ -36,7 +36,7 @@ export const packManifestSchema = z.strictObject({
   load: z.enum(['all', 'matching']),
   /** In load order. */
   modules: z.array(packModuleSchema),
-  firmware: z.array(z.strictObject({ file: z.string(), sha256: sha256Hex, bytes: z.int().positive() })),
+  firmware: z.array(z.strictObject({ file: z.string(), sha256: sha256HexSchema, bytes: z.int().positive() })),
   /** Devices of the passport that the pack was built for, and what binds them. */
   covers: z.array(
     z.strictObject({ slot: z.string(), id: z.string(), pciClass: z.string(), module: z.string() }),

@@ -10,7 +10,7 @@ export function manifestBytes(manifest: PackManifest): Buffer {
 }
 
 /** The same manifest and key give the same signature: no time is in it. */
-export function signManifest(manifest: PackManifest, key: SecretKey): string {
+function signManifest(manifest: PackManifest, key: SecretKey): string {
   const whose = manifest.station ?? 'universal';
   return signBytes(
     manifestBytes(manifest),
@@ -19,7 +19,7 @@ export function signManifest(manifest: PackManifest, key: SecretKey): string {
   );
 }
 
-export function signatureEntry(directory: string, manifest: PackManifest, key: SecretKey): CpioEntry {
+function signatureEntry(directory: string, manifest: PackManifest, key: SecretKey): CpioEntry {
   const bytes = Buffer.from(signManifest(manifest, key));
   return { kind: 'file', path: `${directory}/pack.json.minisig`, mode: 0o644, bytes };
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import { kernelKeyFile } from './kernel-keys.ts';
@@ -42,8 +43,8 @@ export async function readVendorFolder(
   index: ModuleIndex,
   preferred: boolean,
 ): Promise<VendorFolder> {
-  const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return [];
+  const names = await readdir(folder).catch((cause: unknown) => {
+    if (isErrno(cause, 'ENOENT')) return [];
     throw new RekindleError('usage', `Reading the folder of vendor drivers ${folder}`, { cause });
   });
   const paths = names
@@ -152,7 +153,7 @@ async function describe(path: string): Promise<ModuleFacts | undefined> {
 }
 
 /** `modinfo -0`: `key=value`, and `filename:` before them, each with a NUL behind it. Undefined for what is no module. */
-export function parseModinfo(path: string, text: string): ModuleFacts | undefined {
+function parseModinfo(path: string, text: string): ModuleFacts | undefined {
   const values = new Map<string, string[]>();
   for (const line of text.split('\0')) {
     const [, key, value = ''] = /^([a-z_]+)[=:]\s*([\s\S]*)$/.exec(line) ?? [];

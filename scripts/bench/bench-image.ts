@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import type { ImageDisk, ImageManifest, StationName } from '#images/format/image-manifest.ts';
 import { formatImageName, type ImageName } from '#images/format/image-name.ts';
@@ -18,7 +18,7 @@ export async function publishBenchImage(
   const listed = (file: string, bytes: Uint8Array) => ({
     name: file,
     bytes: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: hash('sha256', bytes),
   });
   const manifest: ImageManifest = {
     formatVersion: 1,

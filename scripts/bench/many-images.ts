@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { type ChunkId, chunkPath } from '#images/format/chunk-id.ts';
@@ -24,7 +24,7 @@ export async function makeManyImages(store: string, signingKey: SecretKey, many:
   const each = (chunks - unneeded) / images;
   const longAgo = new Date('2026-01-01T00:00:00Z');
   let next = 0;
-  const newId = (): ChunkId => createHash('sha256').update(`chunk ${next++}`).digest('hex') as ChunkId;
+  const newId = (): ChunkId => hash('sha256', `chunk ${next++}`) as ChunkId;
   const folders = new Set<string>();
   const makeChunk = (id: ChunkId): string => {
     const file = path.join(store, chunksFolder, chunkPath(id));

@@ -84,7 +84,7 @@ export async function copyOntoFat(partition: FatPartition, files: readonly Mediu
 }
 
 /** One file, or a folder with all that is in it, into `output`. */
-export async function copyFromFat(partition: FatPartition, path: string, output: string): Promise<void> {
+async function copyFromFat(partition: FatPartition, path: string, output: string): Promise<void> {
   const doing = `reading ${path} of ${partition.disk}`;
   await runTool(doing, tool('mcopy'), ['-s', '-n', '-i', at(partition), `::/${path}`, output], { env });
 }

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,7 @@ async function readSigners(der: Buffer, folder: string, number: number): Promise
   return certificates.map((pem) => {
     const { raw, subject, issuer } = new X509Certificate(pem);
     return {
-      sha256: createHash('sha256').update(raw).digest('hex'),
+      sha256: hash('sha256', raw),
       subject: commonName(subject),
       issuer: commonName(issuer),
     };

@@ -35,6 +35,8 @@ export interface SwitchOnOptions {
   readonly disk?: string;
   readonly firmware?: MachineFirmware;
   readonly onReboot?: 'restart' | 'stop';
+  /** Nobody has set the loader of the station: not even the one of the cell. */
+  readonly loaderUnset?: boolean;
 }
 
 export interface BootLabRequest {
@@ -127,7 +129,8 @@ export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
     mac,
     switchOn: async (cell, options = {}) => {
       const row: FirmwareAndLoader = firmwareAndLoaders[cell];
-      const loader = row.loader ?? (row.firmware === 'uefi-secure-boot' ? 'signed-grub' : 'ipxe');
+      const ofCell = row.loader ?? (row.firmware === 'uefi-secure-boot' ? 'signed-grub' : 'ipxe');
+      const loader = options.loaderUnset === true ? 'none' : ofCell;
       await site.rekindle('station', 'set', bootStation, '--loader', loader);
       const name = options.name ?? cell;
       const variables = path.join(directory, `${name}-variables.fd`);

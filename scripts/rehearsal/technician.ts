@@ -60,7 +60,7 @@ export async function confirmRestore(console: SerialConsole, station: string): P
   await waitForRestored(console, station);
 }
 
-export async function waitForRestored(console: SerialConsole, station: string): Promise<void> {
+async function waitForRestored(console: SerialConsole, station: string): Promise<void> {
   await console.waitFor(new RegExp(`${station} is restored\\.`), { timeoutSeconds: workSeconds });
 }
 

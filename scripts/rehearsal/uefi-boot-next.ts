@@ -25,7 +25,7 @@ export async function bootOnceFrom(
 }
 
 /** EFI_LOAD_OPTION with a short-form path: the partition by its GUID, and the file (UEFI 2.10, 3.1.3 and 10.3.5). */
-export function formatDiskOption(description: string, partition: Partition, loader: string): Buffer {
+function formatDiskOption(description: string, partition: Partition, loader: string): Buffer {
   const sectorBytes = 512n;
   const drive = Buffer.alloc(42);
   drive.set([4, 1, 42, 0]);

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeFolder } from '#base/make-folder.ts';
 import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
-import { compressInitrd, sha256Hex, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
+import { compressInitrd, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
 import type { CompressProgress } from '#driver-packs/zstd-progress.ts';
 import { baseModules } from './base-modules.ts';
@@ -87,7 +87,10 @@ export async function buildRuntime({
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash({ ...program, level, node: sha256Hex(await readFile(nodeBinary)), form }, around);
+  const key = inputHash(
+    { ...program, level, node: hash('sha256', await readFile(nodeBinary)), form },
+    around,
+  );
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };
@@ -106,13 +109,13 @@ export async function buildRuntime({
     kernel: {
       version: kernel.version,
       packageVersion: kernel.packageVersion,
-      sha256: sha256Hex(await readFile(kernel.vmlinuz)),
+      sha256: hash('sha256', await readFile(kernel.vmlinuz)),
     },
     initrd: { sha256: initrd.sha256, bytes: initrd.bytes },
     files: entries
       .flatMap((file) =>
         file.kind === 'file'
-          ? [{ path: file.path, sha256: sha256Hex(file.bytes), bytes: file.bytes.length }]
+          ? [{ path: file.path, sha256: hash('sha256', file.bytes), bytes: file.bytes.length }]
           : [],
       )
       .sort((a, b) => (a.path < b.path ? -1 : 1)),
@@ -137,13 +140,13 @@ const skeleton: readonly CpioEntry[] = [
 ];
 
 function inputHash(program: object, around: readonly CpioEntry[]): string {
-  const hash = createHash('sha256').update(JSON.stringify(program));
+  const input = createHash('sha256').update(JSON.stringify(program));
   for (const entry of around) {
-    hash.update(`\0${entry.kind}\0${entry.path}\0`);
-    if (entry.kind === 'symlink') hash.update(entry.target);
-    if (entry.kind === 'file') hash.update(`${entry.mode}\0`).update(sha256Hex(entry.bytes));
+    input.update(`\0${entry.kind}\0${entry.path}\0`);
+    if (entry.kind === 'symlink') input.update(entry.target);
+    if (entry.kind === 'file') input.update(`${entry.mode}\0`).update(hash('sha256', entry.bytes));
   }
-  return hash.digest('hex').slice(0, 16);
+  return input.digest('hex').slice(0, 16);
 }
 
 /** What an earlier build left, unless it was cut short or changed since. */
@@ -152,7 +155,7 @@ async function readCached(path: string): Promise<Pick<BuiltRuntime, 'initrd' | '
     const manifest = JSON.parse(await readFile(`${path}.json`, 'utf8')) as RuntimeManifest;
     if (manifest.formatVersion !== 2) return undefined;
     const content = await readFile(path);
-    if (sha256Hex(content) !== manifest.initrd.sha256) return undefined;
+    if (hash('sha256', content) !== manifest.initrd.sha256) return undefined;
     return { initrd: { path, ...manifest.initrd }, manifest };
   } catch {
     return undefined;

@@ -13,7 +13,7 @@ export interface RuntimeProgram {
   readonly assets: Readonly<Record<string, string>>;
 }
 
-export const runtimeEntry = 'recovery-runtime/src/main.ts';
+const runtimeEntry = 'recovery-runtime/src/main.ts';
 
 export async function bundleRuntime(
   entry: string = runtimeEntry,

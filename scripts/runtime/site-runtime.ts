@@ -11,7 +11,7 @@ export interface SiteTrust {
 }
 
 /** The site's part as an archive of its own: small, and written when the site changes. */
-export function siteInitrd({ caPem, imageSignerPublicKey }: SiteTrust): Buffer {
+function siteInitrd({ caPem, imageSignerPublicKey }: SiteTrust): Buffer {
   return formatCpio([
     { kind: 'file', path: 'rekindle/site/ca.pem', mode: 0o644, bytes: Buffer.from(caPem) },
     {

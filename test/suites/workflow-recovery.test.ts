@@ -1,46 +1,27 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
 import { takeTurn } from '#images/stores/capture-turn.ts';
 import { arm, disarm } from '#pxe-server/stations/arming.ts';
-import { addStation, setTerminalBus } from '#pxe-server/stations/station-registry.ts';
-import { type ApiService, credentials, startApiService } from '#test/support/api-service.ts';
+import { setTerminalBus } from '#pxe-server/stations/station-registry.ts';
+import { credentials } from '#test/support/api-service.ts';
 import { chooseNewest, confirm, expectToFit, leave, logOn } from '#test/support/at-the-console.ts';
-import { fileMachine, sitDown } from '#test/support/file-machine.ts';
 import {
   demoDisk,
   makeBlankDisk,
-  makeDemoDisk,
-  makeTemporaryFolder,
   noise,
   run,
   sha256OfFile,
   sha256OfRange,
   writeAt,
 } from '#test/support/restore-demo-disk.ts';
-import { newestRunReport } from '#test/support/run-reports.ts';
-import { somePassport } from '#test/support/some-passport.ts';
+import { startWorkflowSite, station, stationDisk, type WorkflowSite } from '#test/support/workflow-site.ts';
 
 /**
  * The whole program against the real service over TLS: a person at pipes, disks in files. In order, as at a
  * plant: capture, then the disasters.
  */
 
-const station = 'OS-SRV-1A';
-const [someDisk] = somePassport().disks as [PassportDisk];
-const stationDisk = { ...someDisk, sizeBytes: demoDisk.sizeBytes };
-const healthy: HardwarePassport = { ...somePassport(), disks: [stationDisk] };
-const folder = makeTemporaryFolder();
-let service: ApiService;
-let diskFile = '';
-
-const machineOf = (file: string, changes: Partial<HardwarePassport> = {}) => {
-  const passport = { ...healthy, ...changes };
-  const [passportDisk = stationDisk] = passport.disks;
-  return fileMachine({ site: service, passport, disks: [{ passportDisk, devicePath: file }] });
-};
-const recover = (machine: ReturnType<typeof fileMachine>, dryRun = false) =>
-  sitDown(machine, { server: service.url, purpose: 'recovery', dryRun });
+let site: WorkflowSite;
 
 /** Hash of everything on a disk but one range. */
 function sha256OfOthers(file: string, { startByte, sizeBytes }: typeof demoDisk.root): string {
@@ -53,29 +34,22 @@ function sha256OfOthers(file: string, { startByte, sizeBytes }: typeof demoDisk.
     .join();
 }
 
-const latestReport = () => newestRunReport(service.context.paths.folder, station);
-
 beforeAll(async () => {
-  service = await startApiService();
-  diskFile = makeDemoDisk(folder.path);
-  addStation(service.context.state, { name: station, passport: healthy, by: 'the test' });
+  site = await startWorkflowSite();
 });
-afterAll(async () => {
-  await service.close();
-  folder[Symbol.dispose]();
-});
+afterAll(() => site[Symbol.asyncDispose]());
 
 describe('from the log-on to the report', () => {
   test('capture of a station that is known already', async () => {
-    const before = sha256OfFile(diskFile);
-    const sitting = sitDown(machineOf(diskFile), { server: service.url, purpose: 'enrolment' });
+    const before = sha256OfFile(site.diskFile);
+    const sitting = site.capture(site.machineOf(site.diskFile));
     await logOn(sitting);
     await confirm(sitting, 'capture', station);
     await sitting.port.waitFor('is in the image store.');
     expect(await sitting.result).toEqual({ end: 'restart', exitCode: 0 });
     expectToFit(sitting.port.written());
-    expect(sha256OfFile(diskFile)).toBe(before);
-    const { machine } = await latestReport();
+    expect(sha256OfFile(site.diskFile)).toBe(before);
+    const { machine } = await site.latestReport();
     expect(machine).toMatchObject({ outcome: 'captured', exitCode: 0 });
     expect(machine.steps.find(({ step }) => step === 'capture-disks')?.sentence).toMatch(
       /New since the last image: .* of .* \(\d+\.\d %\)/,
@@ -83,7 +57,7 @@ describe('from the log-on to the report', () => {
   });
 
   test('its next capture waits for its turn, is held back, and says how little is new', async () => {
-    const { store, state, configuration } = service.context;
+    const { store, state, configuration } = site.service.context;
     Object.assign(configuration.captures, { terminalBusKBs: 40_000 });
     setTerminalBus(state, station, true);
     const holder = {
@@ -94,7 +68,7 @@ describe('from the log-on to the report', () => {
       silenceSeconds: 60,
     };
     const other = await takeTurn(store, holder, { oneAtATime: true, bufferSeconds: 0 });
-    const sitting = sitDown(machineOf(diskFile), { server: service.url, purpose: 'enrolment' });
+    const sitting = site.capture(site.machineOf(site.diskFile));
     await logOn(sitting);
     await sitting.port.waitFor('OS-SRV-1B');
     if (other.kind === 'taken') await other.turn.release();
@@ -102,19 +76,19 @@ describe('from the log-on to the report', () => {
     await sitting.port.waitFor('at most 39.1 MiB/s');
     expect(await sitting.result).toEqual({ end: 'restart', exitCode: 0 });
     expectToFit(sitting.port.written());
-    const step = (await latestReport()).machine.steps.find(({ step: name }) => name === 'capture-disks');
+    const step = (await site.latestReport()).machine.steps.find(({ step: name }) => name === 'capture-disks');
     expect(step?.sentence).toContain('New since the last image: 0 bytes of');
     setTerminalBus(state, station, false);
   });
 
   test('a corrupted system: restored, while the newer data volume survives', async () => {
-    const damaged = path.join(folder.path, 'damaged.img');
-    run('cp', diskFile, damaged);
+    const damaged = path.join(site.folder, 'damaged.img');
+    run('cp', site.diskFile, damaged);
     writeAt(damaged, noise('damage', 3_000_000), demoDisk.root.startByte + 100_000);
     writeAt(damaged, noise('newer projects', 1_000_000), demoDisk.projects.startByte + 8_000_000);
     const projects = sha256OfRange(damaged, demoDisk.projects);
 
-    const sitting = recover(machineOf(damaged));
+    const sitting = site.recover(site.machineOf(damaged));
     await logOn(sitting);
     await chooseNewest(sitting);
     await confirm(sitting, 'restore', station);
@@ -125,7 +99,7 @@ describe('from the log-on to the report', () => {
     run('sgdisk', '--verify', damaged);
     expectToFit(sitting.port.written());
 
-    const { machine, startedBy } = await latestReport();
+    const { machine, startedBy } = await site.latestReport();
     expect(startedBy).toEqual({ how: 'technician', technician: credentials.technician });
     expect(machine).toMatchObject({ outcome: 'restored', exitCode: 0, differences: [] });
     expect(machine.disks[0]?.kept.map(({ what }) => what)).toEqual([expect.stringContaining('PROJECTS')]);
@@ -158,9 +132,9 @@ describe('from the log-on to the report', () => {
   });
 
   test('a blank disk in the place of the old one: a replaced part, named, confirmed and restored whole', async () => {
-    const blank = makeBlankDisk(path.join(folder.path, 'blank.img'));
+    const blank = makeBlankDisk(path.join(site.folder, 'blank.img'));
     const disk = { ...stationDisk, serial: 'SSD-NEW', wwn: 'naa.50000000000000ff' };
-    const sitting = recover(machineOf(blank, { disks: [disk] }));
+    const sitting = site.recover(site.machineOf(blank, { disks: [disk] }));
     await logOn(sitting);
     await chooseNewest(sitting);
     await sitting.port.waitFor('replaced part: ');
@@ -168,19 +142,19 @@ describe('from the log-on to the report', () => {
     await confirm(sitting, 'restore', station);
     await sitting.port.waitFor(`${station} is restored.`, 40);
     await sitting.result;
-    expect(sha256OfRange(blank, demoDisk.projects)).toBe(sha256OfRange(diskFile, demoDisk.projects));
-    expect((await latestReport()).machine.confirmed).toHaveLength(1);
+    expect(sha256OfRange(blank, demoDisk.projects)).toBe(sha256OfRange(site.diskFile, demoDisk.projects));
+    expect((await site.latestReport()).machine.confirmed).toHaveLength(1);
   });
 
   /** The station's own disk, with nothing on it any more. */
-  const wipedDisk = (name: string) => makeBlankDisk(path.join(folder.path, name));
+  const wipedDisk = (name: string) => makeBlankDisk(path.join(site.folder, name));
 
   test.each([
     ['RESTORE', 'it is restored as it was in the image', true],
     ['LEAVE', 'nothing is brought back', false],
   ])("the station's own disk, wiped: the data volume is not forgotten; %s", async (word, said, isBack) => {
     const wiped = wipedDisk(`wiped-${word}.img`);
-    const sitting = recover(machineOf(wiped));
+    const sitting = site.recover(site.machineOf(wiped));
     await logOn(sitting);
     await chooseNewest(sitting);
     await sitting.port.waitFor('The partition table of this disk is gone');
@@ -195,9 +169,9 @@ describe('from the log-on to the report', () => {
     expect(sitting.port.written().replace(/\s+/g, ' ')).toContain(said);
     expectToFit(sitting.port.written());
     run('sgdisk', '--verify', wiped);
-    const reference = isBack ? diskFile : wipedDisk('zeros.img');
+    const reference = isBack ? site.diskFile : wipedDisk('zeros.img');
     expect(sha256OfRange(wiped, demoDisk.projects)).toBe(sha256OfRange(reference, demoDisk.projects));
-    const [disk] = (await latestReport()).machine.disks;
+    const [disk] = (await site.latestReport()).machine.disks;
     const ranges = isBack ? disk?.restored : disk?.kept;
     expect(ranges?.map(({ what }) => what)).toContainEqual(expect.stringContaining('PROJECTS'));
   });
@@ -205,27 +179,27 @@ describe('from the log-on to the report', () => {
   test('wiped and armed: nobody is there to decide, so nothing is written', async () => {
     const wiped = wipedDisk('wiped-armed.img');
     const until = new Date(Date.now() + 60_000);
-    arm(service.context.state, {
+    arm(site.service.context.state, {
       station,
       image: `${station}@latest`,
       until,
       by: 'schulz',
       acceptsReplaced: false,
     });
-    const sitting = recover(machineOf(wiped));
+    const sitting = site.recover(site.machineOf(wiped));
     await sitting.port.waitFor('(exit code 13)');
     expect(await leave(sitting)).toBe(13);
     expect(sha256OfFile(wiped)).toBe(sha256OfFile(wipedDisk('zeros.img')));
-    disarm(service.context.state, station);
+    disarm(site.service.context.state, station);
   });
 
   test('one volume alone, chosen at the confirmation: every other byte stays', async () => {
-    const damaged = path.join(folder.path, 'one-volume.img');
-    run('cp', diskFile, damaged);
+    const damaged = path.join(site.folder, 'one-volume.img');
+    run('cp', site.diskFile, damaged);
     writeAt(damaged, noise('damaged projects', 3_000_000), demoDisk.projects.startByte + 8_000_000);
     writeAt(damaged, noise('newer system', 1_000_000), demoDisk.root.startByte + 30_000_000);
     const others = sha256OfOthers(damaged, demoDisk.projects);
-    const sitting = recover(machineOf(damaged));
+    const sitting = site.recover(site.machineOf(damaged));
     await logOn(sitting);
     await chooseNewest(sitting);
     await sitting.port.waitFor('to start the restore: ');
@@ -244,27 +218,27 @@ describe('from the log-on to the report', () => {
     await sitting.port.waitFor(`${station} is restored.`, 40);
     await sitting.result;
     expectToFit(sitting.port.written());
-    expect(sha256OfRange(damaged, demoDisk.projects)).toBe(sha256OfRange(diskFile, demoDisk.projects));
+    expect(sha256OfRange(damaged, demoDisk.projects)).toBe(sha256OfRange(site.diskFile, demoDisk.projects));
     expect(sha256OfOthers(damaged, demoDisk.projects)).toBe(others);
-    expect((await latestReport()).machine.disks[0]?.restored).toMatchObject([demoDisk.projects]);
+    expect((await site.latestReport()).machine.disks[0]?.restored).toMatchObject([demoDisk.projects]);
   });
 
   test('armed: nothing is asked', async () => {
-    const blank = path.join(folder.path, 'armed.img');
-    run('cp', diskFile, blank);
+    const blank = path.join(site.folder, 'armed.img');
+    run('cp', site.diskFile, blank);
     writeAt(blank, noise('damage', 3_000_000), demoDisk.root.startByte + 100_000);
     const until = new Date(Date.now() + 60_000);
-    arm(service.context.state, {
+    arm(site.service.context.state, {
       station,
       image: `${station}@latest`,
       until,
       by: 'schulz',
       acceptsReplaced: false,
     });
-    const sitting = recover(machineOf(blank));
+    const sitting = site.recover(site.machineOf(blank));
     await sitting.port.waitFor(`${station} is restored.`, 40);
     await sitting.result;
     expect(sitting.port.written()).toContain('schulz armed this station');
-    expect((await latestReport()).startedBy).toEqual({ how: 'armed', technician: 'schulz' });
+    expect((await site.latestReport()).startedBy).toEqual({ how: 'armed', technician: 'schulz' });
   });
 });

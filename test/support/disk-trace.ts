@@ -20,7 +20,7 @@ export function traceDisk(device: string, output: string, command: readonly stri
   return parseTrace(fs.readFileSync(output, 'utf8'), device);
 }
 
-export function parseTrace(text: string, device: string): DiskCall[] {
+function parseTrace(text: string, device: string): DiskCall[] {
   const calls: DiskCall[] = [];
   const pending = new Map<string, string>();
   const direct = new Set<string>();

@@ -35,7 +35,7 @@ export interface ControllerRecovery {
   readonly machine?: Machine;
 }
 
-export const noMaterial: HookMaterial = {
+const noMaterial: HookMaterial = {
   firstBootKey: '0'.repeat(64),
   servers: ['http://192.0.2.1'],
   files: [],

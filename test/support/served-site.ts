@@ -11,10 +11,12 @@ export interface ServedSite<Name extends string> extends AsyncDisposable {
   readonly lan: Network<Name | 'server'>;
   readonly folder: string;
   readonly site: string;
-  /** Process id of the service. */
+  /** Process id of the service; another one after `restart`. */
   readonly pid: number;
   /** Null while it runs, and when a signal ended it. */
   exitCode(): number | null;
+  /** Ends the service in order, and starts it again. */
+  restart(): Promise<void>;
   /** Everything it printed. */
   said(): string;
   /** A verb for this site, on the server. */
@@ -64,17 +66,17 @@ export async function startServedSite<Name extends string>(
   appendFileSync(sitePaths(site).configuration, yaml);
 
   let printed = '';
-  const child = await startServing(server, site, runAs(site), (text) => (printed += text));
+  const start = () => startServing(server, site, runAs(site), (text) => (printed += text));
+  let child = await start();
   const held = stack.move();
   return {
-    ...{
-      lan,
-      folder,
-      site,
-      rekindle,
-      pid: Number(child.pid),
-      exitCode: () => child.exitCode,
-      said: () => printed,
+    ...{ lan, folder, site, rekindle, exitCode: () => child.exitCode, said: () => printed },
+    get pid() {
+      return Number(child.pid);
+    },
+    async restart() {
+      await stopServing(child, 'SIGTERM');
+      child = await start();
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };

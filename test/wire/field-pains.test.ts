@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sameStartMs } from '#pxe-server/boot/second-try.ts';
 import { bootFileOf, optionsOf, request, uefiOptions } from '#test/support/dhcp-datagrams.ts';
 import { type JsonLinesProcess, startJsonLines } from '#test/support/json-lines-process.ts';
 import { type ServedSite, startServedSite } from '#test/support/served-site.ts';
@@ -42,8 +44,8 @@ beforeAll(async () => {
 });
 afterAll(() => served?.[Symbol.asyncDispose]());
 
-const curl = async (path: string) =>
-  (await served.lan.members.station.run('curl', ['-sS', '-m', '10', path])).stdout;
+const curl = async (path: string, ...options: string[]) =>
+  (await served.lan.members.station.run('curl', ['-sS', '-f', '-m', '10', ...options, path])).stdout;
 const http = (path: string) => curl(`http://10.77.0.1:8080${path}`);
 const tftp = (name: string) => curl(`tftp://10.77.0.1/${name}`);
 /** Sends a request, and its answer. */
@@ -90,6 +92,57 @@ test('pain 7: the loader with the firmware’s own driver first; a station that 
     code: 0,
   });
   expect(bootFileOf(await ask(1))).toBe('ipxe.efi');
+});
+
+/** A whole start of the machine that comes as far as fetching its loader by TFTP, from the network card of the station. */
+async function startFrom(loader: string) {
+  const offer = await ask(1);
+  expect(bootFileOf(offer)).toBe(loader);
+  expect(bootFileOf(await ask(3, { options: [...uefiOptions, [50, '10.77.0.21'], [54, '10.77.0.1']] }))).toBe(
+    loader,
+  );
+  expect(await curl(`tftp://10.77.0.1/${loader}`, '-o', '/dev/null', '-w', '%{size_download}')).toMatch(
+    /^\d{5,}$/,
+  );
+}
+const ipxeSpeaks = () => ask(1, { options: [...uefiOptions, [77, 'iPXE']] });
+/** No machine is switched off and on and asks again sooner. */
+const switchedOffAndOn = () => sleep(sameStartMs);
+const show = async (...options: string[]) =>
+  (await served.rekindle('station', 'show', station, ...options)).stdout;
+
+test('pain 7: a start of which nothing was heard: the next one gets the other iPXE; what was heard stays, also over a restart of the service; what is set by hand is obeyed', async () => {
+  await served.rekindle('station', 'set', station, '--loader', 'none');
+  await startFrom('snponly.efi');
+  // A copy of the request, or firmware that loads its file twice: still the same start.
+  await startFrom('snponly.efi');
+  await switchedOffAndOn();
+  await startFrom('ipxe.efi');
+  await ipxeSpeaks();
+  // UEFI HTTP Boot is counted for itself, and asks for the size of a file before it fetches it.
+  await curl('http://10.77.0.1:8080/boot/snponly.efi', '-o', '/dev/null');
+  await curl('http://10.77.0.1:8080/boot/ipxe.efi', '--head');
+  await served.restart();
+  const shown = await show();
+  expect(shown).toContain(`${plantCard} (uefi-x64) gets ipxe.efi: its last start`);
+  // By how long the restart took, that start is over or not.
+  expect(shown).toMatch(
+    /\(uefi-http-x64\) gets (snponly\.efi: fetched a moment|ipxe\.efi: the last start of snponly)/,
+  );
+  await startFrom('ipxe.efi');
+  // This time nothing is heard: the first gets its turn again.
+  await switchedOffAndOn();
+  await startFrom('snponly.efi');
+  const said = (await show('--boots')).match(/the last start of [a-z.]+ found no network: .*/g);
+  expect(said).toEqual([
+    'the last start of snponly.efi found no network: offering ipxe.efi, which has its own drivers',
+    "the last start of ipxe.efi found no network: offering snponly.efi, which works with the firmware's own driver",
+  ]);
+  await served.rekindle('station', 'set', station, '--loader', 'ipxe-native');
+  await startFrom('ipxe.efi');
+  await switchedOffAndOn();
+  await startFrom('ipxe.efi');
+  expect(await show()).toContain('loader      ipxe-native, set by hand');
 });
 
 test('pain 8: whichever of two cards the station boots from, every loader tells the runtime that one', async () => {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -5,7 +6,6 @@ import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { callTool, runTool } from '#base/run-tool.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
-import { sha256Hex } from '../initrd-file.ts';
 import { parseInf } from './inf-file.ts';
 import { matchDrivers, type WindowsDriver, type WinpeCoverageRow } from './match-inf.ts';
 
@@ -45,7 +45,7 @@ export interface BuiltWinpe extends WinpePack {
 }
 
 /** Every INF below a folder that is one. */
-export async function readDriverFolder(folder: string): Promise<WindowsDriver[]> {
+async function readDriverFolder(folder: string): Promise<WindowsDriver[]> {
   const names = (await readdir(folder, { recursive: true })).sort();
   const found = names
     .filter((name) => /\.inf$/i.test(name))
@@ -98,7 +98,7 @@ export async function buildWinpePack(options: {
         const bytes = await readFile(join(driverFolder, path)).catch(() => undefined);
         // A folder below a driver's own is another driver's.
         if (bytes === undefined) continue;
-        files.push({ path, bytes: bytes.length, sha256: sha256Hex(bytes) });
+        files.push({ path, bytes: bytes.length, sha256: hash('sha256', bytes) });
         await stage(join(driversInWim, path), bytes);
       }
     }
@@ -164,7 +164,7 @@ export async function checkWinpePack(
     for (const { path, sha256 } of manifest.files) {
       const bytes = await readFile(join(drivers, path)).catch(() => undefined);
       if (bytes === undefined) damaged.push(`${path} is not in it any more`);
-      else if (sha256Hex(bytes) !== sha256) damaged.push(`${path} is not what was put in`);
+      else if (hash('sha256', bytes) !== sha256) damaged.push(`${path} is not what was put in`);
     }
     const calls = (await extract(wim, image, startnet))?.includes(callLoader) === true;
     const rows = matchDrivers(passport, await readDriverFolder(drivers).catch(() => []));

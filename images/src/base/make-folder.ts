@@ -1,5 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { isAbsent, isErrno } from './errno.ts';
 import { RekindleError } from './errors.ts';
 
 /** The second and third where somebody removes, meanwhile, what is above. */
@@ -22,7 +23,7 @@ export async function makeFolder(folder: string, mode = 0o777): Promise<string |
       }
       return highest;
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      if (!isErrno(error, 'ENOENT')) throw error;
       if (tried === tries) throw noFolders(folder, error);
     }
   }
@@ -33,9 +34,9 @@ async function makeOne(folder: string, mode: number): Promise<void> {
     await mkdir(folder, { mode });
   } catch (error) {
     // "does not support the creation of directories" (mkdir(2)).
-    if (codeOf(error) === 'EPERM') throw noFolders(folder, error);
+    if (isErrno(error, 'EPERM')) throw noFolders(folder, error);
     // Somebody else has made it meanwhile.
-    if (codeOf(error) !== 'EEXIST' || !(await isFolder(folder))) throw error;
+    if (!isErrno(error, 'EEXIST') || !(await isFolder(folder))) throw error;
   }
 }
 
@@ -49,9 +50,7 @@ async function isFolder(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) return false;
+    if (isAbsent(error)) return false;
     throw error;
   }
 }
-
-const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { isErrno } from '#base/errno.ts';
 
 /**
  * Buffers that O_DIRECT accepts. The kernel wants memory aligned to the device's sector; Node offers no such
@@ -45,8 +46,4 @@ function findData(fd: number, diskBytes: number, probeBytes: number, memory: Buf
     }
   }
   return 0;
-}
-
-export function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import type { DiskBytes } from '../format/partition-table/disk-bytes.ts';
-import { allocateDirectBuffer, isErrno } from './direct-buffer.ts';
+import { allocateDirectBuffer } from './direct-buffer.ts';
 
 /** An open block device or disk file. Worker threads use `fd` too: descriptors belong to the process. */
 export interface DiskHandle extends DiskBytes {

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import fs from 'node:fs';
 import { RekindleError } from '#base/errors.ts';
 import type { ImagedWindows, ImageManifest } from '../format/image-manifest.ts';
 import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.ts';
 import { type SecretKey, signBytes } from '../format/minisign.ts';
+import { warnOfRole } from '../format/role-contradiction.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import { announceCapture } from '../stores/announcement.ts';
 import type { WritableStoreRef } from '../stores/chunk-store.ts';
@@ -172,11 +173,12 @@ async function captureAndPublish(
   return {
     name,
     manifest,
-    manifestSha256: sha256(image.manifestBytes),
+    manifestSha256: hash('sha256', image.manifestBytes),
     disks,
     change: summariseChange(disks),
     verified,
     warnings: [
+      ...[warnOfRole(manifest)].filter((warning) => warning !== undefined),
       ...disks.flatMap((disk, number) =>
         disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
       ),
@@ -253,5 +255,3 @@ async function readBack(
   for (const { name: file } of manifest.files) await readListedFile(store, name, manifest, file);
   return manifest;
 }
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -11,7 +11,7 @@ export interface CaptureState {
   readonly counts: BigInt64Array;
 }
 
-export const captureSlot = {
+const captureSlot = {
   doneBytes: 0,
   readBytes: 1,
   zeroChunks: 2,

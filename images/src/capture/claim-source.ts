@@ -1,6 +1,6 @@
 import fs from 'node:fs';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
-import { isErrno } from '../block-device/direct-buffer.ts';
 import { mountsOfDisk } from '../block-device/mounts-of-disk.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { formatDiskIndex } from '../format/disk-index.ts';
 import { type ImagedWindows, type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
 import { diskIndexName } from '../format/image-name.ts';
@@ -77,7 +77,7 @@ export function planManifest(facts: ManifestFacts): PlannedImage {
     files: files.map(({ name, bytes }) => ({
       name,
       bytes: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256: hash('sha256', bytes),
     })),
   } satisfies Record<Exclude<keyof ImageManifest, 'windows' | 'domainController'>, unknown>);
   return { manifest, manifestBytes: formatJson(manifest), files };

@@ -20,7 +20,7 @@ export interface ThrottleData {
   readonly worked: BigInt64Array;
 }
 
-export const throttleSlot = { read: 0, sent: 1 } as const;
+const throttleSlot = { read: 0, sent: 1 } as const;
 
 export function createThrottleData(limits: CaptureLimits): ThrottleData {
   return {

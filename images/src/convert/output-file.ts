@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { formatBytes } from '#base/bytes.ts';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
-import { isErrno } from '../block-device/direct-buffer.ts';
 import { syncFolder } from '../stores/durable-write.ts';
 
 /**

@@ -35,11 +35,11 @@ export const transmissionFlag = { hasFlags: 1, readOnly: 2, sendDf: 1 << 7, canM
 export const command = { read: 0, write: 1, disconnect: 2, blockStatus: 7 } as const;
 export const commandFlag = { df: 1 << 2, requestOne: 1 << 3 } as const;
 export const nbdError = { EPERM: 1, EIO: 5, EINVAL: 22, EOVERFLOW: 75 } as const;
-export const replyChunk = { none: 0, data: 1, hole: 2, blockStatus: 5, error: 0x8001 } as const;
+const replyChunk = { none: 0, data: 1, hole: 2, blockStatus: 5, error: 0x8001 } as const;
 /** Flags of `base:allocation`. */
 export const allocation = { data: 0, holeOfZeros: 3 } as const;
 
-export const greetingBytes = 18;
+const greetingBytes = 18;
 export const clientFlagsBytes = 4;
 export const optionHeaderBytes = 16;
 export const requestBytes = 28;

@@ -3,6 +3,7 @@ import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import * as z from 'zod';
+import { isAbsent } from '#base/errno.ts';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
 import { type DiskIndex, distinctChunkIds } from '../format/disk-index.ts';
@@ -148,7 +149,6 @@ function parseReading(bytes: Buffer): Reading | null {
 
 /** @throws anything but that it is not there */
 function nothingWhenGone(error: unknown): [] {
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-    return [];
+  if (isAbsent(error)) return [];
   throw error;
 }

@@ -14,7 +14,7 @@ import { isStoreFull } from './store-full.ts';
  * chunks (images/README.md, "Removing chunks").
  */
 export const capturesFolder = 'captures';
-export const aliveFile = 'alive';
+const aliveFile = 'alive';
 export const journalPrefix = 'chunks-';
 
 const beatEveryMs = 60_000;

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, copyFile, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { isProcessGone } from '#base/this-process.ts';
-import { isErrno } from '../block-device/direct-buffer.ts';
 import { capturesFolder, storeTimeMs } from './announcement.ts';
 
 /**

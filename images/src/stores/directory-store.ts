@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { access, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type ChunkDigest, type ChunkId, chunkPath, chunkSuffix } from '../format/chunk-id.ts';
 import { chunkSizeLimit } from '../format/disk-index.ts';
@@ -82,7 +83,7 @@ function directorySource(
     try {
       return readWhole(chunkFilePath(folder, id), memoryFor);
     } catch (cause) {
-      if (isCode(cause, 'ENOENT')) return null;
+      if (isErrno(cause, 'ENOENT')) return null;
       if (!mayBeFileFault(cause) || !answers(folder)) throw readFailed(id, description, cause);
       // Once more, now that the store answers again: a share may have been away for a moment.
       const again = tryRead(chunkFilePath(folder, id), memoryFor);
@@ -151,7 +152,7 @@ export async function readChunkFileAside(store: string, id: ChunkId): Promise<Ui
   try {
     return await readFile(file);
   } catch (error) {
-    if (!isCode(error, 'ENOENT') || !(await takeBack(file))) throw error;
+    if (!isErrno(error, 'ENOENT') || !(await takeBack(file))) throw error;
     return readFile(file);
   }
 }
@@ -277,8 +278,4 @@ function writeFailed(id: ChunkId, folder: string, cause: unknown): RekindleError
       : 'Check the store, then start again: what is stored is reused.',
     details: { chunk: id },
   });
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

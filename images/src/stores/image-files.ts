@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { isAbsent } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import type { StationName } from '../format/image-manifest.ts';
 import { formatImageName, type ImageName, parseImageName } from '../format/image-name.ts';
@@ -129,9 +130,6 @@ async function readFolder(folder: string): Promise<string[]> {
     throw unreachable(`Listing ${folder}`, cause);
   }
 }
-
-const isAbsent = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 
 function unreachable(what: string, cause: unknown): RekindleError {
   return new RekindleError('store-unreachable', what, {

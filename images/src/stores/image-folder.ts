@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
@@ -55,7 +55,7 @@ export async function readManifest(
   return {
     manifest,
     manifestBytes,
-    manifestSha256: sha256(manifestBytes),
+    manifestSha256: hash('sha256', manifestBytes),
     signature,
   };
 }
@@ -132,7 +132,7 @@ export function assertListedFile(
 ): Uint8Array {
   if (bytes.length !== listed.bytes)
     throw badFile(listed.name, what, `it has ${bytes.length} bytes, the manifest says ${listed.bytes}`);
-  const found = sha256(bytes);
+  const found = hash('sha256', bytes);
   if (found !== listed.sha256)
     throw badFile(listed.name, what, `it hashes to ${found}, the manifest says ${listed.sha256}`);
   return bytes;
@@ -144,5 +144,3 @@ function badFile(file: string, image: ImageName | string, why: string): Rekindle
     next: 'Take another copy of the image, or another image of the station.',
   });
 }
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

@@ -9,7 +9,7 @@ import { imageFolder, manifestFile, signatureFile } from './image-folder.ts';
 import { openStore } from './open-store.ts';
 
 /** Folders beside the images that are none yet. */
-export const publishingPrefix = '.publishing-';
+const publishingPrefix = '.publishing-';
 
 export interface ImageFiles {
   readonly manifestBytes: Uint8Array;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename, unlink } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import type { ChunkId } from '../format/chunk-id.ts';
 import { createChunkIdSet, wordsOf } from '../format/chunk-id-set.ts';
@@ -137,7 +138,7 @@ async function finish(condemned: string, backTo: string | null): Promise<boolean
     else await rename(condemned, backTo);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    if (isErrno(error, 'ENOENT')) return false;
     throw error;
   }
 }

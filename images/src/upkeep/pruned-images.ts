@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isAbsent } from '#base/errno.ts';
 import { parseDiskIndex } from '../format/disk-index.ts';
 import { formatImageName, type ImageName, parseImageName } from '../format/image-name.ts';
 import { imageFolder, imagesFolder } from '../stores/image-files.ts';
@@ -56,7 +57,6 @@ function tryParse(bytes: Uint8Array, file: string): ReturnType<typeof parseDiskI
 
 /** @throws anything but that it is not there */
 function nothingWhenGone(error: unknown): [] {
-  if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-    return [];
+  if (isAbsent(error)) return [];
   throw error;
 }

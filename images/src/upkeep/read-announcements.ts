@@ -1,5 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { isAbsent } from '#base/errno.ts';
 import { wordsOf } from '../format/chunk-id-set.ts';
 import { lastSignOf, readsFile } from '../stores/announce-reading.ts';
 import { capturesFolder, journalPrefix } from '../stores/announcement.ts';
@@ -51,15 +52,12 @@ async function listAnnouncements(store: string): Promise<string[]> {
 
 async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: unknown) => {
-    if (isGone(error)) return [];
+    if (isAbsent(error)) return [];
     throw error;
   });
 }
 
-const isGone = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
-
 function nothingWhenGone(error: unknown): Buffer {
-  if (isGone(error)) return Buffer.alloc(0);
+  if (isAbsent(error)) return Buffer.alloc(0);
   throw error;
 }

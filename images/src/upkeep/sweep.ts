@@ -1,6 +1,7 @@
 import { readdirSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isErrno } from '#base/errno.ts';
 import { chunkSuffix, isChunkId } from '../format/chunk-id.ts';
 import { type ChunkIdSet, createChunkIdSet } from '../format/chunk-id-set.ts';
 import { condemnedName, nameBeforeCondemned } from '../stores/condemned-chunk.ts';
@@ -86,6 +87,6 @@ function whileThere(work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
 }

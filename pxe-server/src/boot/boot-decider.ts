@@ -15,16 +15,17 @@ export interface Machine {
  * What a machine of ours boots. All kinds get a loader and a boot script: a firmware that gets no answer
  * waits a minute or more before it tries its disk, and a script that says `local disk` takes seconds.
  */
-export type BootTarget =
-  | {
-      readonly kind: 'runtime';
-      readonly purpose: 'recovery' | 'enrolment';
-      /** `ipxe` unless the station or the site says otherwise. */
-      readonly loader?: Loader;
-    }
+export type BootTarget = (
+  | { readonly kind: 'runtime'; readonly purpose: 'recovery' | 'enrolment' }
   /** Nobody asked for it yet: a menu, which starts the local disk unless somebody presses a key. */
-  | { readonly kind: 'menu'; readonly loader?: Loader }
-  | { readonly kind: 'local-disk'; readonly loader?: Loader };
+  | { readonly kind: 'menu' }
+  | { readonly kind: 'local-disk' }
+) & {
+  /** `ipxe` unless the station or the site says otherwise, or it is the turn of `ipxe-native` (second-try.ts). */
+  readonly loader?: Loader;
+  /** Then why, as a sentence for the journal. */
+  readonly secondTry?: string;
+};
 
 /** Reservation mode: the address that belongs to one station. */
 export interface StationAddress {

@@ -53,7 +53,7 @@ export const bootSchema = z.strictObject({
     .enum(loaders)
     .default('ipxe')
     .describe(
-      'What firmware loads when the station has no setting of its own; `signed-grub` lets machines with Secure Boot be enrolled.',
+      'What firmware loads when the station has no setting of its own. `ipxe` takes turns with `ipxe-native` until one is heard; `signed-grub` lets machines with Secure Boot be enrolled.',
     ),
   systems: z
     .array(otherSystemSchema)

@@ -6,7 +6,7 @@ import * as z from 'zod';
  * - `offline`: in the runtime, the restored disks are not running yet
  * - `first-boot`: on the restored station itself, which reports back
  */
-export const hookPhases = ['preflight', 'offline', 'first-boot'] as const;
+const hookPhases = ['preflight', 'offline', 'first-boot'] as const;
 export const hookPhaseSchema = z.enum(hookPhases);
 export type HookPhase = z.infer<typeof hookPhaseSchema>;
 

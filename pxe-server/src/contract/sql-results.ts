@@ -8,7 +8,7 @@ import type { Evidence, HookResult } from './hook-result.ts';
  * The name as it is when it is plain ASCII; otherwise `0x` and its UTF-16LE bytes, since nobody knows in which code
  * page sqlcmd writes.
  */
-export const cleanupOutcomes = ['done', 'absent', 'changed', 'failed', 'listed', 'kept'] as const;
+const cleanupOutcomes = ['done', 'absent', 'changed', 'failed', 'listed', 'kept'] as const;
 export type CleanupOutcome = (typeof cleanupOutcomes)[number];
 
 export interface CleanupLine {

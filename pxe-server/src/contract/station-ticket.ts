@@ -1,8 +1,6 @@
 import * as z from 'zod';
-import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { sha256HexSchema, stationNameSchema } from '#images/format/image-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Files are copied by these names, from partitions that anybody may have written: none leads out of a folder. */
 const pathOnMedium = z
@@ -38,7 +36,7 @@ export const stationTicketSchema = z.strictObject({
    * The image in `mediumStore`, for a restore without a network. Whoever has the medium may restore it on this
    * station, and can read it: nobody logs on without the service.
    */
-  image: z.strictObject({ ref: z.string(), manifestSha256: sha256 }).optional(),
+  image: z.strictObject({ ref: z.string(), manifestSha256: sha256HexSchema }).optional(),
   /**
    * Every file of the medium but this ticket, its signature, the archive that carries both, the BIOS loader, into
    * which the ISO writer puts where it lies, and the image, which brings signature and hashes of its own.
@@ -47,7 +45,7 @@ export const stationTicketSchema = z.strictObject({
     z.strictObject({
       path: pathOnMedium,
       bytes: z.int().nonnegative(),
-      sha256,
+      sha256: sha256HexSchema,
     }),
   ),
 });

@@ -13,7 +13,14 @@ import type { DhcpSettings } from './settings.ts';
 export interface BootAnswer {
   readonly kind: 'boot-answer';
   readonly bootFile: string;
+  /** For the journal: why it is not the file that the firmware fetched last. */
+  readonly secondTry?: string;
   readonly options: readonly (readonly [number, Uint8Array])[];
+}
+
+/** What is said of a reply beside its bytes. */
+export function saidOf({ bootFile, secondTry }: BootAnswer): Pick<BootAnswer, 'bootFile' | 'secondTry'> {
+  return secondTry === undefined ? { bootFile } : { bootFile, secondTry };
 }
 
 export function machineOf(client: NetbootClient): Machine {
@@ -60,5 +67,6 @@ function formatBootAnswer(
   if (wanted.has(optionCode.bootFileName)) {
     options.push([optionCode.bootFileName, text(`${bootFile}\0`)]);
   }
-  return { kind: 'boot-answer', bootFile, options };
+  const { secondTry } = target;
+  return { kind: 'boot-answer', bootFile, options, ...(secondTry === undefined ? {} : { secondTry }) };
 }

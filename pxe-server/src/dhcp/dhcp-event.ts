@@ -35,6 +35,8 @@ export type DhcpEvent =
       /** Absent in proxy answers, INFORM answers and NAKs. */
       readonly address?: Ipv4Address;
       readonly bootFile?: string;
+      /** Why this is not the file that the firmware fetched last. */
+      readonly secondTry?: string;
     })
   | (FromMachine & { readonly event: 'released'; readonly address: Ipv4Address })
   | (FromMachine & { readonly event: 'declined'; readonly address: Ipv4Address })
@@ -51,5 +53,7 @@ export type DhcpEvent =
       /** Another DHCP server that this machine has chosen. */
       readonly otherServer?: Ipv4Address;
     })
+  /** It looks for something to boot, and there is no loader for what it is; `platforms` as in UnservedClient. */
+  | (FromMachine & { readonly event: 'unserved'; readonly platforms: readonly string[] })
   /** One datagram or one answer failed; the server goes on. */
   | { readonly event: 'failed'; readonly doing: string; readonly error: unknown };

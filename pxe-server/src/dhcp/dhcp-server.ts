@@ -71,7 +71,7 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
       const { address, mac } = event;
       const user = await conflicts.userOf(address, mac);
       if (user === undefined) return answer;
-      const { reply, to, bootFile, ...machine } = event;
+      const { reply, to, bootFile, secondTry, ...machine } = event;
       const conflict = { ...machine, event: 'conflict', address, user } as const;
       if (!pool.decline(mac, address, Date.now())) return { event: conflict };
       onEvent(conflict);

@@ -60,7 +60,7 @@ interface FirmwareQuirk {
 }
 
 /** The only place that knows what firmware needs; `classify` in client.ts decides which row applies. */
-export const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
+const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
   bios: {
     recognisedBy: 'option 93 is 0 (or `Arch:00000` in option 60), neither option 77 `iPXE` nor option 175',
     reservation: {},

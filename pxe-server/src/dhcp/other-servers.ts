@@ -4,22 +4,18 @@ import type { State } from '../site/state.ts';
 /** A DHCP server that is not ours, on a network that we serve. */
 export interface OtherServer {
   readonly address: string;
-  readonly firstSeen: Date;
   readonly lastSeen: Date;
   /** How we know: a sentence without a full stop. */
   readonly how: string;
 }
 
-const rowSchema = z
-  .object({ address: z.string(), first_seen: z.int(), last_seen: z.int(), how: z.string() })
-  .transform(
-    (row): OtherServer => ({
-      address: row.address,
-      firstSeen: new Date(row.first_seen),
-      lastSeen: new Date(row.last_seen),
-      how: row.how,
-    }),
-  );
+const rowSchema = z.object({ address: z.string(), last_seen: z.int(), how: z.string() }).transform(
+  (row): OtherServer => ({
+    address: row.address,
+    lastSeen: new Date(row.last_seen),
+    how: row.how,
+  }),
+);
 
 /** Every machine's REQUEST names its server: that often is enough. */
 const noteAgainMs = 60_000;
@@ -50,9 +46,7 @@ export function noteOtherServer(state: State, address: string, how: string, now 
 /** Newest first. */
 export function listOtherServers(state: State, since = 0): OtherServer[] {
   return state
-    .prepare(
-      'SELECT address, first_seen, last_seen, how FROM dhcp_servers WHERE last_seen >= ? ORDER BY last_seen DESC',
-    )
+    .prepare('SELECT address, last_seen, how FROM dhcp_servers WHERE last_seen >= ? ORDER BY last_seen DESC')
     .all(since)
     .map((row) => rowSchema.parse(row));
 }

@@ -1,5 +1,5 @@
 import type { BootDecider } from '../boot/boot-decider.ts';
-import { bootAnswer } from './boot-answer.ts';
+import { bootAnswer, saidOf } from './boot-answer.ts';
 import type { NetbootClient, PlainClient } from './client.ts';
 import { bootServerDestination, destinationOf, type Endpoint } from './destination.ts';
 import { type Ignored, ignore } from './ignored.ts';
@@ -78,5 +78,5 @@ function bootReply(
     bootFile: answer.bootFile,
     options: answer.options,
   });
-  return { kind: 'reply', messageType, packet, to, bootFile: answer.bootFile };
+  return { kind: 'reply', messageType, packet, to, ...saidOf(answer) };
 }

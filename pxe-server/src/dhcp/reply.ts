@@ -13,6 +13,7 @@ export interface Reply {
   readonly packet: DhcpPacket;
   readonly to: Endpoint;
   readonly bootFile?: string;
+  readonly secondTry?: string;
 }
 
 export interface ReplyContent {

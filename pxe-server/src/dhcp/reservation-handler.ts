@@ -3,7 +3,7 @@ import { type Ipv4Address, isInSubnet, unspecifiedAddress } from '../boot/ipv4-a
 import type { MacAddress } from '../boot/mac-address.ts';
 import { addressOptions, leaseOptions } from './address-options.ts';
 import { noWholeAnswer } from './beside-other-server.ts';
-import { type BootAnswer, bootAnswer } from './boot-answer.ts';
+import { type BootAnswer, bootAnswer, saidOf } from './boot-answer.ts';
 import type { NetbootClient, PlainClient } from './client.ts';
 import { destinationOf } from './destination.ts';
 import type { EnrolmentPool } from './enrolment-pool.ts';
@@ -217,7 +217,7 @@ function leaseReply(
     messageType,
     packet,
     to,
-    ...(boot === undefined ? {} : { bootFile: boot.bootFile }),
+    ...(boot === undefined ? {} : saidOf(boot)),
   };
 }
 

@@ -23,7 +23,7 @@ const gatherMs = 100;
 const machinesAtOnce = 256;
 
 /** @param onFailure of the first time that it does not work; without it machines start later, and that is all */
-export function createRouterAdvertiser(
+function createRouterAdvertiser(
   send: SendAdvertisements,
   onFailure: (error: unknown) => void,
 ): RouterAdvertiser {
@@ -74,7 +74,7 @@ const icmpv6 = 58;
  * Ethernet, IPv6 and ICMPv6 Router Advertisement (RFC 4861 section 4.2) with lifetime 0, no prefix and no flags: no
  * system makes it a default router or takes an address from it. Both addresses are the link-local ones of the cards.
  */
-export function formatRouterAdvertisement(from: MacAddress, to: MacAddress): Buffer {
+function formatRouterAdvertisement(from: MacAddress, to: MacAddress): Buffer {
   const message = Buffer.alloc(16);
   message[0] = 134;
   const [source, target] = [linkLocalOf(from), linkLocalOf(to)];

@@ -18,7 +18,7 @@ export type PartnerController = { readonly computerName: string } & (
     }
 );
 
-export const fsmoRoles = [
+const fsmoRoles = [
   'schema master',
   'domain naming master',
   'PDC emulator',

@@ -22,7 +22,7 @@ export interface ComputerAccount {
 
 /** Bits of userAccountControl (MS-ADTS 2.2.16). */
 export const accountDisabled = 0x2;
-export const serverTrustAccount = 0x2000;
+const serverTrustAccount = 0x2000;
 
 export const isController = ({ userAccountControl }: ComputerAccount): boolean =>
   (userAccountControl & serverTrustAccount) !== 0;

@@ -20,7 +20,6 @@ export interface RootDse {
   readonly domainContext: string;
   readonly configurationContext: string;
   readonly schemaContext: string;
-  readonly rootDomainContext: string;
   readonly highestCommittedUsn: bigint;
 }
 
@@ -32,7 +31,7 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
     scope: 'base',
     attributes: [
       ...['dnsHostName', 'defaultNamingContext', 'configurationNamingContext', 'schemaNamingContext'],
-      ...['rootDomainNamingContext', 'highestCommittedUSN'],
+      'highestCommittedUSN',
     ],
   });
   const text = (attribute: string): string => {
@@ -49,7 +48,6 @@ export async function readRootDse(session: DirectorySession): Promise<RootDse> {
     domainContext,
     configurationContext: text('configurationNamingContext'),
     schemaContext: text('schemaNamingContext'),
-    rootDomainContext: text('rootDomainNamingContext'),
     highestCommittedUsn: BigInt(text('highestCommittedUSN')),
   };
 }
@@ -91,7 +89,7 @@ export async function readComputerAccount(
   };
 }
 
-export function accountName(computerName: string): string {
+function accountName(computerName: string): string {
   return `${computerName.slice(0, 15).toUpperCase()}$`;
 }
 

@@ -6,7 +6,7 @@ import { readClock } from './read-directory.ts';
 import { callSamba, cutByTime } from './samba-client.ts';
 
 /** The log that a controller keeps of its directory. */
-export const directoryServiceLog = 'Directory Service';
+const directoryServiceLog = 'Directory Service';
 
 /** What the event log of a controller says, or why it says nothing: that never fails a proof. */
 export type EventLogReading = { readonly controller: string } & (
@@ -22,7 +22,8 @@ export type EventLogReading = { readonly controller: string } & (
   | { readonly kind: 'unread'; readonly why: string; readonly next: string }
 );
 
-const rpcclient = { command: 'rpcclient', debianPackage: 'smbclient' };
+/** Reads the records. */
+export const eventLogTool = { command: 'rpcclient', debianPackage: 'smbclient' };
 /** Two calls for each record; text of about 5000 records. */
 const atMost = { seconds: 40, bytes: 8 << 20 };
 
@@ -40,7 +41,7 @@ export async function readDirectoryServiceLog(
     const clockAheadMs = await readClockAhead(settings, controller);
     const { status, stdout } = await callSamba(settings, {
       doing: `Reading the event log of ${controller}`,
-      tool: rpcclient,
+      tool: eventLogTool,
       args: [
         // Level 1 is where records are printed; names are asked of the DNS only, not shouted into the network.
         ...['--debuglevel=1', '--option=name resolve order=host'],

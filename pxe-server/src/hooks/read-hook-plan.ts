@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type HookPlan, hookPlanSchema } from '#contract/hook.ts';
 import { formatConfigurationErrors, parseYaml } from '../config/parse-configuration.ts';
@@ -15,8 +16,8 @@ export async function readHookPlan(
   { name, role }: Pick<Station, 'name' | 'role'>,
 ): Promise<HookPlan> {
   const file = hookPlanFile(paths, name);
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return '';
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    if (isErrno(cause, 'ENOENT')) return '';
     throw new RekindleError('usage', `The hook plan ${file} cannot be read`, { cause });
   });
   const parsed = parseYaml(text, hookPlanSchema, { station: name, stationRole: role });

@@ -9,6 +9,7 @@ import type { Configuration } from '../config/configuration.ts';
 import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
 import { machineAt, rememberMachine } from '../journal/neighbour-table.ts';
+import type { LoaderWatch } from '../serve/loader-watch.ts';
 import type { Metrics } from '../serve/metrics.ts';
 import { type BootChoiceContext, chooseBoot } from '../stations/choose-boot.ts';
 import { packFile } from '../stations/station-pack.ts';
@@ -19,6 +20,8 @@ export interface BootAppOptions extends BootChoiceContext {
   readonly journal: Journal;
   readonly metrics: Metrics;
   readonly loaders: ReadonlyMap<LoaderName, Uint8Array>;
+  /** What firmware and iPXE fetched here; absent: nobody decides by it. */
+  readonly watch?: Pick<LoaderWatch, 'http' | 'script'>;
   readonly onError: (doing: string, error: unknown) => void;
   /** More that is spoken in plain HTTP. */
   readonly addRoutes?: (app: Express) => void;
@@ -29,7 +32,7 @@ export interface BootAppOptions extends BootChoiceContext {
  * fixed lists; nothing here is secret, and what matters is checked again by the runtime.
  */
 export function createBootApp(options: BootAppOptions): Express {
-  const { paths, journal, loaders, configuration, metrics } = options;
+  const { paths, journal, loaders, configuration, metrics, watch } = options;
   const app = express().disable('x-powered-by');
   const record = (request: Request, stage: BootStage, sentence: string) => {
     journal.record({ machine: machineAt(request.socket.remoteAddress ?? ''), stage, sentence });
@@ -66,6 +69,7 @@ export function createBootApp(options: BootAppOptions): Express {
       return void response.status(400).send(formatRefusalScript('this request names no network card'));
     }
     rememberMachine(request.socket.remoteAddress ?? '', mac);
+    watch?.script(mac);
     const { httpBaseUrl, apiUrl } = addressesOf(request, configuration);
     const machine = { mac, ...(isUuid(uuid) ? { uuid } : {}) };
     const chosen = typeof choice === 'string' ? { choice } : {};
@@ -103,6 +107,12 @@ export function createBootApp(options: BootAppOptions): Express {
   for (const name of loaderNames) {
     app.get(loaderPath(name), (request, response) => {
       record(request, 'loader', `${request.method === 'HEAD' ? 'asks the size of' : 'gets'} ${name} by HTTP`);
+      const machine = machineAt(request.socket.remoteAddress ?? '');
+      const askedAt = Date.now();
+      response.once('close', () => {
+        const isWhole = request.method === 'GET' && response.statusCode === 200 && response.writableFinished;
+        if (isWhole) watch?.http(machine, name, askedAt);
+      });
       response.type('application/efi').send(Buffer.from(loaders.get(name) ?? []));
     });
   }

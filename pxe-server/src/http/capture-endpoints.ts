@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,6 +17,7 @@ import {
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
+import { warnOfRole } from '#images/format/role-contradiction.ts';
 import { beginAnnouncement, keepAlive } from '#images/stores/announcement.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
 import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
@@ -211,10 +212,15 @@ async function commitCapture(
   await publishImage(store, name, { manifestBytes: bytes, signature, files }, job.id);
   await removeCapture(store, job.id);
   await releaseJobTurn(context, job, 'ended');
-  const manifestSha256 = createHash('sha256').update(bytes).digest('hex');
+  const manifestSha256 = hash('sha256', bytes);
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
   log.info({ job: job.id, image: ref, manifestSha256 }, 'image published');
+  const wrongRole = warnOfRole(manifest);
+  if (wrongRole !== undefined) {
+    log.warn({ job: job.id, image: ref, reason: wrongRole }, 'role of the station contradicts its image');
+    journal.record({ machine, stage: 'runtime', sentence: wrongRole });
+  }
   return ok({ ref, manifestSha256 });
 }
 

@@ -1,6 +1,7 @@
 import { access, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import express, { type Request, type Response, type Router } from 'express';
+import { isErrno } from '#base/errno.ts';
 import { missingReplySchema, missingRequestSchema } from '#contract/api.ts';
 import { type ChunkId, chunkPath, isChunkId } from '#images/format/chunk-id.ts';
 import { chunkSizeLimit } from '#images/format/disk-index.ts';
@@ -134,7 +135,7 @@ export function addStoreRoutes(router: Router, context: ServiceContext, chunksOf
       await makeFilesFolder(folder);
       await answerWrite(response, () => writeFileDurably(join(folder, target.file), bytes));
     } catch (error) {
-      if (!isCode(error, 'ENOENT')) throw error;
+      if (!isErrno(error, 'ENOENT')) throw error;
       sendProblem(response, announcementDropped);
     }
   });
@@ -146,12 +147,9 @@ async function makeFilesFolder(folder: string): Promise<void> {
     await mkdir(folder);
     await syncFolder(dirname(folder));
   } catch (error) {
-    if (!isCode(error, 'EEXIST')) throw error;
+    if (!isErrno(error, 'EEXIST')) throw error;
   }
 }
-
-const isCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;
 
 const announcementDropped = refuse(409, {
   code: 'capture-dropped',

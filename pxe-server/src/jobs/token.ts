@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { prepared, type State } from '../site/state.ts';
 
@@ -52,5 +52,5 @@ export function removeExpiredTokens(state: State, now = Date.now()): void {
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hash('sha256', token);
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { busyTimeoutMs, inTransaction, type State } from '../site/state.ts';
+import { deferWrites } from '../site/deferred-writes.ts';
+import type { State } from '../site/state.ts';
 import { bootStages, groupBoots, type JournalEntry } from './boot-stage.ts';
 
 export interface Journal {
@@ -10,6 +11,8 @@ export interface Journal {
   record(entry: Omit<JournalEntry, 'at'>): void;
   /** Boot conversations of one machine, the newest last. */
   boots(machine: string): JournalEntry[][];
+  /** The newest entry of one machine. */
+  last(machine: string): JournalEntry | undefined;
   /** Writes at once what waits; the last thing before the state is closed. */
   flush(): void;
 }
@@ -29,10 +32,6 @@ const looksEvery = 1000;
 /** Old boots of a machine are removed after so many entries of it. */
 const prunesEvery = 64;
 const prunedMachines = 4096;
-const writesAfterMs = 20;
-const triesAgainAfterMs = 1000;
-/** While nothing can be written, the oldest of more than these are lost. */
-const waitingMost = 10_000;
 
 const rowSchema = z
   .object({ id: z.int(), at: z.int(), machine: z.string(), stage: z.enum(bootStages), sentence: z.string() })
@@ -42,13 +41,12 @@ export function createJournal(state: State, options: JournalOptions): Journal {
   const { keptBoots, keptEntries = keptEntriesOfAll, onFailure = () => undefined } = options;
   const insert = state.prepare('INSERT INTO journal (at, machine, stage, sentence) VALUES (?, ?, ?, ?)');
   const select = state.prepare('SELECT * FROM journal WHERE machine = ? ORDER BY id');
+  const selectLast = state.prepare('SELECT * FROM journal WHERE machine = ? ORDER BY id DESC LIMIT 1');
   const selectStages = state.prepare('SELECT id, stage FROM journal WHERE machine = ? ORDER BY id');
   const removeBefore = state.prepare('DELETE FROM journal WHERE machine = ? AND id < ?');
   const removeOldest = state.prepare('DELETE FROM journal WHERE id <= ?');
   /** Entries of each machine since its old boots were removed. */
   const sincePruned = new Map<string, number>();
-  let waiting: JournalEntry[] = [];
-  let timer: NodeJS.Timeout | undefined;
 
   const pruneBootsOf = (machine: string) => {
     const rows = selectStages.all(machine) as { id: number; stage: JournalEntry['stage'] }[];
@@ -63,27 +61,11 @@ export function createJournal(state: State, options: JournalOptions): Journal {
     if (since >= prunesEvery) pruneBootsOf(machine);
     if (newest % looksEvery === 0) removeOldest.run(newest - keptEntries);
   };
-  const flush = () => {
-    clearTimeout(timer);
-    timer = undefined;
-    if (waiting.length === 0) return;
-    try {
-      withoutWaiting(state, () => {
-        for (const entry of waiting) write(entry);
-      });
-      waiting = [];
-    } catch (error) {
-      waiting = waiting.slice(-waitingMost);
-      const isBusy = (error as { errcode?: number }).errcode === sqliteBusy;
-      if (!isBusy) onFailure(error);
-      timer = setTimeout(flush, isBusy ? writesAfterMs : triesAgainAfterMs).unref();
-    }
-  };
+  const { add, flush } = deferWrites(state, write, onFailure);
 
   return {
     record(entry) {
-      waiting.push({ ...entry, at: new Date() });
-      timer ??= setTimeout(flush, writesAfterMs).unref();
+      add({ ...entry, at: new Date() });
     },
     boots(machine) {
       flush();
@@ -92,19 +74,11 @@ export function createJournal(state: State, options: JournalOptions): Journal {
         .slice(-keptBoots)
         .map((boot) => boot.map(({ at, stage, sentence }) => ({ at, machine, stage, sentence })));
     },
+    last(machine) {
+      flush();
+      const row = selectLast.get(machine);
+      return row === undefined ? undefined : rowSchema.parse(row);
+    },
     flush,
   };
-}
-
-/** SQLITE_BUSY: another process is writing. */
-const sqliteBusy = 5;
-
-/** In one transaction, or not at all while another process writes: DHCP and TFTP do not stand still for a journal. */
-function withoutWaiting(state: State, work: () => void): void {
-  state.exec('PRAGMA busy_timeout = 0');
-  try {
-    inTransaction(state, work);
-  } finally {
-    state.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-  }
 }

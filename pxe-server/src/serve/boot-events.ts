@@ -1,4 +1,5 @@
 import { type FirmwareKind, isIpxe } from '../boot/firmware-kind.ts';
+import { bootServerPort } from '../dhcp/destination.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import type { BootStage } from '../journal/boot-stage.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -29,6 +30,19 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
       return;
     }
+    case 'unserved': {
+      const { mac, request, platforms } = event;
+      log.info(event, 'dhcp unserved');
+      // One line a round: what it asks after that says the same.
+      if (request !== 'DISCOVER') return;
+      const what =
+        platforms.length === 0
+          ? ', but does not say what it is (option 93)'
+          : ` as ${platforms.join(' or ')}`;
+      const sentence = `asks to boot${what}: there is no loader for it, only for BIOS and x64 UEFI`;
+      journal.record({ machine: mac, stage: 'firmware', sentence });
+      return;
+    }
     case 'released':
       log.info(event, 'dhcp released');
       return;
@@ -46,8 +60,10 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       return;
     }
     case 'replied': {
-      const { mac, firmwareKind, request, reply, address, bootFile, relay, networkInterface } = event;
+      const { mac, firmwareKind, request, reply, address, bootFile, relay, networkInterface, to } = event;
       if (address !== undefined) rememberMachine(address, mac);
+      // In proxy mode another server gave its address, and the boot server's answer goes there.
+      if (to.port === bootServerPort) rememberMachine(to.address, mac);
       log.info(event, 'dhcp replied');
       const what = [
         address === undefined ? [] : `address ${address}`,
@@ -61,7 +77,11 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       const said = facts.filter((fact) => fact !== undefined).join(', ');
       const who = said === '' ? '' : ` (${said})`;
       const sentence = `${request}${who} gets ${[reply, ...what].join(', ')}`;
-      journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
+      const stage = stageOf(firmwareKind);
+      // Once a start: what follows the offer says the same file.
+      if (reply === 'OFFER' && event.secondTry !== undefined)
+        journal.record({ machine: mac, stage, sentence: event.secondTry });
+      journal.record({ machine: mac, stage, sentence });
       return;
     }
   }
@@ -86,7 +106,7 @@ export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent)
     case 'refused':
       log.info(event, 'tftp refused');
       journal.record({
-        machine: machineOf(event.client),
+        machine: machineOfClient(event.client),
         stage: 'loader',
         sentence: `asks for ${event.fileName.slice(0, 128)} by TFTP: refused, ${event.reason}`,
       });
@@ -94,7 +114,7 @@ export function recordTftpEvent(journal: Journal, log: Logger, event: TftpEvent)
     case 'finished':
       log.info(event, 'tftp finished');
       journal.record({
-        machine: machineOf(event.client),
+        machine: machineOfClient(event.client),
         stage: stageOfFile(event.fileName),
         sentence: sentenceOf(event),
       });
@@ -131,6 +151,7 @@ function stageOfFile(fileName: string): BootStage {
   return isBootFile ? 'boot-files' : 'loader';
 }
 
-function machineOf(client: string): string {
+/** The machine behind `address:port`. */
+export function machineOfClient(client: string): string {
   return machineAt(client.replace(/:\d+$/, ''));
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 
 /** @throws RekindleError `usage` when the port cannot be had */
@@ -8,7 +9,7 @@ export async function listen(server: Server, what: string, address: string, port
     server.listen({ host: address, port });
     await once(server, 'listening');
   } catch (cause) {
-    const inUse = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    const inUse = isErrno(cause, 'EADDRINUSE');
     throw new RekindleError('usage', `${what} cannot use TCP port ${port} of ${address}`, {
       cause,
       next: inUse

@@ -3,6 +3,7 @@ import { type Configuration, storeFolder } from '../config/configuration.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import { createLeaseStore } from '../dhcp/lease-store.ts';
 import { noteOtherServer } from '../dhcp/other-servers.ts';
+import { createConfirmations } from '../hooks/first-boot-confirmations.ts';
 import { createApiApp } from '../http/api-app.ts';
 import { createBootApp } from '../http/boot-app.ts';
 import { addFirstBootRoute } from '../http/first-boot-route.ts';
@@ -18,6 +19,7 @@ import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { recordDhcpEvent, recordTftpEvent } from './boot-events.ts';
 import { checkOtherSystems } from './check-other-systems.ts';
 import { checkReadiness, type ReadinessProblem, readinessError } from './check-readiness.ts';
+import { createLoaderWatch } from './loader-watch.ts';
 import type { Logger } from './log.ts';
 import { countDhcpEvent, countTftpEvent, createMetrics } from './metrics.ts';
 import { keysThatNeedRestart, replaceConfiguration } from './reload-configuration.ts';
@@ -67,10 +69,15 @@ export async function startService(
   });
   stack.defer(() => journal.flush());
   const decider = createRegistryDecider(state, configuration);
+  const watch = createLoaderWatch(state, decider, (error) =>
+    log.error({ err: error }, 'what a machine loaded cannot be written'),
+  );
+  stack.defer(() => watch.flush());
   const loaders = await loaderFiles();
   const signingKey = await readSigningKey(paths);
   const context: ServiceContext = { state, paths, configuration, store, signingKey, journal, log };
   removeExpiredTokens(state);
+  const confirmations = stack.adopt(createConfirmations(context), (begun) => begun.close());
 
   const bootApp = createBootApp({
     state,
@@ -86,12 +93,14 @@ export async function startService(
       },
     },
     loaders,
+    watch,
     onError: (doing, error) => log.error({ doing, err: error }, 'boot file failed'),
-    addRoutes: (app) => addFirstBootRoute(app, context),
+    addRoutes: (app) => addFirstBootRoute(app, context, confirmations),
   });
   const onDhcp = shielded(log, 'dhcp event', (event: DhcpEvent) => {
     countDhcpEvent(metrics, event);
     recordDhcpEvent(journal, log, event);
+    watch.dhcp(event);
     if (event.event !== 'ignored' || event.otherServer === undefined) return;
     const isNew = noteOtherServer(state, event.otherServer, `${event.mac} has chosen it`);
     if (isNew) log.warn({ server: event.otherServer, machine: event.mac }, 'another dhcp server');
@@ -109,6 +118,7 @@ export async function startService(
     onTftp: shielded(log, 'tftp event', (event: TftpEvent) => {
       countTftpEvent(metrics, event);
       recordTftpEvent(journal, log, event);
+      watch.tftp(event);
     }),
   };
   const interfaces: InterfaceService[] = [];

@@ -75,7 +75,7 @@ export async function createSite(paths: SitePaths, initial: InitialConfiguration
   return made;
 }
 
-export function formatInitialConfiguration(initial: InitialConfiguration): string {
+function formatInitialConfiguration(initial: InitialConfiguration): string {
   return [
     '# Configuration of this Rekindle site. scripts/README.md has a table of all keys and their defaults.',
     '# Check it after a change: rekindle serve names every error with its line.',

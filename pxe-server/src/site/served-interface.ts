@@ -52,7 +52,7 @@ export function findServedInterfaces(
 }
 
 /** @throws RekindleError `usage` when the interface, or the address on it, is not there */
-export function findInterface(name: string, address?: string): ServedInterface {
+function findInterface(name: string, address?: string): ServedInterface {
   const all = listInterfaces();
   const found = all.find((each) => each.name === name && (address === undefined || each.address === address));
   if (found !== undefined) return found;

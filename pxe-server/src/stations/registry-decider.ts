@@ -6,7 +6,8 @@ import { hasCaptured } from '../jobs/job-store.ts';
 import type { State } from '../site/state.ts';
 import { findArmed } from './arming.ts';
 import { awaitsApproval, currentEnrolment, mayEnrol } from './enrolment-window.ts';
-import { loaderOf, type Station } from './station.ts';
+import { loaderNow } from './loader-turn.ts';
+import type { Station } from './station.ts';
 import { findAddressByMac, findStation, findStationByMac, findStationByUuid } from './station-registry.ts';
 
 const notKnown: NotForUs = {
@@ -57,15 +58,16 @@ export function createRegistryDecider(
       // GRUB and PXELINUX ask by MAC address alone, after firmware that said the UUID too.
       const station = known ?? findStation(state, replacedCards.get(machine.mac) ?? '');
       const window = currentEnrolment(state);
+      const loads = () => loaderNow(state, machine, station, configuration.boot.loader);
       if (station === undefined) {
-        const { loader } = configuration.boot;
-        return enrolling(window, machine.mac) ?? { kind: 'runtime', purpose: 'enrolment', loader };
+        return enrolling(window, machine.mac) ?? { kind: 'runtime', purpose: 'enrolment', ...loads() };
       }
-      const loader = loaderOf(station, configuration.boot.loader);
-      if (isForEnrolment(state, station, window)) return { kind: 'runtime', purpose: 'enrolment', loader };
+      if (isForEnrolment(state, station, window)) {
+        return { kind: 'runtime', purpose: 'enrolment', ...loads() };
+      }
       // Whoever armed it asked for it; everybody else has to press a key, or a wrong boot order would never end.
-      if (findArmed(state, station.name) === undefined) return { kind: 'menu', loader };
-      return { kind: 'runtime', purpose: 'recovery', loader };
+      if (findArmed(state, station.name) === undefined) return { kind: 'menu', ...loads() };
+      return { kind: 'runtime', purpose: 'recovery', ...loads() };
     },
 
     addressFor(mac) {

@@ -109,9 +109,10 @@ export function removeStation(state: State, name: string): void {
   state.prepare('DELETE FROM stations WHERE name = ?').run(getStation(state, name).name);
 }
 
-export function setLoader(state: State, name: string, loader: Loader): void {
+/** @param loader undefined: whatever the site and its passport say, as if nobody had ever set one */
+export function setLoader(state: State, name: string, loader: Loader | undefined): void {
   const { name: station } = getStation(state, name);
-  state.prepare('UPDATE stations SET loader = ? WHERE name = ?').run(loader, station);
+  state.prepare('UPDATE stations SET loader = ? WHERE name = ?').run(loader ?? null, station);
 }
 
 export function setAddress(state: State, name: string, address: string): void {

@@ -26,16 +26,18 @@ const readAhead = 1 << 18;
 /** netascii is for text, and is converted as a whole because every size depends on it. */
 const largestText = 1 << 24;
 
-/**
- * Firmware writes the same name as `x`, `/x` or `\\x`. Nothing else is done to a name: it is looked up there
- * and nowhere else, so that `..` is just an unknown name.
- */
+/** Firmware writes the same name as `x`, `/x` or `\\x`. */
+export function servedName(name: string): string {
+  return name.replaceAll('\\', '/').replace(/^\/+/, '');
+}
+
+/** Nothing else is done to a name: it is looked up there and nowhere else, so that `..` is just an unknown name. */
 export function findServedFile(
   files: ServedFiles,
   name: string,
   mode: 'octet' | 'netascii',
 ): ServedFile | 'too-large' | undefined {
-  const file = files.get(name.replaceAll('\\', '/').replace(/^\/+/, ''));
+  const file = files.get(servedName(name));
   if (file === undefined || mode === 'octet') return file;
   return sizeOf(file) > largestText ? 'too-large' : file;
 }

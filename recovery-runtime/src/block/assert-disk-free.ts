@@ -31,7 +31,7 @@ export function holdingsOf(source: StoreRef): Holding[] {
  * with that file system, mounted or not. Whoever has two of them (a copied stick, a disk that was once overwritten with
  * the medium) loses neither. Empty on a machine that was booted from anything else.
  */
-export async function mediumHoldings(root = '/'): Promise<Holding[]> {
+async function mediumHoldings(root = '/'): Promise<Holding[]> {
   const ticket = await readSignedTicket(root);
   if (ticket === undefined) return [];
   // Only the identity is taken, to refuse more: what the ticket permits is judged with its signature.

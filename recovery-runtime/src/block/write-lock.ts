@@ -32,7 +32,7 @@ export interface WriteLock extends AsyncDisposable {
 export type PlacedDevice = BlockDevice & { readonly range: ByteRange | undefined };
 
 /** Which devices to lock, and which are in use and so left alone. Pure. */
-export function planWriteLock(
+function planWriteLock(
   { disks, targets }: LockWish,
   { mounts, swaps }: Pick<SystemUse, 'mounts' | 'swaps'>,
   devices: readonly PlacedDevice[],

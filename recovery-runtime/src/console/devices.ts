@@ -6,7 +6,7 @@ import type { PortStreams, TerminalPort } from './terminal.ts';
  * The kernel's consoles as terminal ports. `/sys/class/tty/console/active` lists them as the command line's
  * `console=` named them, e.g. `tty0 ttyS0`.
  */
-export function parseActiveConsoles(text: string): string[] {
+function parseActiveConsoles(text: string): string[] {
   const names = text.split(/\s+/).filter((name) => name !== '');
   // tty0 is whichever virtual console is in front; one that can be read from has a number of its own.
   return [...new Set(names.map((name) => (name === 'tty0' ? 'tty1' : name)))].map((name) => `/dev/${name}`);

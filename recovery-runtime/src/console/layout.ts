@@ -2,7 +2,7 @@
  * Plain text for an 80x25 VGA console and a serial log at once: ASCII only, no colours. Lines are at most
  * 79 columns, because some terminals wrap when the 80th is written.
  */
-export const screenColumns = 80;
+const screenColumns = 80;
 export const lineColumns = screenColumns - 1;
 /** Beside a label that is as wide as the line there is still room for a word. */
 const shortestLine = 8;

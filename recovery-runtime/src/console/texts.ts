@@ -168,7 +168,6 @@ export const texts = {
       .join(', ')}.`,
   hooksHeading: 'After the restore',
   hookLine: { change: '', warning: 'WARNING: ', 'needs-person': 'DECIDE: ' },
-  hookNeedsPerson: 'decides a person who sees it: ',
   hookFailed: (hook: string, sentence: string) => `FAILED ${hook}: ${sentence}`,
   awaitingFirstBoot: (hooks: readonly string[]) =>
     `The first start goes on with ${hooks.join(', ')}, and reports to the service.`,
@@ -238,6 +237,7 @@ export const texts = {
   captureHeldToRate: (bytesPerSecond: number) =>
     `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
   captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,
+  warning: (sentence: string) => `WARNING: ${sentence}.`,
   captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
   captureDisk: (disk: string) => `Capturing ${disk}`,
   dataVolumes: (disk: string, names: readonly string[]) =>

@@ -146,7 +146,7 @@ async function loadMatching(
 }
 
 /** Modules of the pack that bind one of the devices, and what they need, in manifest order. */
-export function modulesToLoad(manifest: PackManifest, modaliases: readonly string[]): PackModule[] {
+function modulesToLoad(manifest: PackManifest, modaliases: readonly string[]): PackModule[] {
   const wanted = modaliases.map(normaliseAlias);
   const byName = new Map(manifest.modules.map((module) => [module.name, module]));
   const chosen = new Set<string>();

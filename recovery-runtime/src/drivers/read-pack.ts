@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type PackManifest, packManifestSchema } from '#driver-packs/pack-manifest.ts';
 import { type PublicKey, verifySignature } from '#images/format/minisign.ts';
@@ -26,7 +27,7 @@ export async function readPackManifest(
   try {
     text = await readFile(path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isErrno(cause, 'ENOENT')) return undefined;
     throw new RekindleError('verification-failed', `cannot read the driver pack's manifest ${path}`, {
       cause,
     });
@@ -75,6 +76,6 @@ export async function verifiedFile(
     throw fail('is in the manifest but cannot be read', cause);
   });
   if (content.length !== bytes) throw fail(`has ${content.length} bytes instead of ${bytes}`);
-  if (createHash('sha256').update(content).digest('hex') !== sha256) throw fail('is not what its hash says');
+  if (hash('sha256', content) !== sha256) throw fail('is not what its hash says');
   return path;
 }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import type { BootEntry } from '#images/format/image-manifest.ts';
 import type { BootVariables } from './boot-entries.ts';
@@ -109,10 +110,6 @@ const otherwise = {
 };
 
 function notTaken(name: string, cause: unknown): RekindleError {
-  const { why, next } = refusals.find(({ codes }) => codes.some((code) => isErrno(cause, code))) ?? otherwise;
+  const { why, next } = refusals.find(({ codes }) => isErrno(cause, ...codes)) ?? otherwise;
   return new RekindleError('unexpected', `writing the firmware variable ${name}: ${why}`, { cause, next });
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

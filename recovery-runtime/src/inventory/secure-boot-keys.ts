@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import type { SecureBootKeys } from '#images/passport/secure-boot-keys.ts';
 import { readAttributeBytes, type Sysfs } from './sysfs.ts';
 
@@ -51,17 +51,15 @@ export async function readSecureBootKeys(sysfs: Sysfs): Promise<SecureBootKeys |
   return {
     db: allowed
       .filter(({ kind }) => kind === 'certificate')
-      .map(({ bytes }) => ({ sha256: sha256Of(bytes), subject: subjectOf(bytes) })),
+      .map(({ bytes }) => ({ sha256: hash('sha256', bytes), subject: subjectOf(bytes) })),
     dbx: {
       loaders: [...new Set(hashes('hash').map(({ bytes }) => bytes.toString('hex')))].sort(),
-      certificates: hashes('certificate').map(({ bytes }) => sha256Of(bytes)),
+      certificates: hashes('certificate').map(({ bytes }) => hash('sha256', bytes)),
     },
     otherEntries: hashes('other').length + allowed.filter(({ kind }) => kind !== 'certificate').length,
     ...(sbatLevel === undefined ? {} : { sbatLevel }),
   };
 }
-
-const sha256Of = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 function subjectOf(certificate: Buffer): string {
   try {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type StationTicket, stationTicketSchema, ticketInitramfsFile } from '#contract/station-ticket.ts';
 import { parsePublicKey, verifySignature } from '#images/format/minisign.ts';
@@ -15,7 +16,7 @@ export async function readSignedTicket(root = '/'): Promise<SignedTicket | undef
   try {
     return { bytes: await readFile(path), signature: await readFile(`${path}.minisig`, 'utf8') };
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    if (isErrno(cause, 'ENOENT')) return undefined;
     throw new RekindleError('verification-failed', `reading the station ticket of this medium (${path})`, {
       cause,
       next: otherMedium,

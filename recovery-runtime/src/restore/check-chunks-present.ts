@@ -19,7 +19,7 @@ export function chunksOfPlan(plan: RestorePlan): ChunkId[] {
 }
 
 /** Chunks of the plan that the store does not hold. Nothing is written. */
-export function checkChunksPresent(plan: RestorePlan, source: ChunkSource): Promise<ChunkId[]> {
+function checkChunksPresent(plan: RestorePlan, source: ChunkSource): Promise<ChunkId[]> {
   return source.missing(chunksOfPlan(plan));
 }
 

@@ -14,8 +14,8 @@ export interface RestoreState {
 
 /** `written`: has to be read back. `zeroLater`: is not zero yet, and has to be. */
 export const writtenMark = { untouched: 0, written: 1, zeroLater: 2 } as const;
-export const bytesSlot = { done: 0, fetched: 1, written: 2, verified: 3 } as const;
-export const chunksSlot = { written: 0, alreadyRight: 1, verified: 2 } as const;
+const bytesSlot = { done: 0, fetched: 1, written: 2, verified: 3 } as const;
+const chunksSlot = { written: 0, alreadyRight: 1, verified: 2 } as const;
 
 export function createRestoreState(chunkCount: number): RestoreState {
   return {

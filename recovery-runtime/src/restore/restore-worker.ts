@@ -1,7 +1,8 @@
 import { workerData } from 'node:worker_threads';
 import { isAllZero } from '#base/bytes.ts';
+import { isErrno } from '#base/errno.ts';
 import { answerTasks } from '#base/worker-threads.ts';
-import { allocateDirectBuffer, isErrno } from '#images/block-device/direct-buffer.ts';
+import { allocateDirectBuffer } from '#images/block-device/direct-buffer.ts';
 import { readFully, writeFully } from '#images/block-device/disk-handle.ts';
 import { chunkIdOf, zeroChunkId } from '#images/format/chunk-id.ts';
 import { chunkAt, type DiskIndex, type IndexChunk } from '#images/format/disk-index.ts';

@@ -13,7 +13,7 @@ export interface HangGuard {
 
 const everySeconds = 5;
 /** Longer than the patience of the mount options (mount-call.ts), or a short outage would end the run. */
-export const hungSeconds = 90;
+const hungSeconds = 90;
 
 /** $1 folder, $2 pause, $3 patience. Whoever answers, also with an error, writes a line into the pipe. */
 const script = `

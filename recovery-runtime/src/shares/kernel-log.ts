@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { isErrno } from '#base/errno.ts';
 
 /**
  * What the kernel says from now on about the file systems of shares: its words are the only place where the
@@ -21,7 +22,7 @@ export function followKernelLog(path = '/dev/kmsg'): KernelLog {
         return record.toString('utf8', 0, readSync(fd, record));
       } catch (error) {
         // EPIPE: records were overwritten before they were read; the next one is there.
-        if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) return undefined;
+        if (!isErrno(error, 'EPIPE')) return undefined;
       }
     }
   };

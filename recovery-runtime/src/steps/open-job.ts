@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import type { RestoreJob } from '#contract/api.ts';
@@ -89,16 +89,15 @@ export async function believeImage(image: ImageToBelieve): Promise<SignedImage> 
   assertManifestOf(manifest, ref);
   const read = async (name: string) => image.readListed(manifest, name);
   const indexFiles = await Promise.all(manifest.disks.map(({ diskIndex }) => read(diskIndex)));
-  const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
   return {
     ref,
     manifest,
-    manifestSha256: sha256(manifestBytes),
+    manifestSha256: hash('sha256', manifestBytes),
     passport: parsePassport(await read('passport.json'), ref),
     indexes: manifest.disks.map(({ diskIndex }, at) =>
       parseDiskIndex(indexFiles[at] ?? new Uint8Array(), diskIndex),
     ),
-    diskIndexSha256: indexFiles.map(sha256),
+    diskIndexSha256: indexFiles.map((bytes) => hash('sha256', bytes)),
     source,
   };
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -42,7 +42,7 @@ export async function writeProjectsContent(directory: string): Promise<KnownFile
     const target = path.join(directory, name);
     await mkdir(path.dirname(target), { recursive: true });
     await writeFile(target, content);
-    const sha256 = createHash('sha256').update(content).digest('hex');
+    const sha256 = hash('sha256', content);
     files.push({ path: name, bytes: content.length, sha256 });
   }
   const list = files.map((file) => `${file.sha256}  ${file.path}\n`).join('');

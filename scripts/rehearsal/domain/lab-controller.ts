@@ -60,7 +60,7 @@ async function settle(host: SambaHost, ca: string): Promise<void> {
   await writeFile(file, written.join('\n'));
 }
 
-export const dnsNameOf = (host: SambaHost): string => `${host.name.toLowerCase()}.${labDomain}`;
+const dnsNameOf = (host: SambaHost): string => `${host.name.toLowerCase()}.${labDomain}`;
 
 export interface RunningController extends AsyncDisposable {
   readonly host: SambaHost;

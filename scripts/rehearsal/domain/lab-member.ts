@@ -21,7 +21,7 @@ export const memberConfiguration = (name: string): string =>
     '',
   ].join('\n');
 
-export async function configureMember(host: SambaHost): Promise<void> {
+async function configureMember(host: SambaHost): Promise<void> {
   await writeFile(path.join(host.directory, 'etc', 'smb.conf'), memberConfiguration(host.name));
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { copyFile, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -200,7 +200,7 @@ async function keepRunReport(reports: string, station: string, evidence: string)
   const bytes = await readFile(path.join(folder, name, 'report.json'));
   return {
     report: runReportSchema.parse(JSON.parse(bytes.toString('utf8'))),
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: hash('sha256', bytes),
   };
 }
 

@@ -24,7 +24,7 @@ export function readConnections(system: WindowsSystem): Promise<Connection[]> {
   return system.readHive('SYSTEM', (hive) => connectionsOf(hive, system.controlSet));
 }
 
-export function connectionsOf(hive: Hive, controlSet: string): Connection[] {
+function connectionsOf(hive: Hive, controlSet: string): Connection[] {
   const text = (key: string, name: string): string => {
     const value = hive.read(`${controlSet}\\${key}`, name)?.value;
     return typeof value === 'string' ? value : '';

@@ -57,7 +57,7 @@ export function locateWindows(evidence: Evidence): LocatedWindows {
   };
 }
 
-export function placedVolumes({ disks }: Evidence): PlacedVolume[] {
+function placedVolumes({ disks }: Evidence): PlacedVolume[] {
   return disks.flatMap((disk) => disk.volumes.map((volume) => ({ disk, volume })));
 }
 
