@@ -7,6 +7,7 @@ import { type ImagedWindows, imageManifestSchema } from '#images/format/image-ma
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
+import { captureDisks } from '#runtime/steps/capture.ts';
 import { readWindowsOf } from '#scripts/commands/image/read-windows.ts';
 import {
   buildWindowsStation,
@@ -14,7 +15,8 @@ import {
   stationDisk,
   windowsStation,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
-import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { announcedStore } from '#test/support/announced-store.ts';
+import { captureImageOf, captureStation, somePassportDisk } from '#test/support/capture-image-of.ts';
 import { makeCliSite } from '#test/support/cli-site.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
 import { makeBlankDisk, makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
@@ -40,13 +42,16 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => folder[Symbol.dispose]());
 
-async function image(...words: string[]): Promise<ImagedWindows | undefined> {
+async function image(
+  ...words: string[]
+): Promise<{ readonly windows: ImagedWindows | undefined; readonly printed: string }> {
   const images = path.join(site, 'images/images/OS-SRV-1A');
   const verb = ['scripts/rekindle.ts', 'image', ...words, '--station', 'OS-SRV-1A', '--site', site];
-  await promisify(execFile)(process.execPath, verb);
+  const { stdout } = await promisify(execFile)(process.execPath, verb);
   const newest = readdirSync(images).sort().at(-1) ?? '';
   const text = readFileSync(path.join(images, newest, 'manifest.json'), 'utf8');
-  return imageManifestSchema.parse(JSON.parse(text)).windows;
+  const { windows } = imageManifestSchema.parse(JSON.parse(text));
+  return { windows, printed: stdout.replace(/\s+/g, ' ') };
 }
 const controller = {
   role: 'domain-controller',
@@ -55,15 +60,45 @@ const controller = {
   sqlInstances: ['WINCC'],
 };
 
+const wrongRole =
+  'OS-SRV-1A is registered as client, the Windows on its disks is that of a domain controller';
+
 test.each([
   ['import', ['import', at('dc.qcow2')]],
   ['capture', ['capture', '--disk', at('dc.raw')]],
-])('image %s', async (_, words) => {
-  expect(await image(...words)).toMatchObject(controller);
+])('image %s; who registered it as a client is warned', async (_, words) => {
+  const { windows, printed } = await image(...words);
+  expect(windows).toMatchObject(controller);
+  expect(printed).toContain(`warning: ${wrongRole}`);
+});
+
+test('at the console the same warning comes before the capture, and stays in the report', async () => {
+  const passportDisk = somePassportDisk(statSync(at('dc.raw')).size);
+  const passport = { ...somePassport(), disks: [passportDisk] };
+  mkdirSync(at('console-store'));
+  const said: string[] = [];
+  const { sentence } = await captureDisks.run(
+    {
+      store: await announcedStore(at('console-store')),
+      job: {
+        ...{ jobId: '', token: '', station: captureStation, storePath: '', share: null },
+        ...{ computerName: 'OS-SRV-1A', stationRole: 'client', sequence: 1, previousManifestSha256: null },
+        ...{ dataVolumes: [], limits: {}, imageName: 'OS-SRV-1A_20261120T020000Z' },
+      },
+      disks: [{ passportDisk, devicePath: at('dc.raw') }],
+      passport,
+      firmware: undefined,
+    },
+    { say: (text) => said.push(text), progress: () => {} },
+  );
+  expect(said[0]).toContain(`WARNING: ${wrongRole}`);
+  expect(sentence).toContain(`WARNING: ${wrongRole}`);
 });
 
 test('image import --base: what the file says counts, not what the base image said', async () => {
-  expect(await image('capture', '--disk', at('member.raw'))).toMatchObject({ role: 'server' });
+  const member = await image('capture', '--disk', at('member.raw'));
+  expect(member.windows).toMatchObject({ role: 'server' });
+  expect(member.printed).not.toContain('is registered as');
   const onto = [
     'import',
     `0:${stationDisk.windows.number}=${at('windows.raw')}`,
@@ -73,7 +108,7 @@ test('image import --base: what the file says counts, not what the base image sa
   // Newer than the base, whose time it would have otherwise.
   await new Promise((resolve) => setTimeout(resolve, 1100));
   const now = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
-  expect(await image(...onto, '--captured-at', now)).toMatchObject(controller);
+  expect((await image(...onto, '--captured-at', now)).windows).toMatchObject(controller);
 });
 
 /** What `--online` reads is a read-only device without partitions of its own; LVM is in test/rehearsal/online-capture. */

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ImagedWindows } from '#images/format/image-manifest.ts';
 import { startApiService } from '#test/support/api-service.ts';
 import { chooseNewest, confirm, leave, logOn } from '#test/support/at-the-console.ts';
+import { captureImageOf } from '#test/support/capture-image-of.ts';
 import { fileMachine } from '#test/support/file-machine.ts';
 import {
   demoDisk,
@@ -39,6 +41,18 @@ const target = (isBlank = false) => {
   else run('cp', site.diskFile, file);
   writeAt(file, noise('something', 1_000_000), 5_000_000);
   return { file, before: sha256OfFile(file) };
+};
+
+const controllerFacts: ImagedWindows = {
+  ...{
+    product: '',
+    edition: '',
+    build: '',
+    computerName: station,
+    domain: 'plant.example',
+    sqlInstances: [],
+  },
+  role: 'domain-controller',
 };
 
 test('another board: exit code 12', async () => {
@@ -135,6 +149,25 @@ test("a manifest signed with another site's key: exit code 14", async () => {
   await leave(sitting);
   expect(sha256OfFile(file)).toBe(before);
   await other.close();
+});
+
+test('the image of a domain controller that is registered as a client: exit code 14, whatever its hooks', async () => {
+  const { file, before } = target();
+  const { store, signingKey } = site.service.context;
+  await captureImageOf(store, [{ path: site.diskFile, passportDisk: stationDisk }], {
+    ...{ signingKey, stationRole: 'client', passport: healthy },
+    readWindows: async () => controllerFacts,
+  });
+  const sitting = site.recover(site.machineOf(file));
+  await logOn(sitting);
+  await chooseNewest(sitting);
+  await sitting.port.waitFor('(exit code 14)');
+  await sitting.port.waitFor('Nothing was written to any disk.');
+  expect(sitting.port.written().replace(/\s+/g, ' ')).toContain(
+    `rekindle station set ${station} --role domain-controller`,
+  );
+  expect(await leave(sitting)).toBe(14);
+  expect(sha256OfFile(file)).toBe(before);
 });
 
 test('wrong passwords are counted down, then the log-on is locked for a while', async () => {

@@ -4,6 +4,7 @@ import { RekindleError } from '#base/errors.ts';
 import type { ImagedWindows, ImageManifest } from '../format/image-manifest.ts';
 import { formatImageRef, type ImageName, parseUtc } from '../format/image-name.ts';
 import { type SecretKey, signBytes } from '../format/minisign.ts';
+import { warnOfRole } from '../format/role-contradiction.ts';
 import type { HardwarePassport, PassportDisk } from '../passport/hardware-passport.ts';
 import { announceCapture } from '../stores/announcement.ts';
 import type { WritableStoreRef } from '../stores/chunk-store.ts';
@@ -177,6 +178,7 @@ async function captureAndPublish(
     change: summariseChange(disks),
     verified,
     warnings: [
+      ...[warnOfRole(manifest)].filter((warning) => warning !== undefined),
       ...disks.flatMap((disk, number) =>
         disk.warnings.map((warning) => `disk ${number} (${options.disks[number]?.path}): ${warning}`),
       ),

@@ -34,6 +34,10 @@ export interface DatagramAnswer {
 /** The whole way of one datagram, without a socket: parse, classify, handle by mode, format. */
 export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: DhcpContext): DatagramAnswer {
   const { port, from } = arrival;
+  // UDP allows it, and the boot server would answer there, which no socket can.
+  if (from.port === 0) {
+    return { event: { event: 'ignored', from, reasons: ['it comes from port 0, where no answer can go'] } };
+  }
   const request = parsePacket(bytes);
   if (request.kind === 'ignored') return { event: { event: 'ignored', from, reasons: request.reasons } };
   const client = classify(request);
@@ -50,6 +54,9 @@ export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: Dhc
       : {}),
     ...(request.giaddr === unspecifiedAddress ? {} : { relay: request.giaddr }),
   };
+  if (client.kind === 'unserved') {
+    return { event: { event: 'unserved', ...machine, platforms: client.platforms } };
+  }
   const outcome = handle(request, client, arrival, context);
   switch (outcome.kind) {
     case 'ignored': {

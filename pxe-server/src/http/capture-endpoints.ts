@@ -17,6 +17,7 @@ import {
   parseImageName,
 } from '#images/format/image-name.ts';
 import { signBytes } from '#images/format/minisign.ts';
+import { warnOfRole } from '#images/format/role-contradiction.ts';
 import { beginAnnouncement, keepAlive } from '#images/stores/announcement.ts';
 import { makeFolderDurably } from '#images/stores/durable-write.ts';
 import { imageFolder, manifestFile, readManifest } from '#images/stores/image-folder.ts';
@@ -215,6 +216,11 @@ async function commitCapture(
   markCommitted(state, job.id, manifestSha256);
   journal.record({ machine, stage: 'runtime', sentence: `has its image ${ref} in the store` });
   log.info({ job: job.id, image: ref, manifestSha256 }, 'image published');
+  const wrongRole = warnOfRole(manifest);
+  if (wrongRole !== undefined) {
+    log.warn({ job: job.id, image: ref, reason: wrongRole }, 'role of the station contradicts its image');
+    journal.record({ machine, stage: 'runtime', sentence: wrongRole });
+  }
   return ok({ ref, manifestSha256 });
 }
 

@@ -7,7 +7,7 @@ import { defaultLimits, type NegotiationLimits, negotiate } from './negotiation.
 import { errorCode, formatError, parseClientPacket, type Request } from './packet.ts';
 import { findServedFile, openServedFile, type ServedFile, type ServedFiles } from './served-file.ts';
 import type { TftpEvent } from './tftp-event.ts';
-import { openOwnPort, type Peer, sameAddress, sharePort } from './transfer-port.ts';
+import { openOwnPort, type Peer, sameAddress, sharePort, tellStranger } from './transfer-port.ts';
 import { startRun, type TransferRun } from './transfer-run.ts';
 import { keepVigil } from './vigil.ts';
 
@@ -76,7 +76,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
   const socket = await listen(address, options.port);
 
   const refuse = (peer: Peer, fileName: string, code: number, reason: string) => {
-    socket.send(formatError(code, reason), peer.port, peer.address);
+    tellStranger(socket, formatError(code, reason), peer);
     onEvent({ event: 'refused', client: nameOf(peer), fileName, reason });
   };
 
@@ -150,6 +150,9 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
 
   const handle = (bytes: Uint8Array, peer: Peer) => {
     const client = nameOf(peer);
+    if (peer.port === 0) {
+      return onEvent({ event: 'ignored', client, reason: 'it comes from port 0, where no answer can go' });
+    }
     const request = parseClientPacket(bytes);
     if (request.kind === 'malformed') return onEvent({ event: 'ignored', client, reason: request.reason });
     if (request.kind === 'ack' || request.kind === 'error') {

@@ -17,6 +17,14 @@ export interface TransferPort extends Disposable {
 export const sameAddress: NonNullable<SocketOptions['lookup']> = (address, _options, callback) =>
   callback(null, address, 4);
 
+/** An answer to somebody who has no transfer here: whether it leaves or not is no business of a transfer. */
+export function tellStranger(socket: Socket, bytes: Uint8Array, { port, address }: Peer): void {
+  // UDP allows 0 as a sender's port and Node throws: whoever sends from there wants no answer (RFC 768).
+  if (port === 0) return;
+  // By Node's manual, a failed sending without a callback is an `error` of the socket, which would end the transfer.
+  socket.send(bytes, port, address, () => undefined);
+}
+
 /** A free port for this transfer alone. Who else sends there is told so, and the transfer goes on. */
 export async function openOwnPort(
   localAddress: string,
@@ -29,7 +37,7 @@ export async function openOwnPort(
   socket.on('message', (bytes, from) => {
     if (from.port === peer.port && from.address === peer.address) return onMessage(bytes);
     const reason = formatError(errorCode.unknownTransfer, 'This transfer belongs to another client');
-    socket.send(reason, from.port, from.address);
+    tellStranger(socket, reason, from);
   });
   // Without a lookup that waits, it listens before `bind` returns.
   const listening = once(socket, 'listening');

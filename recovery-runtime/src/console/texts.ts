@@ -237,6 +237,7 @@ export const texts = {
   captureHeldToRate: (bytesPerSecond: number) =>
     `This station is on the terminal bus: at most ${formatBytes(bytesPerSecond)}/s are read and sent.`,
   captureHeldToLoad: (percent: number) => `The capture works ${percent} % of the time, and rests in between.`,
+  warning: (sentence: string) => `WARNING: ${sentence}.`,
   captureWarning: (disk: string, warning: string) => `${disk}: ${warning}`,
   captureDisk: (disk: string) => `Capturing ${disk}`,
   dataVolumes: (disk: string, names: readonly string[]) =>

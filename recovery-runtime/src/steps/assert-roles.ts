@@ -3,19 +3,34 @@ import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import type { HookPlan } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import { correctRole, roleContradiction } from '#images/format/role-contradiction.ts';
 
 /**
- * The plan's schema refuses a domain controller without its hook; an image that was taken as one's while the station
- * is registered as something else is a contradiction that a person has to resolve.
+ * The plan's schema refuses a domain controller without its hook. Here all voices have to agree whether it is one: the
+ * registration now, that of the day of the image, and the Windows in the image. A contradiction is for a person.
  */
-export function assertRole(plan: HookPlan, { stationRole, station }: ImageManifest): void {
-  const contradicts = (stationRole === 'domain-controller') !== (plan.stationRole === 'domain-controller');
-  if (!contradicts) return;
-  throw new RekindleError('verification-failed', `comparing the role of ${station} with its image's`, {
-    cause: new Error(`the image is a ${stationRole}'s, the station is registered as ${plan.stationRole}`),
-    next: 'Find out what the station is; a domain controller is never started from an image alone.',
-  });
+export function assertRole(plan: Pick<HookPlan, 'stationRole'>, manifest: VoicesOfImage): void {
+  const { stationRole, station } = manifest;
+  const refuse = (why: string, next: string) => {
+    throw new RekindleError('verification-failed', `comparing the role of ${station} with its image's`, {
+      cause: new Error(why),
+      next: `${next} Nothing was written.`,
+    });
+  };
+  const contradiction = roleContradiction({ ...manifest, stationRole: plan.stationRole });
+  if (contradiction !== undefined)
+    refuse(
+      contradiction,
+      `${correctRole(manifest)} Then capture it again; if that cannot be done, and it is a domain controller, install a new one beside the living ones.`,
+    );
+  if ((stationRole === 'domain-controller') === (plan.stationRole === 'domain-controller')) return;
+  refuse(
+    `the image is a ${stationRole}'s, the station is registered as ${plan.stationRole}`,
+    'Find out what the station is, register it as that and capture it again; a domain controller is never started from an image alone.',
+  );
 }
+
+type VoicesOfImage = Pick<ImageManifest, 'station' | 'stationRole' | 'windows'>;
 
 /**
  * Before the first write: a controller that needs a new invocationId is restored only where its disk can be changed

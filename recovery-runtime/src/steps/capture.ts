@@ -8,6 +8,7 @@ import { summariseChange } from '#images/capture/image-change.ts';
 import { type PlannedImage, planManifest } from '#images/capture/plan-manifest.ts';
 import type { StationName } from '#images/format/image-manifest.ts';
 import { parseImageName, parseUtc } from '#images/format/image-name.ts';
+import { warnOfRole } from '#images/format/role-contradiction.ts';
 import type { HardwarePassport } from '#images/passport/hardware-passport.ts';
 import type { WritableStoreRef } from '#images/stores/chunk-store.ts';
 import { readTargetDisk } from '../block/read-target-disk.ts';
@@ -127,6 +128,8 @@ export const captureDisks = readingStep<
       })),
     );
     if (warning !== undefined) say(`${warning}.`);
+    const wrongRole = warnOfRole({ ...job, windows });
+    if (wrongRole !== undefined) say(texts.warning(wrongRole));
     let hibernatedElsewhere = false;
     for (const { devicePath, passportDisk } of disks)
       hibernatedElsewhere ||= await findHibernation(devicePath, passportDisk.logicalSectorBytes);
@@ -171,7 +174,9 @@ export const captureDisks = readingStep<
     });
     const readBytes = captured.reduce((total, disk) => total + disk.captured.stats.readBytes, 0);
     const change = summariseChange(captured.map((disk) => disk.captured));
-    return { value: image, sentence: texts.captured(readBytes, change) };
+    // Again at the end, and in the report.
+    const role = wrongRole === undefined ? '' : ` ${texts.warning(wrongRole)}`;
+    return { value: image, sentence: `${texts.captured(readBytes, change)}${role}` };
   },
 });
 

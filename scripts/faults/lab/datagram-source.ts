@@ -13,6 +13,7 @@ import {
   uefiOptions,
 } from '#test/support/dhcp-datagrams.ts';
 import { mutate, seededRandom } from '#test/support/random.ts';
+import { openRawSender } from '#test/support/raw-datagrams.ts';
 
 const { protocol, seed } = JSON.parse(process.argv[2] ?? '') as {
   protocol: 'dhcp' | 'tftp';
@@ -51,6 +52,10 @@ socket.on('message', (_bytes, from) => {
   if (protocol === 'tftp' && from.port !== 69) transfers = [...transfers.slice(-20), from.port];
 });
 
+/** Where no answer can go, and Node throws at whoever tries. */
+const fromPortZero = 0.02;
+using raw = openRawSender();
+
 let sent = 0;
 const report = () => process.stdout.write(`${JSON.stringify({ sent })}\n`);
 report();
@@ -61,7 +66,9 @@ for await (const line of createInterface({ input: process.stdin })) {
       (random() < 0.3 ? transfers[Math.floor(random() * transfers.length)] : undefined) ??
       ports[sent % ports.length];
     const datagram = mutate(patterns[Math.floor(random() * patterns.length)] ?? Buffer.alloc(1), random);
-    await new Promise((done) => socket.send(datagram, port ?? 69, '10.77.0.1', done));
+    const to = { address: '10.77.0.1', port: port ?? 69 };
+    if (random() < fromPortZero) await raw.send(datagram, { address: '10.77.0.9', port: 0 }, to);
+    else await new Promise((done) => socket.send(datagram, to.port, to.address, done));
   }
   report();
 }
