@@ -73,7 +73,9 @@ const marks = { ok: 'ok      ', warning: 'warning ', problem: 'PROBLEM ' } as co
 
 function linesOf({ verdict, sentence, next }: Finding): string[] {
   const below = ' '.repeat(marks[verdict].length + 1);
-  const lines = [`${marks[verdict]} ${sentence}`, ...(next === undefined ? [] : [`${below}${next}`])];
+  const indented = (text: string) => text.replaceAll('\n', `\n${below}`);
+  const lines = [`${marks[verdict]} ${indented(sentence)}`];
+  if (next !== undefined) lines.push(`${below}${indented(next)}`);
   return lines.map((line) => fitTerminal(line, columnsOf(process.stdout), below.length));
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createConfirmations } from '#pxe-server/hooks/first-boot-confirmations.ts';
 import { firstBootKey, macOf } from '#pxe-server/hooks/first-boot-key.ts';
 import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
@@ -36,7 +37,7 @@ const site = (id: string) => ({
 
 async function listen(): Promise<void> {
   const app = express();
-  addFirstBootRoute(app, service.context);
+  addFirstBootRoute(app, service.context, createConfirmations(service.context));
   http = createServer(app).listen(port, '127.0.0.1');
   await once(http, 'listening');
   port = (http.address() as AddressInfo).port;
@@ -105,6 +106,41 @@ test('while the service is away it goes on asking, and what is done stays done',
     { hook: 'last', result: { outcome: 'done', sentence: 'the end' } },
   ]);
   expect(fs.existsSync(agent)).toBe(false);
+});
+
+test('a last report counts whatever its number, once: a power cut may take the agent’s count with it', async () => {
+  const counted = await openReportedJob(service.context, station, [site('counted')]);
+  const post = async (sequence: number, last: boolean, sentence: string) => {
+    const body = JSON.stringify({
+      ...{ formatVersion: 1, jobId: counted.jobId, sequence, last, agent: 'linux' },
+      steps: [
+        {
+          ...{ hook: 'counted', result: { outcome: 'done', sentence }, evidence: [] },
+          ...{ startedAt: new Date().toISOString(), seconds: 1 },
+        },
+      ],
+    });
+    const answer = await fetch(`http://127.0.0.1:${port}/first-boot/${counted.jobId}`, {
+      ...{ method: 'POST', body, headers: { 'Rekindle-Mac': macOf(counted.key, body) } },
+    });
+    expect([answer.status, await answer.text()]).toEqual([
+      200,
+      macOf(counted.key, `received ${sequence} ${last}`),
+    ]);
+  };
+  const sentenceNow = () =>
+    counted.report().hooks.flatMap(({ result }) => ('sentence' in result ? result.sentence : []));
+  await post(3, false, 'third');
+  await post(1, false, 'an old one');
+  expect(sentenceNow()).toEqual(['third']);
+  await post(1, true, 'the last');
+  await until('the end', () => counted.report().state === 'closed');
+  expect(sentenceNow()).toEqual(['the last']);
+  // The key is used up: neither that one again nor any other changes anything.
+  const closed = counted.report();
+  await post(1, true, 'the last');
+  await post(9, true, 'one more');
+  expect(counted.report()).toEqual(closed);
 });
 
 test('report close: nobody waits any more, and the station’s late word changes nothing', async () => {

@@ -7,6 +7,7 @@ import express from 'express';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { offlineJoinFile } from '#contract/domain-files.ts';
 import type { FirstBootPlan } from '#contract/first-boot.ts';
+import { createConfirmations } from '#pxe-server/hooks/first-boot-confirmations.ts';
 import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { stageFirstBoot } from '#runtime/first-boot/stage-first-boot.ts';
 import type { StagedFile } from '#runtime/first-boot/staged-files.ts';
@@ -89,7 +90,7 @@ const sqlcmd = batch(
 
 async function listen(): Promise<void> {
   const app = express();
-  addFirstBootRoute(app, service.context);
+  addFirstBootRoute(app, service.context, createConfirmations(service.context));
   http = createServer(app).listen(port, '127.0.0.1');
   await once(http, 'listening');
   port = (http.address() as AddressInfo).port;

@@ -7,6 +7,7 @@ import express from 'express';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodeOfReport } from '#contract/run-report.ts';
 import type { HardwarePassport, PassportDisk } from '#images/passport/hardware-passport.ts';
+import { createConfirmations } from '#pxe-server/hooks/first-boot-confirmations.ts';
 import { addFirstBootRoute } from '#pxe-server/http/first-boot-route.ts';
 import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { tick } from '#scripts/commands/report/amend.ts';
@@ -102,7 +103,7 @@ beforeAll(async () => {
   await withMounted(diskFile, demoDisk.root, makeLinuxRoot);
   addStation(service.context.state, { name: station, passport, by: 'the test' });
   const app = express();
-  addFirstBootRoute(app, service.context);
+  addFirstBootRoute(app, service.context, createConfirmations(service.context));
   http = createServer(app).listen(0, '127.0.0.1');
   await once(http, 'listening');
   service.context.configuration.http.port = (http.address() as AddressInfo).port;

@@ -18,6 +18,8 @@ export interface ReportedJob {
   report(): RunReport;
 }
 
+export const reportedMachine = '52:54:00:00:00:01';
+
 /**
  * @param hooks as in a station's plan; each is staged
  * @param more the image; without one it is not in the store, and nothing is confirmed
@@ -36,7 +38,7 @@ export async function openReportedJob(
     manifestSha256: null,
     how: 'technician',
     technician: 'meier',
-    machine: '52:54:00:00:00:01',
+    machine: reportedMachine,
   });
   const job = findJob(context.state, jobId);
   if (job === undefined) throw new Error('the job was opened');

@@ -103,26 +103,30 @@ test('a client without a netboot class only wants an address', () => {
 });
 
 test.each([
-  ['no architecture', [[60, 'PXEClient']], 'a netboot client without architecture (option 93)'],
+  ['no architecture', [[60, 'PXEClient']], []],
   [
     'ARM',
     [
       [60, 'PXEClient'],
       [93, [0, 11]],
     ],
-    'no loader for architecture 11 (ARM 64 UEFI)',
+    ['ARM 64 UEFI'],
   ],
+  ['a 32-bit board, by option 60', [[60, 'PXEClient:Arch:00006:UNDI:003000']], ['x86 UEFI']],
   [
     'something new',
     [
       [60, 'PXEClient'],
       [93, [1, 0]],
     ],
-    'no loader for architecture 256 (unknown)',
+    ['unknown architecture 256'],
   ],
-] as [string, Options, string][])('%s is ignored', (_, options, reason) => {
-  expect(discover(options)).toEqual({ kind: 'ignored', reasons: [reason] });
-});
+] as [string, Options, string[]][])(
+  '%s: known to want to boot, and that there is no loader',
+  (_, options, platforms) => {
+    expect(discover(options)).toMatchObject({ kind: 'unserved', mac: '52:54:00:00:00:01', platforms });
+  },
+);
 
 test('all reasons are given at once', () => {
   const bytes = request({ type: 9, mac: '01:00:5e:00:00:01' });

@@ -1,28 +1,31 @@
 import { expect, test } from 'vitest';
 import { type Ipv4Address, ipv4 } from '#pxe-server/boot/ipv4-address.ts';
 import type { MacAddress } from '#pxe-server/boot/mac-address.ts';
+import { answerDatagram } from '#pxe-server/dhcp/answer-datagram.ts';
 import type { DhcpEvent } from '#pxe-server/dhcp/dhcp-event.ts';
+import { createEnrolmentPool } from '#pxe-server/dhcp/enrolment-pool.ts';
+import { createLeaseStore } from '#pxe-server/dhcp/lease-store.ts';
+import type { DhcpSettings } from '#pxe-server/dhcp/settings.ts';
 import { checkTools, judgePrivileges } from '#pxe-server/doctor/check-computer.ts';
 import { judgePort } from '#pxe-server/doctor/check-ports.ts';
 import { judgeClock, judgeNetworks } from '#pxe-server/doctor/check-site.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
 import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
+import { noteReached } from '#pxe-server/journal/note-reached.ts';
 import { recordDhcpEvent, recordTftpEvent } from '#pxe-server/serve/boot-events.ts';
 import { createLog } from '#pxe-server/serve/log.ts';
 import { judgeDhcpServers } from '#pxe-server/serve/watch-dhcp-servers.ts';
 import { openState } from '#pxe-server/site/state.ts';
+import { request } from '#test/support/dhcp-datagrams.ts';
 
 const mac = '52:54:00:00:00:01' as MacAddress;
 const log = createLog('error');
+const fail = () => expect.unreachable();
+
+type BootEvent = Partial<DhcpEvent> | { loader: 'done' | 'timed-out'; file?: string } | { file: string };
 
 /** The journal of a machine, written by the same code as in the service. */
-function bootOf(
-  ...events: readonly (
-    | Partial<DhcpEvent>
-    | { loader: 'done' | 'timed-out'; file?: string }
-    | { file: string }
-  )[]
-) {
+function bootOf(...events: readonly BootEvent[]) {
   const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
   const machine = { mac, xid: 1, port: 67, to: { address: ipv4('255.255.255.255'), port: 68 } };
   for (const event of events) {
@@ -62,6 +65,37 @@ test('a boot that ended is explained by how far it came', () => {
   expect(judgeBoot(bootOf({ file: 'gets the boot script: recovery of X' }), 'proxy', later)).toContain(
     'never called back',
   );
+});
+
+test('pain 9: a runtime that never calls back: memory, driver, firewall or switch port, and its address alone is no call', () => {
+  const script = { file: 'gets the boot script: recovery of X' };
+  const menu = { file: 'gets the boot menu of X for 10 s' };
+  const plain = { request: 'REQUEST', reply: 'ACK', address: ipv4('10.77.0.20') } as const;
+  const judged = (...events: readonly BootEvent[]) => judgeBoot(bootOf(...events), 'reservation', later);
+  expect(judged(menu, script)).toMatch(/8443\/tcp.*spanning tree.*memory.*driver/);
+  expect(judged(menu, { file: 'gets the runtime in 0.4 s' })).toContain('never called back');
+  expect(judged({ loader: 'done', file: 'boot/runtime.img' })).toContain('never called back');
+  expect(judged(script, plain)).toMatch(/has got its address, but never called back.*8443\/tcp/);
+  expect(judged(script, { ...plain, relay: ipv4('10.88.0.1') })).toContain('has got its address');
+  // The installed system asks for an address too.
+  expect(judged(script, menu, { file: 'starts from its local disk: chosen' }, plain)).toBeUndefined();
+  expect(judged(menu, { file: 'chose Memory test in its boot menu' }, plain)).toBeUndefined();
+  expect(judged(plain)).toBeUndefined();
+});
+
+test('the first call of the runtime is noted once, and only behind a boot', () => {
+  const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
+  const machine = '10.77.9.9';
+  noteReached(journal, machine);
+  expect(journal.boots(machine)).toEqual([]);
+  journal.record({ machine, stage: 'boot-files', sentence: 'gets the boot script: recovery of X' });
+  for (let call = 0; call < 3; call++) noteReached(journal, `::ffff:${machine}`);
+  const [boot = []] = journal.boots(machine);
+  expect(boot.map(({ sentence }) => sentence)).toEqual([
+    'gets the boot script: recovery of X',
+    'its runtime has reached the service',
+  ]);
+  expect(judgeBoot(boot, 'proxy', later)).toBeUndefined();
 });
 
 test('pain 7: a loader that was fetched and not heard: the other one comes by itself, and what to do when both fail', () => {
@@ -130,6 +164,37 @@ test('conflicts, declined addresses and foreign servers are sentences in the jou
   expect(sentences[0]).toContain(`the network card ${user} answers for it`);
   expect(sentences[1]).toContain('refuses the address 10.77.0.21');
   expect(sentences[2]).toBe('takes its address from the DHCP server 10.77.0.2');
+});
+
+test('a machine for which there is no loader is heard of', () => {
+  const context = {
+    settings: { mode: 'proxy' } as DhcpSettings,
+    decider: { targetFor: fail, addressFor: fail },
+    pool: createEnrolmentPool(undefined, createLeaseStore(openState(':memory:'))),
+  };
+  const from = { address: ipv4('0.0.0.0'), port: 68 };
+  const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
+  for (const options of [[[60, 'PXEClient:Arch:00011:UNDI:003000']], [[60, 'PXEClient']]] as const) {
+    for (const type of [1, 3]) {
+      const { event, send } = answerDatagram(
+        request({ type, options }),
+        { port: 67, from, now: Date.now() },
+        context,
+      );
+      expect(send).toBeUndefined();
+      recordDhcpEvent(journal, log, event);
+    }
+  }
+  expect(journal.boots(mac).flat()).toMatchObject([
+    {
+      stage: 'firmware',
+      sentence: expect.stringMatching(/^asks to boot as ARM 64 UEFI: there is no loader for it/),
+    },
+    {
+      stage: 'firmware',
+      sentence: expect.stringContaining('does not say what it is (option 93): there is no loader'),
+    },
+  ]);
 });
 
 test('what other DHCP servers mean depends on the mode', () => {

@@ -1,79 +1,127 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, expect, it } from 'vitest';
-import { ownReportEvidence } from '#contract/domain-files.ts';
+import type { RunReport } from '#contract/run-report.ts';
 import { generateKeyPair } from '#images/format/minisign.ts';
-import { findJobHooks } from '#pxe-server/hooks/hook-store.ts';
-import { confirmFirstBoot, takeFirstBootReport } from '#pxe-server/hooks/take-first-boot-report.ts';
+import { createConfirmations } from '#pxe-server/hooks/first-boot-confirmations.ts';
+import { closeFirstBoot, findJobHooks, listUnconfirmed } from '#pxe-server/hooks/hook-store.ts';
+import { takeFirstBootReport } from '#pxe-server/hooks/take-first-boot-report.ts';
+import { amendReport } from '#pxe-server/jobs/amend-report.ts';
 import { checklistFor, tickSettled } from '#pxe-server/jobs/checklist.ts';
 import { findJob } from '#pxe-server/jobs/job-store.ts';
 import { createJournal } from '#pxe-server/journal/journal.ts';
 import type { ServiceContext } from '#pxe-server/serve/service-context.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
-import { addStation } from '#pxe-server/stations/station-registry.ts';
-import { openReportedJob } from '#test/support/reported-job.ts';
-import { somePassport } from '#test/support/some-passport.ts';
-import { writeImage } from '#test/support/store-images.ts';
+import { lastWordOf, openReportedController } from '#test/support/reported-controller.ts';
+import { reportedMachine } from '#test/support/reported-job.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'rekindle-confirm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('ticks what the service has seen when it closes the report, and leaves the rest to a person', async () => {
-  const signingKey = generateKeyPair();
+/** Its agent has sent its last report. Nobody listens: its own word is all there is. */
+async function reportedController(context: ServiceContext) {
+  const opened = await openReportedController(context);
+  const job = findJob(context.state, opened.jobId);
+  const hooks = findJobHooks(context.state, opened.jobId);
+  if (job === undefined || hooks === undefined) throw new Error('the job was opened');
+  takeFirstBootReport(context, job, hooks, lastWordOf(opened));
+  return opened;
+}
+
+function makeContext(): ServiceContext {
+  const site = mkdtempSync(join(folder, 'site-'));
   const state = openState(':memory:');
-  const context = {
+  return {
     state,
-    paths: sitePaths(folder),
-    store: join(folder, 'store'),
-    signingKey,
+    paths: sitePaths(site),
+    store: join(site, 'store'),
+    signingKey: generateKeyPair(),
     journal: createJournal(state, { keptBoots: 5 }),
     log: pino({ level: 'silent' }),
   } as unknown as ServiceContext;
-  addStation(state, { name: 'DC1', passport: somePassport(), by: 'test', role: 'domain-controller' });
-  mkdirSync(context.store);
-  const { utc } = await writeImage(context.store, signingKey, {
-    ...{ station: 'DC1', utc: '20261120T020000Z', blocks: [Buffer.alloc(64, 1)] },
-  });
-  for (const name of ['ca.pem', 'password']) writeFileSync(join(folder, name), 'any\n', { mode: 0o600 });
-  // Nobody listens: no partner can be asked, and the controller's own word is all there is.
-  const directory = { domain: 'lab.example', controllers: ['localhost'], ca: 'ca.pem', account: 'svc' };
-  const hook = {
-    ...{ id: 'state', kind: 'domain-controller', directory: { ...directory, passwordFile: 'password' } },
-    systemState: { from: 'restored-from-backup-value', accepted: 'not supported by Microsoft' },
-  };
-  const { jobId, plan, report } = await openReportedJob(context, 'DC1', [hook], {
-    ...{ imageName: `DC1_${utc}`, stationRole: 'domain-controller' },
-  });
-  const job = findJob(state, jobId);
-  const hooks = findJobHooks(state, jobId);
-  if (job === undefined || hooks === undefined) throw new Error('the job was opened');
-  takeFirstBootReport(context, job, hooks, {
-    ...{ formatVersion: 1, jobId, sequence: 1, last: true, agent: 'windows' },
-    steps: [
-      {
-        ...{ hook: 'state', startedAt: new Date().toISOString(), seconds: 1 },
-        result: { outcome: 'unverified', sentence: 'The partners are asked.' },
-        evidence: [
-          { name: ownReportEvidence.event1109, value: 'yes' },
-          { name: ownReportEvidence.event2095, value: 'no' },
-          { name: ownReportEvidence.notWritable, value: 'no' },
-          { name: ownReportEvidence.restoreCount, value: '1' },
-          { name: ownReportEvidence.sysvol, value: 'from-partner' },
-        ],
-      },
-    ],
-  });
-  await confirmFirstBoot(context, job, plan);
-  const closed = report();
-  expect(closed.state).toBe('closed');
-  const ticked = Object.fromEntries(closed.checklist.map(({ id, ticked }) => [id, ticked]));
+}
+
+const firstBootOf = ({ hooks }: RunReport) => hooks.find(({ phase }) => phase === 'first-boot');
+const triesOf = ({ journal }: ServiceContext) =>
+  journal
+    .boots(reportedMachine)
+    .flatMap((boot) => boot.map(({ sentence }) => sentence))
+    .filter((sentence) => sentence.startsWith('first boot'));
+
+it('ticks what the service has seen when it closes the report, and leaves the rest to a person', async () => {
+  const context = makeContext();
+  const { report } = await reportedController(context);
+  createConfirmations(context);
+  await expect.poll(() => report().state).toBe('closed');
+  const ticked = Object.fromEntries(report().checklist.map(({ id, ticked }) => [id, ticked]));
   expect(ticked).toMatchObject({
     ...{ 'event-1587': null, replication: null, quarantine: null },
     sysvol: { by: 'the service', note: expect.stringMatching(/^SYSVOL has come from a partner/) },
   });
+  expect(listUnconfirmed(context.state)).toEqual([]);
+});
+
+it('tries again while the image cannot be read, says so in the journal, and closes when it can', async () => {
+  const context = makeContext();
+  const { report } = await reportedController(context);
+  renameSync(context.store, `${context.store}.away`);
+  createConfirmations(context, [100, 3_600_000, 1]);
+  await expect.poll(() => triesOf(context).length).toBe(2);
+  expect(triesOf(context)[1]).toMatch(/^first boot not confirmed, tried again in 60 min: .*manifest/);
+  expect([report().state, listUnconfirmed(context.state).length]).toEqual(['awaiting-first-boot', 1]);
+  renameSync(`${context.store}.away`, context.store);
+  // The service is started again.
+  createConfirmations(context);
+  await expect.poll(() => report().state).toBe('closed');
+  expect(report().amendments.at(-1)).toMatchObject({ by: 'the service' });
+});
+
+it('does not wait for ever for an image that has gone: unverified, with the reason', async () => {
+  const context = makeContext();
+  const { report } = await reportedController(context);
+  rmSync(context.store, { recursive: true });
+  createConfirmations(context, [10, 10]);
+  await expect.poll(() => report().state).toBe('closed');
+  expect(triesOf(context)).toHaveLength(2);
+  expect(firstBootOf(report())?.result).toMatchObject({
+    outcome: 'unverified',
+    sentence: expect.stringMatching(
+      /The partners are asked\. It could not be confirmed from here: .*manifest/,
+    ),
+  });
+});
+
+it('a report that cannot be written stays open for the next start, and a person’s word ends the waiting', async () => {
+  const context = makeContext();
+  const { report, reportFile } = await reportedController(context);
+  const bytes = readFileSync(reportFile);
+  writeFileSync(reportFile, 'half');
+  createConfirmations(context, [10]);
+  await expect.poll(() => triesOf(context).at(-1)).toMatch(/tried again at the next start of the service/);
+  expect(listUnconfirmed(context.state)).toHaveLength(1);
+  writeFileSync(reportFile, bytes);
+  const stopped = createConfirmations(context);
+  await stopped.close();
+  expect(report().state).toBe('awaiting-first-boot');
+  expect(listUnconfirmed(context.state)).toHaveLength(1);
+  closeFirstBoot(context.state, report().jobId);
+  expect(listUnconfirmed(context.state)).toEqual([]);
+});
+
+it('a report is on the disk, state and all, before anybody is told of it', async () => {
+  const context = makeContext();
+  const { reportFile } = await reportedController(context);
+  const synchronous = () => context.state.prepare('PRAGMA synchronous').get()?.['synchronous'];
+  let meanwhile: unknown;
+  amendReport(context.state, context.signingKey, dirname(reportFile), () => {
+    meanwhile = synchronous();
+    return undefined;
+  });
+  // FULL and NORMAL of sqlite.org/pragma.html.
+  expect([meanwhile, synchronous()]).toEqual([2, 1]);
 });
 
 it('leaves a person’s tick as it is, and knows each item by its own name', () => {

@@ -82,6 +82,17 @@ describe('the way of one station', () => {
     session = token;
   });
 
+  it('notes the call that every runtime begins with, of a machine that was started', async () => {
+    const { journal } = service.context;
+    const machine = '127.0.0.1';
+    journal.record({ machine, stage: 'boot-files', sentence: 'gets the boot script: recovery of X' });
+    expect((await service.ask('GET', '/health')).status).toBe(204);
+    expect(journal.last(machine)).toMatchObject({
+      stage: 'runtime',
+      sentence: 'its runtime has reached the service',
+    });
+  });
+
   it('captures: chunks, files, commit; only then there is an image, signed for minisign too', async () => {
     const opened = await service.ask('POST', '/captures', {
       token: session,

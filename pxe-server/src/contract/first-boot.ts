@@ -59,7 +59,8 @@ export type FirstBootPlan = z.infer<typeof firstBootPlanSchema>;
  * POST <server>/first-boot/<jobId>, plain HTTP: a station that was restored a minute ago may have no clock, no TLS
  * of today and not the site's CA. `Rekindle-Mac` is the lower-case hex of HMAC-SHA256 over the body's bytes with the
  * job's one-time key; the answer (200, `text/plain`) is HMAC-SHA256 over `received <sequence> <last>`, so that the
- * agent believes nobody else that its report has arrived. A sequence that was seen is answered again and changes nothing.
+ * agent believes nobody else that its report has arrived. A sequence that was seen is answered again and changes
+ * nothing, unless it is the last report and none was before: after a power cut the agent may count from 1 again.
  */
 export const firstBootReportSchema = z.strictObject({
   formatVersion: z.literal(1),

@@ -54,6 +54,9 @@ export function answerDatagram(bytes: Uint8Array, arrival: Arrival, context: Dhc
       : {}),
     ...(request.giaddr === unspecifiedAddress ? {} : { relay: request.giaddr }),
   };
+  if (client.kind === 'unserved') {
+    return { event: { event: 'unserved', ...machine, platforms: client.platforms } };
+  }
   const outcome = handle(request, client, arrival, context);
   switch (outcome.kind) {
     case 'ignored': {

@@ -34,8 +34,15 @@ export interface PlainClient extends Client {
   readonly kind: 'plain';
 }
 
+/** Firmware that looks for something to boot, and there is no loader for it. */
+export interface UnservedClient extends Client {
+  readonly kind: 'unserved';
+  /** What it says it is, `ARM 64 UEFI`; empty: it does not say. */
+  readonly platforms: readonly string[];
+}
+
 /** Everything that is derived from a request is derived here, once; all reasons against it are collected. */
-export function classify(packet: DhcpPacket): NetbootClient | PlainClient | Ignored {
+export function classify(packet: DhcpPacket): NetbootClient | PlainClient | UnservedClient | Ignored {
   const reasons: string[] = [];
   if (packet.op !== 'request') reasons.push('it is a reply of another server');
   const mac = packet.htype === ethernetHtype ? formatMacAddress(packet.chaddr) : undefined;
@@ -57,9 +64,10 @@ export function classify(packet: DhcpPacket): NetbootClient | PlainClient | Igno
   const architecture = architectures.find((number) => architectureOf(number)?.firmwareKind !== undefined);
   const firmwareKind = architecture === undefined ? undefined : architectureOf(architecture)?.firmwareKind;
   if (architecture === undefined || firmwareKind === undefined) {
-    if (architectures.length === 0) return ignore('a netboot client without architecture (option 93)');
-    const names = architectures.map((number) => `${number} (${architectureOf(number)?.name ?? 'unknown'})`);
-    return ignore(`no loader for architecture ${names.join(', ')}`);
+    const platforms = architectures.map(
+      (number) => architectureOf(number)?.name ?? `unknown architecture ${number}`,
+    );
+    return { kind: 'unserved', ...client, platforms };
   }
   const userClass = readUserClass(packet);
   const uuid = readUuid(packet);

@@ -53,5 +53,7 @@ export type DhcpEvent =
       /** Another DHCP server that this machine has chosen. */
       readonly otherServer?: Ipv4Address;
     })
+  /** It looks for something to boot, and there is no loader for what it is; `platforms` as in UnservedClient. */
+  | (FromMachine & { readonly event: 'unserved'; readonly platforms: readonly string[] })
   /** One datagram or one answer failed; the server goes on. */
   | { readonly event: 'failed'; readonly doing: string; readonly error: unknown };

@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { debianLoaders } from '../boot/loader-name.ts';
 import type { ServedInterface } from '../site/served-interface.ts';
+import type { WantedTool } from './check-hook-plans.ts';
 import { type Finding, problem, warning, well } from './finding.ts';
 
 /** Numbers of capabilities in linux/capability.h. */
@@ -77,11 +78,19 @@ const tools = [
   ['tcpdump', 'tcpdump', 'warning'],
 ] as const;
 
-export function checkTools(path: string = process.env['PATH'] ?? ''): Finding[] {
+/** @param wanted by the hook plans of this site, besides what every site needs */
+export function checkTools(
+  wanted: readonly WantedTool[] = [],
+  path: string = process.env['PATH'] ?? '',
+): Finding[] {
   // Not everybody's PATH has them.
   const folders = [...path.split(':'), '/usr/sbin', '/sbin'];
   const isThere = (name: string) => folders.some((folder) => isReadable(join(folder, name)));
-  const findings = tools
+  const all = [
+    ...tools,
+    ...wanted.map(({ command, debianPackage, verdict }) => [command, debianPackage, verdict] as const),
+  ];
+  const findings = all
     .filter(([name]) => !isThere(name))
     .map(([name, debianPackage, verdict]): Finding => {
       return {
@@ -96,9 +105,7 @@ export function checkTools(path: string = process.env['PATH'] ?? ''): Finding[] 
     findings.push(problem('packages', `The loader ${path} is missing.`, `apt-get install ${debianPackage}`));
   }
   if (findings.length > 0) return findings;
-  return [
-    well('packages', `Everything is installed: ${tools.map(([name]) => name).join(', ')}, all loaders.`),
-  ];
+  return [well('packages', `Everything is installed: ${all.map(([name]) => name).join(', ')}, all loaders.`)];
 }
 
 function isReadable(file: string): boolean {

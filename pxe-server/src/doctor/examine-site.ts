@@ -11,6 +11,7 @@ import type { SitePaths } from '../site/site-paths.ts';
 import type { State } from '../site/state.ts';
 import { listStations } from '../stations/station-registry.ts';
 import { checkLink, checkPrivileges, checkTools } from './check-computer.ts';
+import { checkHookPlans } from './check-hook-plans.ts';
 import { checkPorts } from './check-ports.ts';
 import { checkCertificates, checkDiskSpace, checkRuntime, judgeClock, judgeNetworks } from './check-site.ts';
 import { type Finding, problem, warning, well } from './finding.ts';
@@ -27,9 +28,11 @@ const dayMs = 86_400_000;
 export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
   const { paths, configuration, state } = site;
   const store = storeFolder(configuration, paths.folder);
-  const { problems, warnings } = await checkReadiness(paths, state, store);
+  const { problems, warnings } = await checkReadiness(paths, state, store, configuration.share);
+  const stations = listStations(state);
+  const plans = await checkHookPlans(paths, stations);
   return [
-    ...checkTools(),
+    ...checkTools(plans.wanted),
     ...checkPrivileges(),
     ...(await examineInterfaces(site)),
     ...problems.map((each) => problem('site', each.problem, each.next)),
@@ -37,6 +40,7 @@ export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
     ...warnings
       .filter((each) => !each.problem.includes(' GiB left'))
       .map((each) => warning('site', each.problem, each.next)),
+    ...plans.findings,
     ...(await checkOtherSystems(configuration, paths)).map((each) =>
       warning('boot menu', each.problem, each.next),
     ),
@@ -45,7 +49,7 @@ export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
     ...(await checkCertificates(paths)),
     ...(await checkRuntime(
       paths,
-      listStations(state).map(({ name }) => name),
+      stations.map(({ name }) => name),
     )),
   ];
 }

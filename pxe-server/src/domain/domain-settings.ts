@@ -53,7 +53,7 @@ async function readCaCertificate(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    throw new RekindleError('usage', `Reading the certificate of the domain's CA, ${file}`, {
+    throw new RekindleError('usage', `Reading the certificate of the domain's CA: ${file} cannot be read`, {
       cause,
       next: "Export the CA's certificate as Base64 (PEM) and name its file as directory.ca.",
     });

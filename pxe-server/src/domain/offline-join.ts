@@ -2,7 +2,8 @@ import { RekindleError } from '#base/errors.ts';
 import type { DomainSettings } from './domain-settings.ts';
 import { callSamba } from './samba-client.ts';
 
-const net = { command: 'net', debianPackage: 'samba-common-bin' };
+/** Makes the blob. */
+export const offlineJoinTool = { command: 'net', debianPackage: 'samba-common-bin' };
 
 /**
  * A new machine password, and all that the station has to know of its domain. Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ). The password of
@@ -20,7 +21,7 @@ export async function provisionOfflineJoin(
   const doing = `Making the offline-join blob of ${computerName} with ${controller}`;
   const { status, stdout, stderr } = await callSamba(settings, {
     doing,
-    tool: net,
+    tool: offlineJoinTool,
     args: [
       ...['offlinejoin', 'provision', `domain=${settings.domain}`],
       ...[`machine_name=${computerName.toUpperCase()}`, `dcname=${controller}`, 'reuse', 'printblob'],

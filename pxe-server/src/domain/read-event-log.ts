@@ -22,7 +22,8 @@ export type EventLogReading = { readonly controller: string } & (
   | { readonly kind: 'unread'; readonly why: string; readonly next: string }
 );
 
-const rpcclient = { command: 'rpcclient', debianPackage: 'smbclient' };
+/** Reads the records. */
+export const eventLogTool = { command: 'rpcclient', debianPackage: 'smbclient' };
 /** Two calls for each record; text of about 5000 records. */
 const atMost = { seconds: 40, bytes: 8 << 20 };
 
@@ -40,7 +41,7 @@ export async function readDirectoryServiceLog(
     const clockAheadMs = await readClockAhead(settings, controller);
     const { status, stdout } = await callSamba(settings, {
       doing: `Reading the event log of ${controller}`,
-      tool: rpcclient,
+      tool: eventLogTool,
       args: [
         // Level 1 is where records are printed; names are asked of the DNS only, not shouted into the network.
         ...['--debuglevel=1', '--option=name resolve order=host'],

@@ -10,7 +10,7 @@ export interface JobHooks {
   readonly preflight: readonly HookRecord[];
   /** Reports of a first boot are taken: from the machine's report until the last one, or until a person closes it. */
   readonly firstBootOpen: boolean;
-  /** Of the newest report that counted; 0: none. */
+  /** The highest of those that counted; 0: none. */
   readonly firstBootSequence: number;
 }
 
@@ -62,11 +62,30 @@ export function openFirstBoot(state: State, job: string): void {
   state.prepare('UPDATE job_hooks SET first_boot_open = 1 WHERE job = ?').run(job);
 }
 
-/** After this the one-time key opens nothing any more. */
+/** The last report was taken: the one-time key opens nothing any more, and the service has to look for itself. */
+export function endFirstBoot(state: State, job: string): void {
+  state.prepare('UPDATE job_hooks SET first_boot_open = 0, unconfirmed = 1 WHERE job = ?').run(job);
+}
+
+export function noteConfirmed(state: State, job: string): void {
+  state.prepare('UPDATE job_hooks SET unconfirmed = 0 WHERE job = ?').run(job);
+}
+
+/** Jobs whose first boot is over and whose report is not closed yet. */
+export function listUnconfirmed(state: State): string[] {
+  return state
+    .prepare('SELECT job FROM job_hooks WHERE unconfirmed = 1')
+    .all()
+    .map((row) => String(row['job']));
+}
+
+/** A person waits no longer: neither a report nor a look of the service counts any more. */
 export function closeFirstBoot(state: State, job: string): void {
-  state.prepare('UPDATE job_hooks SET first_boot_open = 0 WHERE job = ?').run(job);
+  state.prepare('UPDATE job_hooks SET first_boot_open = 0, unconfirmed = 0 WHERE job = ?').run(job);
 }
 
 export function noteSequence(state: State, job: string, sequence: number): void {
-  state.prepare('UPDATE job_hooks SET first_boot_sequence = ? WHERE job = ?').run(sequence, job);
+  state
+    .prepare('UPDATE job_hooks SET first_boot_sequence = max(first_boot_sequence, ?) WHERE job = ?')
+    .run(sequence, job);
 }

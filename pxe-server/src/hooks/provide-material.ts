@@ -3,6 +3,7 @@ import type { HookMaterial } from '#contract/first-boot.ts';
 import type { HookPlan } from '#contract/hook.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import { blockedBy } from '#contract/run-hooks.ts';
+import { withinHookTime } from './hook-time.ts';
 import { serverHookOf } from './run-preflight.ts';
 import type { ImageUnderRestore } from './server-hook.ts';
 
@@ -19,17 +20,10 @@ export async function provideMaterial(
   for (const hook of plan.hooks) {
     const provide = serverHookOf(hook)?.provide;
     if (provide === undefined || blockedBy(hook, preflight) !== undefined) continue;
-    const signal = AbortSignal.timeout(hook.timeoutSeconds * 1000);
     try {
-      const late = new Promise<never>((_resolve, reject) =>
-        signal.addEventListener('abort', () =>
-          reject(new Error(`it was not ready after ${hook.timeoutSeconds} s`)),
-        ),
-      );
-      const files = await Promise.race([
+      const files = await withinHookTime(hook, (signal) =>
         provide({ plan, image, earlier: preflight, siteFolder, signal }),
-        late,
-      ]);
+      );
       for (const { name, bytes, secret } of files) {
         provided.files.push({ hook: hook.id, name, content: Buffer.from(bytes).toString('base64'), secret });
       }

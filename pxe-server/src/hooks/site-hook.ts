@@ -47,8 +47,13 @@ function laterLine({ hook }: ServerHookContext<'site'>): { kind: 'change'; sente
   };
 }
 
+/** Where a site keeps its own hook. */
+export function siteExecutable(siteFolder: string, executable: string): string {
+  return join(siteFolder, 'hooks', 'bin', executable);
+}
+
 function pathOf({ hook, siteFolder }: ServerHookContext<'site'>): string {
-  return join(siteFolder, 'hooks', 'bin', hook.executable);
+  return siteExecutable(siteFolder, hook.executable);
 }
 
 async function readExecutable(context: ServerHookContext<'site'>): Promise<Buffer> {

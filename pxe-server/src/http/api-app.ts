@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorChain } from '#base/errors.ts';
 import { apiBase } from '#contract/api.ts';
 import { createChunksOfImages } from '../jobs/chunks-of-images.ts';
+import { noteReached } from '../journal/note-reached.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { addCaptureEndpoints } from './capture-endpoints.ts';
 import { refuse, sendProblem } from './endpoint.ts';
@@ -16,7 +17,10 @@ export function createApiApp(context: ServiceContext): Express {
   const app = express().disable('x-powered-by').disable('etag');
   const router = express.Router({ caseSensitive: true, strict: true });
 
-  router.get('/health', (_request, response) => void response.status(204).end());
+  router.get('/health', (request, response) => {
+    noteReached(context.journal, request.socket.remoteAddress);
+    response.status(204).end();
+  });
   addLogOnEndpoints(router, context);
   addStationEndpoints(router, context);
   addJobEndpoints(router, context);

@@ -1,9 +1,9 @@
 import express, { type Express } from 'express';
-import { errorChain } from '#base/errors.ts';
 import { firstBootReportSchema } from '#contract/first-boot.ts';
+import type { FirstBootConfirmations } from '../hooks/first-boot-confirmations.ts';
 import { acknowledgement, firstBootKey, isMacOf } from '../hooks/first-boot-key.ts';
 import { findJobHooks } from '../hooks/hook-store.ts';
-import { confirmFirstBoot, takeFirstBootReport } from '../hooks/take-first-boot-report.ts';
+import { takeFirstBootReport } from '../hooks/take-first-boot-report.ts';
 import { findJob } from '../jobs/job-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 
@@ -15,7 +15,11 @@ const reportLimit = '4mb';
  * neither the site's CA nor, on Windows 7, a TLS of today; every body is signed with the job's one-time key, and so
  * is the answer. Whoever has no key learns nothing, not even whether the job exists.
  */
-export function addFirstBootRoute(app: Express, context: ServiceContext): void {
+export function addFirstBootRoute(
+  app: Express,
+  context: ServiceContext,
+  confirmations: Pick<FirstBootConfirmations, 'begin'>,
+): void {
   const { state, signingKey, log } = context;
   const readBody = express.raw({ limit: reportLimit, type: () => true });
   app.post('/first-boot/:jobId', readBody, (request, response) => {
@@ -41,10 +45,7 @@ export function addFirstBootRoute(app: Express, context: ServiceContext): void {
       .set('Cache-Control', 'no-store')
       .type('text/plain')
       .send(acknowledgement(key, report.sequence, report.last));
-    if (!fresh || !report.last) return;
-    confirmFirstBoot(context, job, hooks.plan).catch((error: unknown) =>
-      log.error({ job: jobId, reasons: errorChain(error) }, 'first boot not confirmed'),
-    );
+    if (fresh && report.last) confirmations.begin(jobId);
   });
 }
 

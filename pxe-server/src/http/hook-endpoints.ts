@@ -2,10 +2,9 @@ import type { Router } from 'express';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import { hookMaterialSchema, preflightReplySchema } from '#contract/first-boot.ts';
 import type { HookPlan } from '#contract/hook.ts';
-import { formatImageRef, parseImageName } from '#images/format/image-name.ts';
-import { readManifest } from '#images/stores/image-folder.ts';
 import { firstBootKey } from '../hooks/first-boot-key.ts';
 import { claimMaterial, findJobHooks, keepPreflight } from '../hooks/hook-store.ts';
+import { readImageUnderRestore } from '../hooks/image-under-restore.ts';
 import { provideMaterial } from '../hooks/provide-material.ts';
 import { readHookPlan } from '../hooks/read-hook-plan.ts';
 import { runPreflight } from '../hooks/run-preflight.ts';
@@ -48,6 +47,8 @@ export function addHookEndpoints(router: Router, context: ServiceContext): void 
       const job = findJob(state, parameters['jobId'] ?? '');
       const hooks = job === undefined ? undefined : findJobHooks(state, job.id);
       if (job === undefined || job.closedAt !== null || hooks === undefined) return notAllowed();
+      // Before the claim: a store that hiccups must not use up what is given once.
+      const image = await imageOf(context, job);
       if (!claimMaterial(state, job.id)) {
         return refuse(409, {
           code: 'material-given',
@@ -56,7 +57,6 @@ export function addHookEndpoints(router: Router, context: ServiceContext): void 
           next: 'Start the restore again; what is right on the disks is kept.',
         });
       }
-      const image = await imageOf(context, job);
       const provided = await provideMaterial(hooks.plan, hooks.preflight, image, paths.folder);
       log.info(
         { job: job.id, station: job.station, files: provided.files.length, failed: provided.failed },
@@ -85,8 +85,8 @@ async function readPlan({ state, paths, log }: ServiceContext, job: Job): Promis
   }
 }
 
-async function imageOf({ store, signingKey }: ServiceContext, job: Job): Promise<ImageUnderRestore> {
-  const name = parseImageName(job.imageName);
-  if (name === null) throw new RangeError(`job ${job.id} has no image`);
-  return { ref: formatImageRef(name), manifest: (await readManifest(store, name, signingKey)).manifest };
+async function imageOf(context: ServiceContext, job: Job): Promise<ImageUnderRestore> {
+  const image = await readImageUnderRestore(context, job);
+  if (image === undefined) throw new RangeError(`job ${job.id} has no image`);
+  return image;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { type RunReport, runReportSchema } from '#contract/run-report.ts';
 import { type PublicKey, type SecretKey, signBytes, verifySignature } from '#images/format/minisign.ts';
-import { inTransaction, type State } from '../site/state.ts';
+import { inDurableTransaction, type State } from '../site/state.ts';
 
 export interface Amendment {
   readonly by: string;
@@ -17,7 +17,8 @@ export type ReportChange = (
 
 /**
  * Changes a signed report and signs it anew. The service and `rekindle report` may both want to, so the state's write
- * lock is held meanwhile, and everything in it is synchronous. A report whose signature is wrong is not touched.
+ * lock is held meanwhile, and everything in it is synchronous. A report whose signature is wrong is not touched. What
+ * the change itself writes into the state is kept with the report, or not at all.
  * @param folder of the report
  * @throws RekindleError `verification-failed`
  */
@@ -28,7 +29,7 @@ export function amendReport(
   change: ReportChange,
   now = new Date(),
 ): RunReport {
-  return inTransaction(state, () => {
+  return inDurableTransaction(state, () => {
     const report = readSignedReport(folder, signingKey);
     const changed = change(report);
     if (changed === undefined) return report;

@@ -29,3 +29,8 @@ export function groupBoots<Entry extends Pick<JournalEntry, 'stage'>>(entries: r
   }
   return boots;
 }
+
+/** DHCP of no firmware: the runtime's, or just as well the installed system's. `recordDhcpEvent` writes it. */
+export function isPlainDhcp({ stage, sentence }: JournalEntry): boolean {
+  return stage === 'runtime' && /^[A-Z]+( \(through relay [\d.]+\))? gets (OFFER|ACK|NAK)\b/.test(sentence);
+}

@@ -11,6 +11,8 @@ export interface Journal {
   record(entry: Omit<JournalEntry, 'at'>): void;
   /** Boot conversations of one machine, the newest last. */
   boots(machine: string): JournalEntry[][];
+  /** The newest entry of one machine. */
+  last(machine: string): JournalEntry | undefined;
   /** Writes at once what waits; the last thing before the state is closed. */
   flush(): void;
 }
@@ -39,6 +41,7 @@ export function createJournal(state: State, options: JournalOptions): Journal {
   const { keptBoots, keptEntries = keptEntriesOfAll, onFailure = () => undefined } = options;
   const insert = state.prepare('INSERT INTO journal (at, machine, stage, sentence) VALUES (?, ?, ?, ?)');
   const select = state.prepare('SELECT * FROM journal WHERE machine = ? ORDER BY id');
+  const selectLast = state.prepare('SELECT * FROM journal WHERE machine = ? ORDER BY id DESC LIMIT 1');
   const selectStages = state.prepare('SELECT id, stage FROM journal WHERE machine = ? ORDER BY id');
   const removeBefore = state.prepare('DELETE FROM journal WHERE machine = ? AND id < ?');
   const removeOldest = state.prepare('DELETE FROM journal WHERE id <= ?');
@@ -70,6 +73,11 @@ export function createJournal(state: State, options: JournalOptions): Journal {
       return groupBoots(rows)
         .slice(-keptBoots)
         .map((boot) => boot.map(({ at, stage, sentence }) => ({ at, machine, stage, sentence })));
+    },
+    last(machine) {
+      flush();
+      const row = selectLast.get(machine);
+      return row === undefined ? undefined : rowSchema.parse(row);
     },
     flush,
   };

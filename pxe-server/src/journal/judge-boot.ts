@@ -1,6 +1,6 @@
 import type { LoaderName } from '../boot/loader-name.ts';
 import { lastStartOf } from '../boot/second-try.ts';
-import { bootStages, type JournalEntry } from './boot-stage.ts';
+import { bootStages, isPlainDhcp, type JournalEntry } from './boot-stage.ts';
 
 /** A boot that has got no further for this long has stopped. */
 const stoppedAfterMs = 60_000;
@@ -35,12 +35,28 @@ export function judgeBoot(
     case 'ipxe':
       return 'the loader runs, but did not fetch its boot script: a firewall blocks HTTP, or the loader lost the link.';
     case 'boot-files':
-      if (said('local disk') || said('boot menu')) return undefined;
       if (said('does not get')) return 'a boot file could not be delivered; the line above says which.';
-      return 'kernel and runtime were delivered, but the runtime never called back: too little memory (1 GiB is enough), or no driver for its network card (`rekindle driver-pack check NAME`).';
+      if (!startsRuntime(boot)) return undefined;
+      return 'kernel and runtime were delivered, but the runtime never called back: a firewall between here and the machine blocks 8443/tcp, its switch port does not forward yet (spanning tree: set portfast), there is too little memory (1 GiB is enough), or no driver for its network card (`rekindle driver-pack check NAME`). The screen of the machine says more.';
+    case 'runtime':
+      // An address alone may also be that of the installed system; the runtime's own call is `noteReached`.
+      if (!startsRuntime(boot) || boot.some((entry) => entry.stage === 'runtime' && !isPlainDhcp(entry))) {
+        return undefined;
+      }
+      return 'the runtime has got its address, but never called back: a firewall between here and the machine blocks 8443/tcp, or the machine lost its link. The screen of the machine says more.';
     default:
       return undefined;
   }
+}
+
+/** What it was given last: the runtime, and not a menu, its own disk or another system, of which we hear nothing. */
+function startsRuntime(boot: readonly JournalEntry[]): boolean {
+  const isRuntime = /gets (the boot script: |the runtime\b|\S*runtime\.img\b)/;
+  const last = boot.findLast(
+    ({ sentence }) =>
+      isRuntime.test(sentence) || sentence.includes('boot menu') || sentence.includes('local disk'),
+  );
+  return last !== undefined && isRuntime.test(last.sentence);
 }
 
 /** The loader was fetched, and nothing was heard of it. */

@@ -30,6 +30,19 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       journal.record({ machine: mac, stage: stageOf(firmwareKind), sentence });
       return;
     }
+    case 'unserved': {
+      const { mac, request, platforms } = event;
+      log.info(event, 'dhcp unserved');
+      // One line a round: what it asks after that says the same.
+      if (request !== 'DISCOVER') return;
+      const what =
+        platforms.length === 0
+          ? ', but does not say what it is (option 93)'
+          : ` as ${platforms.join(' or ')}`;
+      const sentence = `asks to boot${what}: there is no loader for it, only for BIOS and x64 UEFI`;
+      journal.record({ machine: mac, stage: 'firmware', sentence });
+      return;
+    }
     case 'released':
       log.info(event, 'dhcp released');
       return;

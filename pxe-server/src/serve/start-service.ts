@@ -3,6 +3,7 @@ import { type Configuration, storeFolder } from '../config/configuration.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import { createLeaseStore } from '../dhcp/lease-store.ts';
 import { noteOtherServer } from '../dhcp/other-servers.ts';
+import { createConfirmations } from '../hooks/first-boot-confirmations.ts';
 import { createApiApp } from '../http/api-app.ts';
 import { createBootApp } from '../http/boot-app.ts';
 import { addFirstBootRoute } from '../http/first-boot-route.ts';
@@ -76,6 +77,7 @@ export async function startService(
   const signingKey = await readSigningKey(paths);
   const context: ServiceContext = { state, paths, configuration, store, signingKey, journal, log };
   removeExpiredTokens(state);
+  const confirmations = stack.adopt(createConfirmations(context), (begun) => begun.close());
 
   const bootApp = createBootApp({
     state,
@@ -93,7 +95,7 @@ export async function startService(
     loaders,
     watch,
     onError: (doing, error) => log.error({ doing, err: error }, 'boot file failed'),
-    addRoutes: (app) => addFirstBootRoute(app, context),
+    addRoutes: (app) => addFirstBootRoute(app, context, confirmations),
   });
   const onDhcp = shielded(log, 'dhcp event', (event: DhcpEvent) => {
     countDhcpEvent(metrics, event);

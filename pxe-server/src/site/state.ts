@@ -139,6 +139,11 @@ const migrations: readonly string[] = [
     PRIMARY KEY (mac, firmware)
   ) STRICT, WITHOUT ROWID;
   `,
+  // Reports that an older version left open are among them; those that are closed lose the mark at the next start.
+  `
+  ALTER TABLE job_hooks ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0;
+  UPDATE job_hooks SET unconfirmed = 1 WHERE first_boot_open = 0 AND first_boot_sequence > 0;
+  `,
 ];
 
 /**
@@ -191,6 +196,16 @@ export function prepared(state: State, sql: string): StatementSync {
   const statement = known.get(sql) ?? state.prepare(sql);
   known.set(sql, statement);
   return statement;
+}
+
+/** Like `inTransaction`, and on the disk before it comes back: for what somebody is told to rely on. */
+export function inDurableTransaction<T>(state: State, work: () => T): T {
+  state.exec('PRAGMA synchronous = FULL');
+  try {
+    return inTransaction(state, work);
+  } finally {
+    state.exec('PRAGMA synchronous = NORMAL');
+  }
 }
 
 /** All or nothing, also against other processes: the write lock is taken at the start. */
