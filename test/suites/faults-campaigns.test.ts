@@ -12,6 +12,7 @@ import { killGc } from '#scripts/faults/kill-gc.ts';
 import { killPrune } from '#scripts/faults/kill-prune.ts';
 import { killRestore } from '#scripts/faults/kill-restore.ts';
 import { killedServer } from '#scripts/faults/killed-server.ts';
+import { netboot } from '#scripts/faults/netboot.ts';
 import { powerCutStore } from '#scripts/faults/power-cut-store.ts';
 import { powerCutTarget } from '#scripts/faults/power-cut-target.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
@@ -32,6 +33,7 @@ const some: readonly (readonly [Campaign, number])[] = [
   [bitFlips, 8],
   [damagedStore, 3],
   [casyncBothWays, 3],
+  [netboot, 1000],
 ];
 
 test.each(some.map(([campaign, limit]) => ({ campaign, limit, name: campaign.name, goal: campaign.goal })))(

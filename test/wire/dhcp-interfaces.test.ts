@@ -82,6 +82,10 @@ test('two networks on one computer: each machine gets the address of its own sid
   expect(xids(first.values)).toEqual([0x11, 0x14]);
   expect(xids(second.values)).toEqual([0x12]);
   expect(three.values.filter(({ port }) => port === 68)).toEqual([]);
+  // Sent to the served address itself, it is answered: a relay may stand behind any card.
+  const relayed = request({ type: 1, xid: 0x15, giaddr: '10.79.0.9', mac, options: uefiOptions });
+  three.send({ port: 68, to: '10.77.0.1', toPort: 67, hex: relayed.toString('hex') });
+  await first.waitFor((event) => event.event === 'replied' && event.relay === '10.79.0.9');
 });
 
 test('an address that somebody uses is not offered; nobody else waits; once it is free it is', async () => {

@@ -87,7 +87,7 @@ export const configurationSchema = z
     interface: z
       .union([interfaceName, z.array(interfaceName).min(1).max(16)])
       .describe(
-        'Network interface that is served, or a list of them. Others are neither heard nor answered. Required.',
+        'Network interface that is served, or a list of them. Broadcasts on others are not heard; what is sent to a served address is answered by whichever card it comes. Required.',
       ),
     address: ipv4Address
       .optional()

@@ -35,12 +35,13 @@ export function createAddressConflicts(
   const waiting: (() => void)[] = [];
   /** A turn to probe; the next in line gets it when this one ends. */
   const turn = async (): Promise<Disposable> => {
-    if (running >= probesAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-    running++;
+    if (running < probesAtOnce) running++;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
     return {
       [Symbol.dispose]: () => {
-        running--;
-        waiting.shift()?.();
+        const next = waiting.shift();
+        if (next === undefined) running--;
+        else next();
       },
     };
   };

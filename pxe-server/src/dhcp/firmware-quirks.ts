@@ -55,7 +55,7 @@ interface FirmwareQuirk {
   /** A whole answer beside another server's offer (beside-other-server.ts); absent: as in reservation mode. */
   readonly beside?: AnswerShape;
   readonly why: string;
-  /** ROMs with which a machine was seen booting like this. */
+  /** Firmware with which a machine was seen booting like this; empty: none was at hand. */
   readonly seen: readonly string[];
 }
 
@@ -66,7 +66,8 @@ const firmwareQuirks: Readonly<Record<FirmwareKind, FirmwareQuirk>> = {
     reservation: {},
     proxy: { vendorClass: 'PXEClient', vendorSpecific: bypassDiscovery },
     why: 'ROMs go looking for boot servers by multicast unless option 43 tells them not to. A plain offer without option 60 is understood by the oldest of them and makes nobody ask port 4011.',
-    seen: ['QEMU e1000 with pxe-e1000.rom, chained through undionly.kpxe'],
+    // Every ROM of QEMU's cards is iPXE, and iPXE says so: this row was only ever asked by datagrams made by hand.
+    seen: [],
   },
   'uefi-x64': {
     recognisedBy:
