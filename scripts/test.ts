@@ -3,7 +3,8 @@
  * `npm test`: types, lint, then every test; ends with one plain line `N passed, N failed`.
  * Arguments go to vitest, e.g. `npm test -- --project unit`.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,10 +48,24 @@ function runVitest(args: readonly string[]): Tally {
   }
 }
 
+/**
+ * The rehearsals come last. What they boot is built while the other tests run: it takes minutes, most of them waiting
+ * for an emulated machine. When that fails, they say so themselves.
+ */
+async function runAll(): Promise<Tally[]> {
+  const build = spawn(process.execPath, ['scripts/rehearsal/build-what-boots.ts'], { stdio: 'inherit' });
+  const built = once(build, 'close');
+  const others = ['unit', 'golden', 'suites', 'wire'].flatMap((name) => ['--project', name]);
+  const tally = runVitest(others);
+  await built;
+  return [tally, runVitest(['--project', 'rehearsal'])];
+}
+
+const chosen = process.argv.slice(2);
 const tallies = [
   runCheck('types (tsc)', 'tsc', ['--noEmit']),
   runCheck('lint and format (biome)', 'biome', ['check', '.']),
-  runVitest(process.argv.slice(2)),
+  ...(chosen.length === 0 ? await runAll() : [runVitest(chosen)]),
 ];
 const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
 const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);

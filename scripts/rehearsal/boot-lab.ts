@@ -10,6 +10,7 @@ import {
 import { demoStationHardware } from './demo-station/hardware.ts';
 import { type EmulatedMachine, startMachine } from './emulated-machine.ts';
 import { relayedServers, startForeignDhcp } from './foreign-dhcp.ts';
+import { openLabFolder } from './lab-folder.ts';
 import { createLabNetwork, type LabNetwork, relayedNetwork } from './lab-network.ts';
 import { type LabSite, openLabSite } from './lab-site.ts';
 import type { MachineFirmware, MachineHardware } from './machine-hardware.ts';
@@ -63,14 +64,12 @@ const addresses: Readonly<Record<LabNetworkMode, string>> = {
 
 export async function openBootLab(request: BootLabRequest): Promise<BootLab> {
   const { mode, stateDirectory, evidence } = request;
-  const directory = path.join(stateDirectory, `boot-lab-${mode}`);
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
   await mkdir(evidence, { recursive: true });
   const isProxy = mode === 'proxy' || mode === 'proxy-relay';
   const isRelayed = mode === 'relay' || mode === 'proxy-relay';
 
   await using stack = new AsyncDisposableStack();
+  const { path: directory } = stack.use(await openLabFolder(stateDirectory));
   const network = stack.use(await createLabNetwork({ ipv6Router: request.ipv6Router ?? true }));
   if (isProxy) stack.use(await startForeignDhcp(network, directory, { relayed: isRelayed }));
   const segment = isRelayed

@@ -99,6 +99,8 @@ async function build({ stations, hash, suite, hostname, onProgress }: Build): Pr
     await rename(directory, path.join(stations, hash));
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
+    // Somebody else built the same one meanwhile.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { diskBytes } from './demo-station/partition-layout.ts';
 import { installDomainTools, layMembership } from './domain/demo-membership.ts';
 import { putStationIntoDomain, type StationInDomain } from './domain/station-in-domain.ts';
 import { type EmulatedMachine, type MachineStart, startMachine } from './emulated-machine.ts';
+import { openLabFolder } from './lab-folder.ts';
 import { createLabNetwork, type LabNetwork } from './lab-network.ts';
 import { type LabSite, type LabSiteConfiguration, openLabSite } from './lab-site.ts';
 import type {
@@ -69,13 +70,11 @@ export interface RehearsalLabRequest {
 
 export async function openRehearsalLab(request: RehearsalLabRequest): Promise<RehearsalLab> {
   const { firmware, stateDirectory, evidence, onProgress } = request;
-  const directory = path.join(stateDirectory, `lab-${firmware}`);
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
   await mkdir(evidence, { recursive: true });
 
   const station = await buildDemoStation({ directory: stateDirectory, onProgress });
   await using stack = new AsyncDisposableStack();
+  const { path: directory } = stack.use(await openLabFolder(stateDirectory));
   const network = stack.use(await createLabNetwork());
   if (request.withDomain === true) onProgress('provisioning a Samba domain and joining the station');
   // Before the service: it finds its name server, which is the controller, when it starts.

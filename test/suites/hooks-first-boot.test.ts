@@ -13,7 +13,7 @@ import { addStation } from '#pxe-server/stations/station-registry.ts';
 import { tick } from '#scripts/commands/report/amend.ts';
 import { withMounted } from '#scripts/rehearsal/mounted-partition.ts';
 import { type ApiService, startApiService } from '#test/support/api-service.ts';
-import { chooseNewest, confirm, expectToFit, logOn } from '#test/support/at-the-console.ts';
+import { chooseNewest, confirm, expectToFit, leave, logOn } from '#test/support/at-the-console.ts';
 import { fileMachine, sitDown } from '#test/support/file-machine.ts';
 import { makeLinuxRoot, startUnit } from '#test/support/linux-on-disk.ts';
 import {
@@ -125,25 +125,28 @@ describe('refused before the first write', () => {
       'a plan with a mistake in it',
       'hooks: [{ id: a, kind: site, executable: gone.sh }]\n',
       /hooks\.0\.phases: is required/,
+      2,
     ],
     [
       'an executable that is not there',
       'hooks: [{ id: a, kind: site, title: Gone, executable: gone.sh, phases: [first-boot] }]\n',
       /hooks\/bin\/gone\.sh/,
+      3,
     ],
     [
       'a preflight that says no',
       'hooks: [{ id: a, kind: site, title: Dongle, executable: no.sh, phases: [preflight] }]\n',
       /the dongle is not plugged in/,
+      3,
     ],
-  ])('%s', async (_what, yaml, sentence) => {
+  ])('%s', async (_what, yaml, sentence, code) => {
     writePlan(yaml, { 'no.sh': broken });
     const { target, before, sitting } = await startRestore('refused.img');
     await sitting.port.waitFor('Nothing was written to any disk.', 40);
     await sitting.port.waitFor('Choose 1 to 4: ');
     sitting.port.type('4\r');
     const { exitCode } = await sitting.result;
-    expect([1, 3]).toContain(exitCode);
+    expect(exitCode).toBe(code);
     expect(renderScreen(sitting.port.written(), 80, 100_000).join(' ').replace(/\s+/g, ' ')).toMatch(
       sentence,
     );
@@ -295,5 +298,59 @@ hooks:
     await expect(tick(file, 'coffee', { site })).rejects.toMatchObject({ code: 'not-found' });
     fs.appendFileSync(file, ' ');
     await expect(tick(file, 'updates', { site })).rejects.toMatchObject({ code: 'verification-failed' });
+  });
+});
+
+test('one offline hook fails: those that wait for it are skipped, the others run, exit code 3, the report is whole', async () => {
+  const offline = (id: string, executable: string, more = '') =>
+    `  - { id: ${id}, kind: site, title: Hook ${id}, executable: ${executable}, phases: [offline]${more} }\n`;
+  const plan = [
+    offline('dongle', 'badly.sh'),
+    offline('licence', 'mark.sh', ', after: [dongle]'),
+    offline('project', 'mark.sh', ', after: [licence]'),
+    offline('mark', 'mark.sh'),
+  ];
+  const badly = `#!/bin/sh
+case "$(sed 's/"earlier":.*//')" in *'"operation":"plan"'*) echo '{}'; exit 0 ;; esac
+echo 'the dongle is not plugged in' >&2
+exit 7
+`;
+  writePlan(`hooks:\n${plan.join('')}`, { 'mark.sh': mark, 'badly.sh': badly });
+  const { target, sitting } = await startRestore('failing.img');
+  await confirm(sitting, 'restore', station, 25);
+  await sitting.port.waitFor(`${station} is restored.`, 50);
+  const exitCode = await leave(sitting);
+  expect(exitCode).toBe(3);
+  expectToFit(sitting.port.written());
+  const { report } = await newestReport();
+  expect(report.machine).toMatchObject({ outcome: 'restored', exitCode: 3 });
+  expect(report.machine.hooks).toMatchObject([
+    {
+      hook: 'dongle',
+      phase: 'offline',
+      result: { outcome: 'failed', sentence: expect.stringContaining('the dongle is not plugged in') },
+    },
+    {
+      hook: 'licence',
+      result: {
+        outcome: 'skipped',
+        blockedBy: 'dongle',
+        reason: expect.stringMatching(/hook dongle, which did not succeed/),
+      },
+    },
+    { hook: 'project', result: { outcome: 'skipped', blockedBy: 'licence' } },
+    { hook: 'mark', result: { outcome: 'done', sentence: 'The mark is there.' } },
+  ]);
+  expect(report.machine.steps.map(({ step, outcome }) => `${step} ${outcome}`).slice(-4)).toEqual([
+    'restore-disks done',
+    'repair-boot-entries skipped',
+    'apply-hooks done',
+    'inspect-windows skipped',
+  ]);
+  expect(report.state).toBe('closed');
+  expect(exitCodeOfReport(report)).toBe(3);
+  expect(report.checklist.length).toBeGreaterThan(0);
+  await withMounted(target, demoDisk.root, (root) => {
+    expect(fs.readFileSync(path.join(root, 'etc/mark'), 'utf8')).toBe('marked\n');
   });
 });

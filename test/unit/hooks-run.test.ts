@@ -3,6 +3,7 @@ import { type Hook, hookPlanSchema } from '#contract/hook.ts';
 import type { HookResult } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import { bindWork, failuresOf, runPhase } from '#contract/run-hooks.ts';
+import { collectStaged } from '#runtime/first-boot/staged-files.ts';
 
 const hook = (id: string, after: string[] = [], timeoutSeconds = 30) => ({
   id,
@@ -194,22 +195,78 @@ describe('one phase', () => {
     expect(record?.result.outcome).toBe('skipped');
   });
 
-  test('a hook that takes too long has failed, its signal is aborted, and the next one starts', async () => {
-    let aborted = false;
-    const stuck = work({ apply: () => new Promise(() => undefined) });
-    const hooks = parse([hook('a', [], 1), hook('b')]);
+  /** Its work listens to nobody, and is let go by the test. */
+  async function tooLate(
+    call: 'precondition' | 'apply',
+    graceSeconds: number,
+    letGo: (end: () => void) => void,
+  ) {
+    const calls: string[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stuck = {
+      precondition: async () => ({ kind: 'ready' as const }),
+      [call]: async () => {
+        await promise;
+        calls.push('a ended');
+        return { kind: 'ready' as const };
+      },
+    };
+    const followed = (id: string) => work({ verify: async () => verified(id) });
+    const verified = (id: string) => {
+      calls.push(`${id} verified`);
+      return { result: done, evidence: [] };
+    };
     const records = await phase(
-      hooks,
-      {},
+      parse([hook('a', [], 1), hook('b')]),
+      { b: followed('b') },
       {
+        graceSeconds,
         workOf: ({ id }, _records, signal) => {
-          if (id === 'a') signal.addEventListener('abort', () => (aborted = true));
-          return bindWork(id === 'a' ? stuck : work(), undefined);
+          if (id === 'a') signal.addEventListener('abort', () => letGo(resolve));
+          const late = { ...work({ apply: async () => void calls.push('a applied') }), ...stuck };
+          return bindWork(
+            id === 'a' ? { ...late, verify: async () => verified('a') } : followed(id),
+            undefined,
+          );
         },
       },
     );
+    resolve();
+    await new Promise(setImmediate);
+    return { records, calls };
+  }
+
+  test('a hook that takes too long has failed, and the next one starts when its work has ended', async () => {
+    const { records, calls } = await tooLate('apply', 30, (end) => setTimeout(end, 50));
     expect(outcomes(records)).toEqual(['a failed', 'b done']);
     expect(records[0]?.result).toMatchObject({ sentence: 'Hook a was not ready after 1 s.' });
-    expect(aborted).toBe(true);
+    expect(calls).toEqual(['a ended', 'b verified']);
+  });
+
+  test('one whose time was up before it changed anything changes nothing afterwards', async () => {
+    const { calls } = await tooLate('precondition', 30, (end) => setTimeout(end, 50));
+    expect(calls).toEqual(['a ended', 'b verified']);
+  });
+
+  test('work that cannot be stopped is waited for no longer than that, and the record says so', async () => {
+    const { records, calls } = await tooLate('apply', 0.1, () => {});
+    expect(outcomes(records)).toEqual(['a failed', 'b done']);
+    expect(records[0]?.result).toMatchObject({
+      sentence: expect.stringMatching(/^Hook a was not ready after 1 s\. .* may still be running\.$/),
+    });
+    expect(calls).toEqual(['b verified', 'a ended']);
+  });
+
+  test('what a dropped hook stages later is refused, and never part of the first boot', () => {
+    const [late, other] = parse([hook('a'), hook('b')]) as [Hook, Hook];
+    const staged = collectStaged();
+    const [stage, others] = [staged.stageOf(late, 'a'), staged.stageOf(other, 'b')];
+    stage.addStep({ command: 'echo before' });
+    staged.drop('a');
+    expect(() => stage.addStep({ command: 'echo late' })).toThrow('hook a has failed already');
+    expect(() => stage.addFile({ name: 'late', bytes: Buffer.alloc(1) })).toThrow('has failed already');
+    others.addStep({ command: 'echo other' });
+    expect(staged.steps.map(({ command }) => command)).toEqual(['echo other']);
+    expect(staged.files).toEqual([]);
   });
 });

@@ -17,7 +17,12 @@ export interface PhaseRun {
   workOf(hook: Hook, records: readonly HookRecord[], signal: AbortSignal): BoundWork | undefined;
   now(): Date;
   onRecord?(record: HookRecord): void;
+  /** How long work whose time is up is waited for, so that nothing else begins beside it. */
+  readonly graceSeconds?: number;
 }
+
+/** Killing a tool and closing a registry hive take far less. */
+const usualGraceSeconds = 20;
 
 /** A hook's work with its context already given. */
 export interface BoundWork {
@@ -77,7 +82,9 @@ async function runOne(
   const seen: { plan: readonly PlanLine[]; evidence: Evidence[] } = { plan: [], evidence: [] };
   const result =
     blocked === undefined
-      ? await withinTime(hook, timer, () => followWork(work, run.dryRun, seen))
+      ? await withinTime(hook, timer, run.graceSeconds ?? usualGraceSeconds, () =>
+          followWork(work, run.dryRun, seen, timer.signal),
+        )
       : blockedResult(hook, blocked);
   return {
     hook: hook.id,
@@ -86,7 +93,7 @@ async function runOne(
     title: run.titleOf(hook),
     plan: [...seen.plan],
     result,
-    evidence: seen.evidence,
+    evidence: [...seen.evidence],
     startedAt: startedAt.toISOString(),
     seconds: Math.max(0, (run.now().getTime() - startedAt.getTime()) / 1000),
   };
@@ -97,10 +104,12 @@ function blockedResult(hook: Hook, blocked: string): HookResult {
   return { outcome: 'skipped', reason: `It waits for ${what}, which did not succeed.`, blockedBy: blocked };
 }
 
+/** Where its time is up in one of the four, none of the next begins. */
 async function followWork(
   work: BoundWork,
   dryRun: boolean,
   seen: { plan: readonly PlanLine[]; evidence: Evidence[] },
+  signal: AbortSignal,
 ): Promise<HookResult> {
   const precondition = await work.precondition();
   if (precondition.kind === 'skip') return { outcome: 'skipped', reason: precondition.reason };
@@ -109,35 +118,50 @@ async function followWork(
     const { sentence, next } = precondition;
     return { outcome: 'failed', sentence, ...(next === undefined ? {} : { next }) };
   }
+  signal.throwIfAborted();
   const { lines, planned, evidence = [] } = await work.plan();
   seen.plan = lines;
   seen.evidence.push(...evidence);
   if (dryRun) return { outcome: 'skipped', reason: 'Only planned: nothing is changed by a dry run.' };
+  signal.throwIfAborted();
   await work.apply?.(planned);
+  signal.throwIfAborted();
   const verified = await work.verify(planned);
   seen.evidence.push(...verified.evidence);
   return verified.result;
 }
 
-/** Whatever throws, or takes too long, is a failure of this hook. Its signal is aborted either way. */
+/**
+ * Whatever throws, or takes too long, is a failure of this hook. Its signal is aborted when its time is up, and it is
+ * waited for a while longer: what cannot be stopped is said.
+ */
 async function withinTime(
   { id, timeoutSeconds }: Hook,
   timer: AbortController,
+  graceSeconds: number,
   work: () => Promise<HookResult>,
 ): Promise<HookResult> {
-  const { promise: late, resolve } = Promise.withResolvers<HookResult>();
-  const timeout = setTimeout(() => {
-    resolve({
-      outcome: 'failed',
-      sentence: `Hook ${id} was not ready after ${timeoutSeconds} s.`,
-      next: 'Find out what it waited for, or give it more time (timeoutSeconds).',
-    });
-    timer.abort();
-  }, timeoutSeconds * 1000);
+  const working = work().catch(failureOf);
+  const inTime = await waitFor(working, timeoutSeconds);
+  if (inTime !== undefined) return inTime;
+  timer.abort();
+  const ended = (await waitFor(working, graceSeconds)) !== undefined;
+  const running = ` It did not stop for another ${graceSeconds} s and may still be running.`;
+  return {
+    outcome: 'failed',
+    sentence: `Hook ${id} was not ready after ${timeoutSeconds} s.${ended ? '' : running}`,
+    next: 'Find out what it waited for, or give it more time (timeoutSeconds).',
+  };
+}
+
+/** Undefined: it was not there in that time. */
+async function waitFor<T>(work: Promise<T>, seconds: number): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), seconds * 1000);
   try {
-    return await Promise.race([work().catch(failureOf), late]);
+    return await Promise.race([work, late]);
   } finally {
-    clearTimeout(timeout);
+    clearTimeout(timer);
   }
 }
 

@@ -14,7 +14,10 @@ export interface StagedFile {
 export interface Staged {
   readonly files: readonly StagedFile[];
   readonly steps: readonly FirstBootStep[];
-  /** What one hook sees of it. A hook that fails afterwards takes its files and steps with it (`drop`). */
+  /**
+   * What one hook sees of it. A hook that fails afterwards takes its files and steps with it (`drop`), and can stage
+   * nothing more: its work may outlive its time.
+   */
   stageOf(hook: Hook, title: string): FirstBootStage;
   drop(hook: string): void;
 }
@@ -25,6 +28,11 @@ const retrySeconds = 15;
 export function collectStaged(): Staged {
   let files: (StagedFile & { readonly hook: string })[] = [];
   let steps: FirstBootStep[] = [];
+  const dropped = new Set<string>();
+  const assertOpen = (hook: string) => {
+    if (!dropped.has(hook)) return;
+    throw new RekindleError('failed-hooks', `staging for the first boot: hook ${hook} has failed already`);
+  };
   return {
     get files() {
       return files;
@@ -34,6 +42,7 @@ export function collectStaged(): Staged {
     },
     stageOf: (hook, title) => ({
       addFile({ name, bytes, executable = false }) {
+        assertOpen(hook.id);
         const other = files.find((file) => file.name === name && file.hook !== hook.id);
         if (other !== undefined) {
           throw new RekindleError(
@@ -45,6 +54,7 @@ export function collectStaged(): Staged {
         files = [...files.filter((file) => file.name !== name), { hook: hook.id, name, bytes, executable }];
       },
       addStep(step) {
+        assertOpen(hook.id);
         const whole = firstBootPlanSchema.shape.steps.element.parse({
           hook: hook.id,
           title,
@@ -59,6 +69,7 @@ export function collectStaged(): Staged {
       },
     }),
     drop(hook) {
+      dropped.add(hook);
       files = files.filter((file) => file.hook !== hook);
       steps = steps.filter((step) => step.hook !== hook);
     },

@@ -23,6 +23,7 @@ const errorCodes: Readonly<Record<string, ErrorCode>> = {
   'unknown-station': 'not-found',
   'no-such-image': 'not-found',
   'hardware-not-identical': 'hardware-not-identical',
+  'hook-plan-refused': 'usage',
   'image-damaged': 'verification-failed',
   'image-not-complete': 'verification-failed',
 };
