@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { type BootLab, openBootLab } from '#scripts/rehearsal/boot-lab.ts';
+import type { BootCellName } from '#scripts/rehearsal/boot-matrix.ts';
 import { rehearseBoot } from '#scripts/rehearsal/boot-rehearsal.ts';
 
 /**
@@ -44,3 +45,19 @@ test('BIOS, lpxelinux: the large files by HTTP', async () => {
   expect(sentences.join('\n')).toMatch(/gets menu\.c32 by TFTP/);
   expect(sentences.join('\n')).toMatch(/gets the runtime in/);
 });
+
+/** Two starts under emulation for what `wire/field-pains` shows without firmware: only when it is asked for. */
+const refusing: readonly BootCellName[] =
+  process.env['REKINDLE_LOADERS'] === 'all' ? ['uefi-secure-boot'] : [];
+test.each(refusing)(
+  'pain 7: %s refuses iPXE that nobody has set: its next start is offered the other one',
+  async (cell) => {
+    await using lab = await open('reservation');
+    for (const file of ['snponly.efi', 'ipxe.efi']) {
+      await using machine = await lab.switchOn(cell, { name: `refuses-${file}`, loaderUnset: true });
+      await machine.console.waitFor(/failed to load Boot\d+[\s\S]*Access\s+De/, { timeoutSeconds: 300 });
+      expect((await lab.lastBoot()).join('\n')).toContain(`gets ${file} by TFTP`);
+    }
+    expect((await lab.lastBoot()).join('\n')).toContain('the last start of snponly.efi found no network');
+  },
+);

@@ -9,6 +9,7 @@ import { turnsOf } from '#pxe-server/stations/loader-turn.ts';
 import { createRegistryDecider } from '#pxe-server/stations/registry-decider.ts';
 import { getStation, setLoader, updatePassport } from '#pxe-server/stations/station-registry.ts';
 import type { Outcome } from '#pxe-server/tftp/transfer.ts';
+import { formatLoader } from '#scripts/station-lines.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 import { configurationOf, knownMac, newMac, registry, station } from '#test/support/some-registry.ts';
 
@@ -261,8 +262,25 @@ describe('what a machine did decides its next start', () => {
     ]);
     wait(passed);
     expect(turns()).toMatchObject([{ file: 'ipxe.efi', because: 'other-not-heard', failed: 'snponly.efi' }]);
+    const lines = () =>
+      formatLoader(getStation(state, station), configuration.boot.loader, turns()).map((line) => line.trim());
+    expect(lines()).toEqual([
+      expect.stringMatching(/^loader {6}ipxe, the firmware's network driver first; .* tries iPXE's own$/),
+      expect.stringMatching(
+        /^52:.* \(uefi-x64\) gets ipxe\.efi: the last start of snponly\.efi, at .*no network$/,
+      ),
+    ]);
+    const known = getStation(state, station);
+    expect(formatLoader(known, 'lpxelinux', [])).toEqual([
+      '  loader      lpxelinux, as the site says (boot.loader)',
+    ]);
+    const { passport } = known;
+    const secured = { ...passport, firmware: { ...passport.firmware, secureBoot: 'enabled' as const } };
+    expect(formatLoader({ ...known, passport: secured }, 'ipxe', [])).toEqual([
+      '  loader      signed-grub, because its passport says Secure Boot',
+    ]);
     setLoader(state, station, 'ipxe');
-    expect(turns()).toEqual([]);
+    expect(lines()).toEqual(['loader      ipxe, set by hand']);
     expect(failures).toEqual([]);
   });
 });
