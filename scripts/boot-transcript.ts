@@ -1,17 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JournalEntry } from '#pxe-server/journal/boot-stage.ts';
 import { judgeBoot } from '#pxe-server/journal/judge-boot.ts';
+import { columnsOf, fitTerminal } from './fit-terminal.ts';
 
 /** Boot conversations as a person reads them: times from the first packet on, and where each ended. */
-export function printBoots(boots: readonly JournalEntry[][], mode: 'proxy' | 'reservation'): void {
-  for (const boot of boots) {
+export function formatBoots(
+  boots: readonly (readonly JournalEntry[])[],
+  mode: 'proxy' | 'reservation',
+  columns: number | undefined,
+): string[] {
+  return boots.flatMap((boot) => {
     const [first] = boot;
-    if (first === undefined) continue;
-    console.log(headOf(first));
-    for (const entry of boot) console.log(lineOf(entry, first));
+    if (first === undefined) return [];
     const judgement = judgeBoot(boot, mode);
-    if (judgement !== undefined) console.log(`  It ended there: ${judgement}`);
-  }
+    return [
+      headOf(first),
+      ...boot.map((entry) => formatEntry(entry, first, columns)),
+      ...(judgement === undefined ? [] : [fitTerminal(`  It ended there: ${judgement}`, columns)]),
+    ];
+  });
+}
+
+export function printBoots(boots: readonly (readonly JournalEntry[])[], mode: 'proxy' | 'reservation'): void {
+  for (const line of formatBoots(boots, mode, columnsOf(process.stdout))) console.log(line);
 }
 
 /** How often a live transcript looks for what came in the meantime. */
@@ -42,7 +53,7 @@ export async function followBoots(
       printed.set(key, boot.length);
       if (current !== key) console.log(headOf(first));
       current = key;
-      for (const entry of fresh) console.log(lineOf(entry, first));
+      for (const entry of fresh) console.log(formatEntry(entry, first, columnsOf(process.stdout)));
     }
   }
 }
@@ -51,7 +62,13 @@ function headOf({ machine, at }: JournalEntry): string {
   return `Boot of ${machine} at ${at.toISOString()}`;
 }
 
-function lineOf({ at, stage, sentence }: JournalEntry, first: JournalEntry): string {
+/** A sentence that goes on stands below its own beginning. */
+function formatEntry(
+  { at, stage, sentence }: JournalEntry,
+  first: JournalEntry,
+  columns: number | undefined,
+): string {
   const seconds = ((at.getTime() - first.at.getTime()) / 1000).toFixed(3).padStart(9);
-  return `${seconds} s  ${stage.padEnd(10)}  ${sentence}`;
+  const before = `${seconds} s  ${stage.padEnd(10)}  `;
+  return fitTerminal(`${before}${sentence}`, columns, before.length);
 }

@@ -11,7 +11,8 @@ import { findServedInterfaces } from '#pxe-server/site/served-interface.ts';
 import { findStation } from '#pxe-server/stations/station-registry.ts';
 import { followBoots, printBoots } from '../boot-transcript.ts';
 import { parseDuration } from '../duration.ts';
-import { columnsOf, fitTerminal } from '../fit-terminal.ts';
+import { formatFindings } from '../finding-lines.ts';
+import { columnsOf, say } from '../fit-terminal.ts';
 import { interruptSignal } from '../interrupt-signal.ts';
 import { isRuntimeCurrent } from '../runtime/assert-runtime-current.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../site-option.ts';
@@ -53,7 +54,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   if (options.machine !== undefined) return showMachine(site, options, cards);
   const findings = [...(await examineSite(site)), ...(await examineProgram(site))];
   if (options.json === true) console.log(JSON.stringify(findings));
-  else for (const text of findings.flatMap(linesOf)) console.log(text);
+  else console.log(formatFindings(findings, columnsOf(process.stdout)).join('\n'));
   if (findings.some(({ verdict }) => verdict === 'problem')) process.exitCode = 2;
 }
 
@@ -67,16 +68,6 @@ async function examineProgram({ paths }: OpenSite): Promise<Finding[]> {
       'Build it again: rekindle runtime build',
     ),
   ];
-}
-
-const marks = { ok: 'ok      ', warning: 'warning ', problem: 'PROBLEM ' } as const;
-
-function linesOf({ verdict, sentence, next }: Finding): string[] {
-  const below = ' '.repeat(marks[verdict].length + 1);
-  const indented = (text: string) => text.replaceAll('\n', `\n${below}`);
-  const lines = [`${marks[verdict]} ${indented(sentence)}`];
-  if (next !== undefined) lines.push(`${below}${indented(next)}`);
-  return lines.map((line) => fitTerminal(line, columnsOf(process.stdout), below.length));
 }
 
 async function showMachine(
@@ -98,7 +89,7 @@ async function showMachine(
     return await followBoots(readBoots, mode, signal);
   }
   if (boots.length === 0) {
-    console.log(
+    say(
       `Nothing was ever heard of ${cards.join(', ')}. Next: check its cable and switch port, and that it boots from the network (F12).`,
     );
     return;
@@ -116,7 +107,7 @@ async function capture(
   const interfaceName = options.interface ?? first?.name ?? '';
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-  console.log(`Capturing on ${interfaceName} for ${options.for / 1000} s into ${file}. Stop with Ctrl-C.`);
+  say(`Capturing on ${interfaceName} for ${options.for / 1000} s into ${file}. Stop with Ctrl-C.`);
   await capturePackets({
     interfaceName,
     file,
@@ -124,7 +115,7 @@ async function capture(
     signal: stopping.signal,
     ...(machine === undefined ? {} : { machine }),
   });
-  console.log(`The packets are in ${file}. Look at them: tcpdump -vv -n -r ${file}`);
+  say(`The packets are in ${file}. Look at them: tcpdump -vv -n -r ${file}`);
 }
 
 /** @throws RekindleError `not-found`: neither a MAC address nor a station */

@@ -3,4 +3,4 @@ import { ipv4 } from '#pxe-server/boot/ipv4-address.ts';
 import { probeDhcpServers } from '#pxe-server/dhcp/probe-servers.ts';
 
 const served = { name: 'eth0', address: ipv4('10.77.0.1'), netmask: ipv4('255.255.255.0') };
-process.stdout.write(`${JSON.stringify(await probeDhcpServers(served, { milliseconds: 1500 }))}\n`);
+process.stdout.write(`${JSON.stringify(await probeDhcpServers(served))}\n`);

@@ -126,15 +126,9 @@ test('an enrolment address that somebody uses is passed over', async () => {
 test('the DHCP servers of a network are found, and ours is not among them', async () => {
   const lan = await lanOf({ server: { address: '10.77.0.1/24' }, foreign: { address: '10.77.0.2/24' } });
   await startDhcp(lan.members.server, { mode: 'proxy', stations });
+  // As it is installed: it probes an address for three seconds before it offers it.
   const dnsmasq = lan.members.foreign.spawn('dnsmasq', [
-    ...[
-      '--no-daemon',
-      '--port=0',
-      '--conf-file=/dev/null',
-      '--no-ping',
-      '--dhcp-authoritative',
-      '--user=root',
-    ],
+    ...['--no-daemon', '--port=0', '--conf-file=/dev/null', '--dhcp-authoritative', '--user=root'],
     ...['--dhcp-range=10.77.0.50,10.77.0.60', '--dhcp-leasefile=/dev/null', '--dhcp-boot=pxelinux.0'],
   ]);
   await new Promise((resolve) => dnsmasq.stderr.once('data', resolve));

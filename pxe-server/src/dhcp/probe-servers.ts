@@ -12,6 +12,9 @@ import { optionCode } from './option-code.ts';
 import { readAddress, readUint8, text, uint8 } from './option-values.ts';
 import { broadcastFlag, type DhcpPacket, ethernetHtype, formatPacket, parsePacket } from './packet.ts';
 
+/** dnsmasq probes a new address for 3 s before it offers it (PING_WAIT of its config.h), others for 1 s. */
+const waitMs = 4500;
+
 /** A DHCP server that answered a question of ours. */
 export interface FoundServer {
   readonly address: Ipv4Address;
@@ -29,7 +32,7 @@ export interface FoundServer {
  */
 export async function probeDhcpServers(
   { name, address }: ServedInterface,
-  { milliseconds = 3000, signal }: { milliseconds?: number; signal?: AbortSignal } = {},
+  { milliseconds = waitMs, signal }: { milliseconds?: number; signal?: AbortSignal } = {},
 ): Promise<FoundServer[]> {
   const discover = discoverOf(Buffer.concat([Uint8Array.of(2), randomBytes(5)]));
   const found = new Map<Ipv4Address, FoundServer>();
@@ -41,7 +44,7 @@ export async function probeDhcpServers(
     });
     socket.setBroadcast(true);
     const send = () => socket.send(formatPacket(discover), serverPort, broadcastAddress, () => undefined);
-    // The first may be lost, or meet a server that probes the address for a second.
+    // The first may be lost, or meet a server that is busy with another machine.
     send();
     const again = setTimeout(send, milliseconds / 2);
     await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).finally(() =>

@@ -18,7 +18,7 @@ export function judgePrivileges(status: string, portStart: number): Finding[] {
       problem(
         'privileges',
         'This user may not open the ports 67 and 69.',
-        'Run it as root, or with CAP_NET_BIND_SERVICE (scripts/systemd/rekindle.service does).',
+        'Run it as root, or with CAP_NET_BIND_SERVICE (`rekindle init --systemd` makes such a service).',
       ),
     );
   }
@@ -50,11 +50,15 @@ export function checkLink({ name, address }: ServedInterface): Finding {
     }
   };
   if (read('carrier') !== '1') {
-    return problem(
-      'interfaces',
-      `${name} (${address}) has no link: it is ${read('operstate') || 'gone'}.`,
-      `Plug in the cable, or set it up: ip link set ${name} up`,
-    );
+    // IFF_UP of linux/if.h.
+    const isOn = (Number(read('flags')) & 1) === 1;
+    return isOn
+      ? problem(
+          'interfaces',
+          `${name} (${address}) has no link: nothing answers at the other end of its cable.`,
+          'Plug in the cable; check the switch and its port.',
+        )
+      : problem('interfaces', `${name} (${address}) is switched off.`, `ip link set ${name} up`);
   }
   const speed = Number(read('speed'));
   const rate = speed > 0 ? `, ${speed} Mbit/s` : '';

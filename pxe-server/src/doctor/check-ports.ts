@@ -40,22 +40,26 @@ export async function checkPorts(
 
 /** @param code of the system's error */
 export function judgePort(address: string, { protocol, port, what }: Port, code: string): Finding {
-  const sentence = `${port}/${protocol} of ${address}, for ${what}, cannot be used: ${code}.`;
+  const about = `${port}/${protocol} of ${address}, for ${what},`;
   switch (code) {
     case 'EADDRINUSE': {
       const list = protocol === 'udp' ? 'ss -ulpn' : 'ss -tlpn';
-      return problem('ports', sentence, `Stop what uses it: \`${list} 'sport = :${port}'\` names it.`);
+      return problem(
+        'ports',
+        `${about} is in use by another program.`,
+        `Stop what uses it: \`${list} 'sport = :${port}'\` names it.`,
+      );
     }
     case 'EACCES':
       return problem(
         'ports',
-        sentence,
-        'Run it as root, or with CAP_NET_BIND_SERVICE (scripts/systemd/rekindle.service does).',
+        `${about} may not be opened by this user.`,
+        'Run it as root, or with CAP_NET_BIND_SERVICE (`rekindle init --systemd` makes such a service).',
       );
     default:
       return problem(
         'ports',
-        sentence,
+        `${about} cannot be opened: ${code}.`,
         'Check the address: `ip -brief address` lists those of this computer.',
       );
   }

@@ -47,32 +47,35 @@ export async function checkCertificates(paths: SitePaths, now = Date.now()): Pro
         problem(
           'certificates',
           'The server’s certificate is not of this site’s CA: no runtime trusts it.',
-          'Put both back from one copy of the site folder.',
+          `Put both back from one copy of the site folder, or make new ones: ${newCertificates}`,
         ),
       ];
     }
     return [judgeDates('site CA', ca, now), judgeDates('server', server, now)];
-  } catch (error) {
+  } catch {
     return [
       problem(
         'certificates',
-        `The certificates cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-        'Put them back from a copy of the site folder.',
+        `${paths.caCertificate} or ${paths.serverCertificate} is no certificate that can be read.`,
+        `Put both back from one copy of the site folder, or make new ones: ${newCertificates}`,
       ),
     ];
   }
 }
 
+const newCertificates = 'remove site-ca.crt and server.crt, then rekindle init and rekindle runtime build.';
+/** `2099-12-31`, UTC. */
+const dayOf = (time: number): string => new Date(time).toISOString().slice(0, 10);
+
 function judgeDates(what: string, { validFrom, validTo }: X509Certificate, now: number): Finding {
   const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
-  const next =
-    'Check the clock; otherwise make new ones: remove site-ca.crt and server.crt, rekindle init, rekindle runtime build.';
-  const dates = `from ${validFrom} to ${validTo}`;
+  const next = `Check the clock; otherwise make new ones: ${newCertificates}`;
+  const dates = `from ${dayOf(from)} to ${dayOf(to)}`;
   if (now < from || now > to) {
     return problem('certificates', `The certificate of the ${what} is not valid now, but ${dates}.`, next);
   }
   if (to - now < 90 * dayMs) {
-    return warning('certificates', `The certificate of the ${what} ends soon: ${validTo}.`, next);
+    return warning('certificates', `The certificate of the ${what} ends soon, on ${dayOf(to)}.`, next);
   }
   return well('certificates', `The certificate of the ${what} is valid ${dates}.`);
 }
@@ -87,19 +90,28 @@ export async function checkRuntime(
   // That it is missing is said by what the service itself checks.
   if (info === undefined) return [];
   const kernel = await readServedKernel(paths).catch(() => undefined);
+  if (kernel === undefined) {
+    return [
+      problem(
+        'runtime',
+        `Which kernel is served cannot be read from ${paths.kernelRecord}: no driver pack can be checked or built.`,
+        'Build it again: rekindle runtime build',
+      ),
+    ];
+  }
   const days = Math.floor((now - info.mtimeMs) / dayMs);
   const findings: Finding[] = [
     days > runtimeDays
       ? warning(
           'runtime',
-          `Kernel and runtime are ${days} days old (kernel ${kernel?.version ?? 'unknown'}).`,
+          `Kernel and runtime are ${days} days old (kernel ${kernel.version}).`,
           'Build them with Debian’s fixes: rekindle runtime build --newest.',
         )
-      : well('runtime', `Kernel ${kernel?.version ?? 'unknown'} and runtime are ${days} days old.`),
+      : well('runtime', `Kernel ${kernel.version} and runtime are of ${dayOf(info.mtimeMs)}.`),
   ];
   for (const name of [universalPack, ...stations]) {
     const manifest = await readPackManifest(paths, name).catch(() => undefined);
-    if (manifest === undefined || kernel === undefined || manifest.kernel === kernel.version) continue;
+    if (manifest === undefined || manifest.kernel === kernel.version) continue;
     findings.push(
       problem(
         'runtime',

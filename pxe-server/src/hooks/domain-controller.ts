@@ -8,6 +8,7 @@ import { judgeControllerProof } from '../domain/controller-proof.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
 import { gatherControllerProof, parseOwnReport } from '../domain/gather-controller-proof.ts';
 import { viewController } from '../domain/read-controllers.ts';
+import { lookOnce } from './look-once.ts';
 import type { Confirmed, ServerHook, ServerHookContext } from './server-hook.ts';
 
 type Context = Pick<
@@ -20,7 +21,7 @@ export const domainControllerHook = {
   title: ({ directory }: DomainController) => `State of a controller of ${directory.domain}`.slice(0, 72),
   preflight: {
     precondition: async (context: Context): Promise<Precondition> => {
-      const verdict = await judgeImage(context);
+      const verdict = await judgeOnce(context);
       if (verdict.kind === 'refused')
         return { kind: 'refuse', sentence: `${verdict.why}.`, next: verdict.next };
       if (verdict.kind === 'no-controller') {
@@ -44,7 +45,7 @@ export const domainControllerHook = {
       return { kind: 'ready' };
     },
     plan: async (context: Context): Promise<WorkPlan<undefined>> => {
-      const verdict = await judgeImage(context);
+      const verdict = await judgeOnce(context);
       return {
         planned: undefined,
         lines: planLines(verdict, context.hook),
@@ -52,10 +53,11 @@ export const domainControllerHook = {
       };
     },
     verify: async (context: Context): Promise<Verified> => {
-      const verdict = await judgeImage(context);
+      const verdict = await judgeOnce(context);
       return {
         result: { outcome: 'done', sentence: sentences[verdict.kind] },
-        evidence: evidenceOf(verdict),
+        // The plan has it already.
+        evidence: [],
       };
     },
   },
@@ -80,6 +82,8 @@ export async function judgeImage({
     now: new Date(),
   });
 }
+
+const judgeOnce = lookOnce<Context, ControllerVerdict>(judgeImage);
 
 const sentences: Record<ControllerVerdict['kind'], string> = {
   'no-controller': 'It is no domain controller.',
@@ -144,6 +148,13 @@ function quarantineLines(
   ];
 }
 
+/** `wbadmin start systemstaterecovery` has no parameters for a name and a password. */
+const shareLine: PlanLine = {
+  kind: 'warning',
+  sentence:
+    'The backup is on a share, and wbadmin gets no credential for it: the share has to let the computer itself in. This was never tried; a drive of the station is the safe place.',
+};
+
 function systemStateLines(systemState: DomainController['systemState']): PlanLine[] {
   switch (systemState.from) {
     case 'backup':
@@ -152,6 +163,7 @@ function systemStateLines(systemState: DomainController['systemState']): PlanLin
           kind: 'change',
           sentence: `It starts in directory services restore mode; wbadmin restores the system state of ${systemState.version} from ${systemState.target}; then it starts normally.`,
         },
+        ...(systemState.target.startsWith('\\\\') ? [shareLine] : []),
       ];
     case 'restored-from-backup-value':
       return [

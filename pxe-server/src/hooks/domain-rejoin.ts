@@ -4,6 +4,7 @@ import type { Evidence, PlanLine } from '#contract/hook-result.ts';
 import type { Precondition } from '#contract/hook-work.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
 import { lookAtTrust, makeRejoinSecret, proveRejoin, type TrustLook } from '../domain/rejoin-station.ts';
+import { lookOnce } from './look-once.ts';
 import type { ServerHook, ServerHookContext } from './server-hook.ts';
 
 type Context = Pick<
@@ -19,18 +20,18 @@ export const domainRejoinHook: ServerHook<'domain-rejoin'> = {
   title: ({ directory }) => `Trust of the domain ${directory.domain}`.slice(0, 72),
   preflight: {
     precondition: async (context): Promise<Precondition> => {
-      const found = await look(context);
+      const found = await lookBefore(context);
       if (found.kind === 'unreachable' || found.prediction.kind !== 'refused') return { kind: 'ready' };
       const { sentence, next } = found.prediction;
       const refusal = { kind: 'refuse', sentence: `${sentence}.`, evidence: evidenceOf(found) } as const;
       return next === undefined ? refusal : { ...refusal, next };
     },
     plan: async (context) => {
-      const found = await look(context);
+      const found = await lookBefore(context);
       return { planned: undefined, lines: planLines(found, context.hook), evidence: evidenceOf(found) };
     },
     verify: async (context) => {
-      const found = await look(context);
+      const found = await lookBefore(context);
       const sentence =
         found.kind === 'unreachable'
           ? `No controller of ${context.hook.directory.domain} could be asked.`
@@ -87,6 +88,9 @@ async function look({ hook, image, siteFolder }: Context): Promise<TrustLook> {
     rotationDays: hook.rotationDays,
   });
 }
+
+/** Of preflight. Whether the trust is repaired is decided hours later, by a look of its own (`provide`). */
+const lookBefore = lookOnce(look);
 
 function evidenceOf(found: TrustLook): Evidence[] {
   if (found.kind === 'unreachable') return [];

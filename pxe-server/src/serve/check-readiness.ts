@@ -1,4 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
+import { isAbsent } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { type ShareConfiguration, shareKind } from '../config/share-configuration.ts';
 import { readPasswordFile, siteFile } from '../site/password-file.ts';
@@ -89,9 +90,15 @@ async function checkWritable(folder: string): Promise<ReadinessProblem | undefin
 }
 
 async function checkPrivate(file: string): Promise<ReadinessProblem | undefined> {
-  const info = await stat(file).catch(() => undefined);
+  const info = await stat(file).catch((error: unknown) => (isAbsent(error) ? undefined : null));
   if (info === undefined) {
     return { problem: `The key ${file} is missing.`, next: 'Put it back from a copy, or run rekindle init.' };
+  }
+  if (info === null || !(await isAccessible(file, constants.R_OK))) {
+    return {
+      problem: `The key ${file} may not be read by this user.`,
+      next: 'Run it as root (sudo), or as the user whose site folder this is.',
+    };
   }
   if ((info.mode & 0o077) === 0) return undefined;
   return { problem: `The key ${file} can be read by other users.`, next: `chmod 600 ${file}` };
@@ -117,7 +124,9 @@ async function checkRuntimeMounts(
   share: ShareConfiguration | undefined,
 ): Promise<ReadinessProblem | undefined> {
   const wanted = shareKind(share);
-  if (wanted === null || (await readServedShare(paths)) === wanted) return undefined;
+  if (wanted === null) return undefined;
+  // A record that cannot be read is mended like one that is not there.
+  if ((await readServedShare(paths).catch(() => null)) === wanted) return undefined;
   return {
     problem: `The recovery runtime was not built to mount ${wanted.toUpperCase()} shares.`,
     next: 'Build it again: rekindle runtime build',

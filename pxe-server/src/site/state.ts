@@ -1,4 +1,5 @@
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { RekindleError } from '#base/errors.ts';
 
@@ -156,8 +157,9 @@ export function openState(file: string, options: { readonly create?: boolean } =
       next: 'Make a site folder with `rekindle init`, or name yours with --site.',
     });
   }
+  let state: State | undefined;
   try {
-    const state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: busyTimeoutMs });
+    state = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: busyTimeoutMs });
     // It holds password hashes.
     if (file !== ':memory:') chmodSync(file, 0o600);
     // A power cut may take the last moment with it, never the order of things; a flush for every line of the
@@ -166,11 +168,24 @@ export function openState(file: string, options: { readonly create?: boolean } =
     migrate(state, file);
     return state;
   } catch (cause) {
+    state?.close();
     if (cause instanceof RekindleError) throw cause;
     throw new RekindleError('usage', `The site state ${file} cannot be opened`, {
       cause,
-      next: 'Run it as root (sudo); else check its owner and mode, or put back the last copy of the site folder.',
+      next: isFull(dirname(file))
+        ? 'Its file system is full: make room there (df shows how much is free), then start again.'
+        : 'Run it as root (sudo); else check its owner and mode, or put back the last copy of the site folder.',
     });
+  }
+}
+
+/** SQLite calls this a disk I/O error: not even its index of 32 KiB has room. */
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < 65_536;
+  } catch {
+    return false;
   }
 }
 

@@ -18,7 +18,9 @@ export const systemStateSchema = z.discriminatedUnion('from', [
       .max(260)
       .regex(/^[ -~]+$/, 'ASCII')
       .regex(/^[^"%&|<>^!]+$/, 'no character that a batch file takes for its own: " % & | < > ^ !')
-      .describe('Drive or share that holds the backup.'),
+      .describe(
+        'Drive of the station that holds the backup, by its letter in the restored Windows. A share gets no credential: untested.',
+      ),
   }),
   z.strictObject({
     from: z.literal('restored-from-backup-value'),

@@ -1,0 +1,99 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkCertificates, checkRuntime } from '#pxe-server/doctor/check-site.ts';
+import { checkReadiness } from '#pxe-server/serve/check-readiness.ts';
+import { sitePaths } from '#pxe-server/site/site-paths.ts';
+import { openState } from '#pxe-server/site/state.ts';
+import { makeCliSite } from '#test/support/cli-site.ts';
+import { makeServedRuntime } from '#test/support/served-site.ts';
+
+let folder: string;
+let site: string;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'rekindle-broken-'));
+  site = await makeCliSite(folder);
+  makeServedRuntime(site, 1000);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+test('records of the runtime that cannot be read are mended by building it again', async () => {
+  const paths = sitePaths(site);
+  expect(await checkRuntime(paths, [])).toMatchObject([{ verdict: 'ok' }]);
+  writeFileSync(paths.kernelRecord, '{');
+  writeFileSync(paths.shareRecord, '{');
+  expect(await checkRuntime(paths, [])).toMatchObject([
+    { verdict: 'problem', next: 'Build it again: rekindle runtime build' },
+  ]);
+  const nfs = { nfs: 'files.example:/images', seal: true } as const;
+  const { problems } = await checkReadiness(paths, openState(paths.state), site, nfs);
+  expect(problems.map(({ problem }) => problem)).toContain(
+    'The recovery runtime was not built to mount NFS shares.',
+  );
+});
+
+test('certificates are told by day, before they end and when they are damaged', async () => {
+  const paths = sitePaths(site);
+  const verdicts = async (now: Date) =>
+    (await checkCertificates(paths, Number(now))).map((each) => each.verdict);
+  expect(await verdicts(new Date('2026-11-28'))).toEqual(['ok', 'ok']);
+  expect(await verdicts(new Date('2099-11-28'))).toEqual(['warning', 'warning']);
+  expect(await verdicts(new Date('2100-01-02'))).toEqual(['problem', 'problem']);
+  const [soon] = await checkCertificates(paths, Date.UTC(2099, 10, 28));
+  expect(soon?.sentence).toBe('The certificate of the site CA ends soon, on 2099-12-31.');
+  writeFileSync(paths.serverCertificate, 'damaged');
+  const [damaged] = await checkCertificates(paths);
+  expect(damaged?.sentence).toMatch(/server\.crt is no certificate that can be read\.$/);
+  expect(damaged?.next).toContain('rekindle init');
+});
+
+test('a key of another owner is not called missing', () => {
+  const closed = join(folder, 'closed');
+  cpSync(site, closed, { recursive: true });
+  for (const each of [folder, site, join(site, 'keys'), closed]) chmodSync(each, 0o755);
+  chmodSync(join(closed, 'keys'), 0o700);
+  const program = `
+    import { checkReadiness } from '#pxe-server/serve/check-readiness.ts';
+    import { sitePaths } from '#pxe-server/site/site-paths.ts';
+    import { openState } from '#pxe-server/site/state.ts';
+    for (const folder of ${JSON.stringify([site, closed])}) {
+      const { problems } = await checkReadiness(sitePaths(folder), openState(':memory:'), '/');
+      console.log(problems.map(({ problem }) => problem).join('\\n'));
+    }`;
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
+  const said = execFileSync(
+    'setpriv',
+    [...nobody, process.execPath, '--input-type=module-typescript', '-e', program],
+    { encoding: 'utf8' },
+  );
+  for (const each of [site, closed])
+    expect(said).toContain(`The key ${sitePaths(each).serverKey} may not be read by this user.`);
+  expect(said).not.toContain('is missing');
+});
+
+test('a state on a full disk is told from one of another owner', async () => {
+  const small = join(folder, 'small');
+  await mkdir(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
+  try {
+    const file = join(small, 'state.sqlite');
+    openState(file, { create: true }).close();
+    expect(() =>
+      execFileSync('dd', ['if=/dev/zero', `of=${join(small, 'fill')}`], { stdio: 'ignore' }),
+    ).toThrow();
+    expect(() => openState(file)).toThrow(
+      expect.objectContaining({ next: expect.stringContaining('file system is full') }),
+    );
+    rmSync(join(small, 'fill'));
+    openState(file).close();
+    writeFileSync(file, 'no database');
+    expect(() => openState(file)).toThrow(
+      expect.objectContaining({ next: expect.stringContaining('owner') }),
+    );
+  } finally {
+    execFileSync('umount', [small]);
+  }
+});
