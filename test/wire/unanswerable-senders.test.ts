@@ -1,12 +1,16 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import type { DhcpEvent } from '#pxe-server/dhcp/dhcp-event.ts';
 import type { TftpEvent } from '#pxe-server/tftp/tftp-event.ts';
 import { startTftpServer } from '#pxe-server/tftp/tftp-server.ts';
-import { request, uefiOptions } from '#test/support/dhcp-datagrams.ts';
+import { type RequestFields, request, uefiOptions } from '#test/support/dhcp-datagrams.ts';
 import { startDhcp } from '#test/support/dhcp-lan.ts';
+import { startJsonLines } from '#test/support/json-lines-process.ts';
 import { createNetwork } from '#test/support/network-namespace.ts';
 import { openRawSender } from '#test/support/raw-datagrams.ts';
+import type { PeerDatagram } from '#test/support/udp-peer.ts';
 
 const address = '127.0.0.1';
 const nobody = { address, port: 0 };
@@ -93,4 +97,33 @@ test('DHCP and the boot server leave a request from port 0 alone and answer the 
   await service.waitFor(({ event }) => event === 'replied');
   expect(service.values.map(({ event }) => event)).toEqual(['listening', 'ignored', 'ignored', 'replied']);
   expect(await service.stop()).toBe(0);
+});
+
+test('answers that wait for relays which nobody has hold up nobody else, and are not kept without end', async () => {
+  await using lan = await createNetwork({
+    server: { address: '10.77.0.1/24' },
+    client: { address: '10.77.0.9/24' },
+  });
+  const { server, client } = lan.members;
+  const mac = '52:54:00:00:00:01';
+  const service = await startDhcp(server, { mode: 'proxy', stations: { [mac]: '10.77.0.20' } });
+  const script = new URL('../support/udp-peer.ts', import.meta.url);
+  const peer = startJsonLines<PeerDatagram>(client, script, { ports: [68], address: '10.77.0.9' });
+  await peer.waitFor(({ from }) => from === 'ready');
+  const discover = (more: Partial<RequestFields>) => {
+    const hex = request({ type: 1, mac, options: uefiOptions, ...more }).toString('hex');
+    peer.send({ port: 68, to: '255.255.255.255', toPort: 67, hex });
+  };
+  // Each waits in the kernel until ARP has given up, 3 s; a socket holds some 280.
+  for (let count = 0; count < 1500; count++) {
+    discover({ giaddr: `10.77.0.${100 + (count % 100)}` });
+    if (count % 100 === 99) await sleep(20);
+  }
+  const isNoted = (event: DhcpEvent) =>
+    event.event === 'ignored' && event.reasons.some((reason) => reason.includes('too many answers wait'));
+  await service.waitFor(isNoted);
+  const startedAt = performance.now();
+  discover({ xid: 0x77 });
+  await peer.waitFor(({ hex }) => hex.slice(8, 16) === '00000077');
+  expect(performance.now() - startedAt).toBeLessThan(1000);
 });

@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket, type SocketOptions } from '
 import { once } from 'node:events';
 import { RekindleError } from '#base/errors.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
-import { type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
+import { broadcastAddress, type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
 import { type ArpProbe, arpScan, createAddressConflicts } from './address-conflicts.ts';
 import { answerDatagram, type DatagramAnswer } from './answer-datagram.ts';
 import { bindToInterface } from './bind-to-interface.ts';
@@ -28,10 +28,12 @@ export interface DhcpServerOptions {
 }
 
 /**
- * One interface, three sockets. Broadcasts arrive on 0.0.0.0:67, bound to the interface, so that other networks of this
+ * One interface, four sockets. Broadcasts arrive on 0.0.0.0:67, bound to the interface, so that other networks of this
  * computer are not even heard; unicast (also from relays behind any router) arrives on, and everything leaves by, the
  * socket bound to the interface's own address, because the kernel sends 255.255.255.255 out of the interface that owns
- * the bound address and would otherwise take the default route. The third is the boot server, 4011.
+ * the bound address and would otherwise take the default route. Answers to one address leave by a second socket like it: they wait in the kernel
+for the ARP of a relay that may not be there (3 s), and what waits in a socket holds up whatever it sends after that. The
+last is the boot server, 4011.
  *
  * Throws `usage` when a port cannot be bound. A datagram that cannot be handled is an event, never an exit.
  */
@@ -77,19 +79,25 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
       onEvent(conflict);
     }
   };
-  const handle = async (bytes: Uint8Array, port: number, from: Endpoint, sender: Socket) => {
+  const handle = async (bytes: Uint8Array, port: number, from: Endpoint, senders: Senders) => {
     const { event, send } = await answerOf(bytes, port, from);
+    const sender = send?.to.address === broadcastAddress ? senders.toAll : senders.toOne;
     // The service may have been closed during a probe.
     if (!sockets.includes(sender)) return;
     if (send === undefined) return onEvent(event);
+    if (sender.getSendQueueCount() >= waitingMost && event.event === 'replied') {
+      const { reply, to, address: _given, bootFile, secondTry, ...machine } = event;
+      const reasons = [`too many answers wait for machines that are not there, the last for ${to.address}`];
+      return onEvent({ ...machine, event: 'ignored', from, reasons });
+    }
     const { address, port: toPort } = send.to;
     sender.send(send.bytes, toPort, address, (error) =>
       onEvent(error === null ? event : { event: 'failed', doing: `sending to ${address}:${toPort}`, error }),
     );
   };
-  const answerOn = (socket: Socket, port: number, sender: Socket) => {
+  const answerOn = (socket: Socket, port: number, senders: Senders) => {
     socket.on('message', (bytes, from) => {
-      handle(bytes, port, endpointOf(from), sender).catch((error: unknown) => {
+      handle(bytes, port, endpointOf(from), senders).catch((error: unknown) => {
         onEvent({
           event: 'failed',
           doing: `answering a datagram from ${from.address}:${from.port}`,
@@ -100,14 +108,15 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
   };
 
   try {
-    const own = await open(settings.interfaceAddress, serverPort);
+    const toAll = await open(settings.interfaceAddress, serverPort);
+    const toOne = await open(settings.interfaceAddress, serverPort);
     const all = await open(unspecifiedAddress, serverPort);
     const bootServer = await open(settings.interfaceAddress, bootServerPort);
-    own.setBroadcast(true);
+    toAll.setBroadcast(true);
     bootServer.setBroadcast(true);
-    answerOn(own, serverPort, own);
-    answerOn(all, serverPort, own);
-    answerOn(bootServer, bootServerPort, bootServer);
+    // The kernel gives what is sent to our address to one of the two.
+    for (const socket of [toAll, toOne, all]) answerOn(socket, serverPort, { toAll, toOne });
+    answerOn(bootServer, bootServerPort, { toAll: bootServer, toOne: bootServer });
   } catch (error) {
     await close();
     throw error;
@@ -122,6 +131,15 @@ export async function startDhcpServer(options: DhcpServerOptions): Promise<DhcpS
     close,
   };
 }
+
+/** Where answers to everybody and to one address leave. */
+interface Senders {
+  readonly toAll: Socket;
+  readonly toOne: Socket;
+}
+
+/** Answers of one socket that the kernel has no room for; who gets none asks again. */
+const waitingMost = 64;
 
 /** Destinations are addresses already; without this, Node puts a turn of the event loop before each answer. */
 const sameAddress: NonNullable<SocketOptions['lookup']> = (address, _options, callback) =>

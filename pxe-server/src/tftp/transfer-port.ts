@@ -17,10 +17,15 @@ export interface TransferPort extends Disposable {
 export const sameAddress: NonNullable<SocketOptions['lookup']> = (address, _options, callback) =>
   callback(null, address, 4);
 
+/** Answers to strangers that the kernel has no room for. */
+const waitingMost = 64;
+
 /** An answer to somebody who has no transfer here: whether it leaves or not is no business of a transfer. */
 export function tellStranger(socket: Socket, bytes: Uint8Array, { port, address }: Peer): void {
   // UDP allows 0 as a sender's port and Node throws: whoever sends from there wants no answer (RFC 768).
   if (port === 0) return;
+  // They wait for the ARP of machines that are not there; who gets no answer asks again.
+  if (socket.getSendQueueCount() >= waitingMost) return;
   // By Node's manual, a failed sending without a callback is an `error` of the socket, which would end the transfer.
   socket.send(bytes, port, address, () => undefined);
 }
