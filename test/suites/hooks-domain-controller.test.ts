@@ -216,7 +216,7 @@ test('with a backup it starts in directory services restore mode, and its regist
     sentence: expect.stringMatching(/restore mode only/),
   });
   expect(record.plan.map(({ sentence }) => sentence).join('\n')).toContain(
-    'wbadmin start systemstaterecovery -version:11/20/2026-02:00 -backupTarget:E: -quiet',
+    'wbadmin start systemstaterecovery -version:11/20/2026-02:00 -backupTarget:E: -machine:%COMPUTERNAME% -quiet',
   );
   expect(systemHiveNow()).toEqual(before);
   expect(staged).toMatchObject({

@@ -109,6 +109,20 @@ test('another plan replaces what was staged; what cannot be done is failed or sk
   expect(() => onDisk('steps/01-sql/step')).toThrow('ENOENT');
 });
 
+test('what had to be done before its volume could be written to is said', async () => {
+  const said: string[] = [];
+  await runOfflineHooks({
+    ...offlineRun([]),
+    async openSystem() {
+      const windows = await openWindowsDisk(disk);
+      const system = { ...windows.system, remarks: ['Its log was replayed.'] };
+      return { system, [Symbol.asyncDispose]: () => windows[Symbol.asyncDispose]() };
+    },
+    say: (sentence) => said.push(sentence),
+  });
+  expect(said).toEqual(['Its log was replayed.']);
+});
+
 test('a command that no code page is the same in is refused, and nothing is staged', async () => {
   {
     await using windows = await openWindowsDisk(disk);

@@ -196,17 +196,18 @@ test('safe mode is set in the boot store and taken back, by bcdedit’s element'
   expect(() => hiveSays(readFromEsp(disk, esp.bcd), element, 'Element')).toThrow();
 });
 
-describe('a volume is opened for writing', () => {
-  test('when its log can be replayed', async () => {
-    await station(leaveLogOpen);
-    // A log that names a client and holds no record: what ntfsrecover says of it decides.
-    expect(await whyRefused()).toMatch(/^it was opened$|its log could not be replayed/);
-  });
+describe('a volume is not opened for writing', () => {
   test.each([
     [
       'it is marked dirty',
       markDirty,
       'it is marked dirty: Windows has to check it before anybody else writes there',
+    ],
+    [
+      // One restart page that names a client. A log that ntfsrecover replays needs a real Windows (docs/real-hardware.md).
+      'its log is open and ntfsrecover does not understand it',
+      leaveLogOpen,
+      'its log could not be replayed: ntfsrecover ended with 1: ** Could not get any restart page',
     ],
     [
       'Windows is hibernated',
@@ -226,14 +227,14 @@ describe('a volume is opened for writing', () => {
       },
       'there are 2 Windows installations, and no boot loader says which one starts',
     ],
-  ])('but not when %s', async (_, change, why) => {
+  ])('when %s', async (_, change, why) => {
     await station(change);
     const before = run('sha256sum', disk);
     expect(await whyRefused()).toContain(why);
     expect(run('sha256sum', disk)).toBe(before);
   });
 
-  test('but not where ntfs-3g can only read, which it does in silence', async () => {
+  test('where ntfs-3g can only read, which it does in silence', async () => {
     await station();
     const readOnly = fs.mkdtempSync('/tmp/rekindle-test-mount-');
     run('mount', '--bind', folder.path, readOnly);

@@ -14,12 +14,8 @@ export function formatRegistryFile(patch: HivePatch, prefix: string): Buffer {
 function formatEdit(edit: HiveEdit, prefix: string): string[] {
   const key = edit.key === '' ? prefix : `${prefix}\\${edit.key}`;
   switch (edit.kind) {
-    case 'key':
-      return [`[${key}]`];
     case 'no-key':
       return [`[-${key}]`];
-    case 'no-value':
-      return [`[${key}]`, `${formatName(edit.name)}=-`];
     case 'value':
       return [`[${key}]`, `${formatName(edit.name)}=${formatValue(edit.value)}`];
   }

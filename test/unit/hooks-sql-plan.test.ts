@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { gateByVersion } from '#contract/pcs7-version.ts';
-import { cleanupRuleSchema, cleanupRules } from '#runtime/hooks/sql/cleanup-rules.ts';
+import type { CleanupRule } from '#contract/sql-cleanup-rules.ts';
 import type { DatabaseFacts } from '#runtime/hooks/sql/database-facts.ts';
 import { matchesPattern } from '#runtime/hooks/sql/name-pattern.ts';
 import { planCleanup } from '#runtime/hooks/sql/plan-cleanup.ts';
@@ -79,20 +79,20 @@ describe('what is done with a database', () => {
     for (const { database: facts, why } of plan.databases) expect(why).toContain(facts.name);
   });
 
-  test('a rule of the site counts for its versions only', () => {
-    const rule = cleanupRuleSchema.parse({
-      priority: 1,
-      state: '%',
-      name: 'Lab%',
-      action: 'DETACH',
-      why: 'the site says so',
-      from: 'V8.1',
-      until: 'V8.1',
+  test('each rule says for which PCS 7 it was written; the rules alone decide what is cleared', () => {
+    const row = (action: CleanupRule['action'], from: string, until: string): CleanupRule => ({
+      ...{ priority: 1, state: '%', name: 'Lab%', why: 'of the test' },
+      ...{ action, from, until },
     });
-    const plan = (version: string) =>
-      planCleanup([database('Laboratory')], version, [...cleanupRules, rule]).databases[0]?.action;
-    expect(plan('V8.1')).toBe('DETACH');
-    expect(plan('V8.0')).toBe('KEEP');
+    const rules = [row('DETACH', 'V8.1', 'V8.1'), row('DROP', 'V9.0', 'V9.0 SP2')];
+    const plan = (version: string) => planCleanup([database('Laboratory')], version, rules);
+    const seen = ['V8.0', 'V8.1', 'V8.2', 'V9.0 SP2', 'V9.1'].map((version) => {
+      const { gate, databases } = plan(version);
+      return gate.kind === 'run' ? databases[0]?.action : gate.kind;
+    });
+    expect(seen).toEqual(['list-only', 'DETACH', 'list-only', 'DROP', 'skip']);
+    expect(gateByVersion('V8.1', []).kind).toBe('list-only');
+    expect(() => gateByVersion('V8.1', [row('DROP', 'the old one', 'V8.1')])).toThrow('is no PCS 7 version');
   });
 });
 

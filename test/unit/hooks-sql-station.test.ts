@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { rulesFor } from '#contract/pcs7-version.ts';
+import { cleanupRules } from '#contract/sql-cleanup-rules.ts';
 import { judgeCleanup, parseCleanupLines } from '#contract/sql-results.ts';
-import { cleanupRules } from '#runtime/hooks/sql/cleanup-rules.ts';
-import { rulesFor } from '#runtime/hooks/sql/plan-cleanup.ts';
 import { formatSqlcmdStep } from '#runtime/hooks/sql/sqlcmd-step.ts';
 import { formatStationScript } from '#runtime/hooks/sql/station-script.ts';
 import { tsqlErrors } from '#test/support/tsql-grammar.ts';

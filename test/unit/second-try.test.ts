@@ -103,9 +103,13 @@ describe('what a machine did decides its next start', () => {
     watch.tftp({
       ...{ event: 'finished', client: `${mac}:2070`, fileName, outcome, bytes: 9, milliseconds: 5 },
     });
-  const ipxeSpeaks = (watch: LoaderWatch, mac: MacAddress = knownMac) =>
+  const ipxeSpeaks = (
+    watch: LoaderWatch,
+    mac: MacAddress = knownMac,
+    request: 'DISCOVER' | 'REQUEST' = 'REQUEST',
+  ) =>
     watch.dhcp({
-      ...{ event: 'ignored', mac, xid: 1, port: 67, request: 'DISCOVER', firmwareKind: 'ipxe-uefi' },
+      ...{ event: 'ignored', mac, xid: 1, port: 67, request, firmwareKind: 'ipxe-uefi' },
       ...{ from: { address: '0.0.0.0' as never, port: 68 }, reasons: [] },
     });
   const rows = (state: State) => state.prepare('SELECT mac, firmware, loader FROM loader_tries').all();
@@ -127,6 +131,14 @@ describe('what a machine did decides its next start', () => {
     fetch(watch, 'ipxe.efi');
     wait(passed);
     expect(loads()).toBe('ipxe');
+  });
+
+  it('does not count iPXE that asks and never answers an offer: its driver receives nothing', () => {
+    const { watch, wait, loads } = site();
+    fetch(watch, '/snponly.efi');
+    ipxeSpeaks(watch, knownMac, 'DISCOVER');
+    wait(passed);
+    expect(loads()).toBe('ipxe-native');
   });
 
   it('says so once to the journal, and not to iPXE', () => {

@@ -281,6 +281,22 @@ describe('rekindle doctor', () => {
     expect((await run('doctor', '--machine', 'NOBODY')).code).toBe(11);
   });
 
+  it('shows a station and its boots on a terminal of 80 columns', async () => {
+    const verb = `${process.execPath} ${rekindleScript} station show ${station} --boots --site ${site}`;
+    const { stdout, code } = await lan.members.server.run(
+      'script',
+      ['-qec', `stty cols 80 rows 25; ${verb}`, '/dev/null'],
+      { seconds: 30 },
+    );
+    expect(code).toBe(0);
+    const rows = stdout.split(/\r?\n/);
+    expect(rows.filter((row) => row.length >= 80)).toEqual([]);
+    expect(rows.filter((row) => row.startsWith('  loader  ')).join()).toContain(
+      "the firmware's network driver",
+    );
+    expect(rows.some((row) => row.startsWith('    0.000 s  '))).toBe(true);
+  });
+
   it('tells live what a machine does, until Ctrl-C', async () => {
     const args = [rekindleScript, 'station', 'show', station, '--follow', '--site', site];
     const child = lan.members.server.spawn(process.execPath, args);

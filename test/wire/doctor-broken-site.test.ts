@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { checkOwners } from '#pxe-server/doctor/check-owners.ts';
 import { checkCertificates, checkRuntime } from '#pxe-server/doctor/check-site.ts';
 import { checkReadiness } from '#pxe-server/serve/check-readiness.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
@@ -72,6 +73,21 @@ test('a key of another owner is not called missing', () => {
   for (const each of [site, closed])
     expect(said).toContain(`The key ${sitePaths(each).serverKey} may not be read by this user.`);
   expect(said).not.toContain('is missing');
+});
+
+test('files that a service of another user may not read are found by root too', async () => {
+  const paths = sitePaths(site);
+  expect(await checkOwners(paths)).toEqual([]);
+  execFileSync('chown', ['-R', '65534:65534', site]);
+  expect(await checkOwners(paths)).toEqual([]);
+  chownSync(paths.serverKey, 0, 0);
+  const [found, ...rest] = await checkOwners(paths);
+  expect(rest).toEqual([]);
+  expect(found?.sentence).toContain(paths.serverKey);
+  execFileSync('sh', ['-c', found?.next ?? 'false']);
+  expect(await checkOwners(paths)).toEqual([]);
+  chownSync(site, 0, 0);
+  expect(await checkOwners(paths)).toEqual([]);
 });
 
 test('a state on a full disk is told from one of another owner', async () => {

@@ -105,7 +105,8 @@ async function startFrom(loader: string) {
     /^\d{5,}$/,
   );
 }
-const ipxeSpeaks = () => ask(1, { options: [...uefiOptions, [77, 'iPXE']] });
+const ipxeSpeaks = () =>
+  ask(3, { options: [...uefiOptions, [77, 'iPXE'], [50, '10.77.0.21'], [54, '10.77.0.1']] });
 /** No machine is switched off and on and asks again sooner. */
 const switchedOffAndOn = () => sleep(sameStartMs);
 const show = async (...options: string[]) =>

@@ -16,6 +16,18 @@ import { somePassport } from '#test/support/some-passport.ts';
 const password = 'correct horse battery';
 const station = 'OS-SRV-1A';
 
+const controllerFacts = {
+  ...{
+    product: '',
+    edition: '',
+    build: '',
+    computerName: station,
+    domain: 'plant.example',
+    sqlInstances: [],
+  },
+  role: 'domain-controller',
+};
+
 /** The same kind of machine, but another one. */
 function otherMachine(): HardwarePassport {
   const passport = somePassport();
@@ -111,6 +123,8 @@ describe('the way of one station', () => {
       previousManifestSha256: null,
       capturedAt: timeOf(imageName),
     });
+    // The station is registered as a client.
+    image = { ...image, manifest: { ...image.manifest, windows: controllerFacts } };
     const ids = image.chunks.map(({ id }) => id);
     const missing = () => service.ask('POST', '/store/missing', { token, json: { chunks: ids } });
     expect((await missing()).json).toEqual({ missing: ids });
@@ -171,6 +185,11 @@ describe('the way of one station', () => {
     expect(again.json).toEqual(committed.json);
     expect((await commit()).json).toEqual(committed.json);
     firstRef = String(committed.json['ref']);
+    service.context.journal.flush();
+    const told = service.context.state
+      .prepare("SELECT sentence FROM journal WHERE sentence LIKE '%registered%'")
+      .all();
+    expect(told).toEqual([{ sentence: expect.stringMatching(/registered as client.* domain controller: /) }]);
 
     const manifest = join(service.context.store, 'images', station, imageName, 'manifest.json');
     const checked = execFileSync('minisign', [

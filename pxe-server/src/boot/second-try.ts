@@ -14,7 +14,7 @@ export interface LoaderTry {
   readonly loader: IpxeLoader;
   /** When the firmware asked for the file. */
   readonly fetchedAt: number;
-  /** When iPXE was heard from this network card, by DHCP or asking for its boot script; absent: never. */
+  /** When iPXE of this network card answered an offer or asked for its boot script; absent: never. */
   readonly heardAt?: number;
 }
 

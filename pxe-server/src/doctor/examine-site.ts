@@ -12,6 +12,7 @@ import type { State } from '../site/state.ts';
 import { listStations } from '../stations/station-registry.ts';
 import { checkLink, checkPrivileges, checkTools } from './check-computer.ts';
 import { checkHookPlans } from './check-hook-plans.ts';
+import { checkOwners } from './check-owners.ts';
 import { checkPorts } from './check-ports.ts';
 import { checkCertificates, checkDiskSpace, checkRuntime, judgeClock, judgeNetworks } from './check-site.ts';
 import { type Finding, problem, warning, well } from './finding.ts';
@@ -40,6 +41,7 @@ export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
     ...warnings
       .filter((each) => !each.problem.includes(' GiB left'))
       .map((each) => warning('site', each.problem, each.next)),
+    ...(await checkOwners(paths)),
     ...plans.findings,
     ...(await checkOtherSystems(configuration, paths)).map((each) =>
       warning('boot menu', each.problem, each.next),

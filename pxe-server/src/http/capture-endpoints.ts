@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Router } from 'express';
+import type * as z from 'zod';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import { captureJobSchema, captureRequestSchema, commitReplySchema } from '#contract/api.ts';
 import {
@@ -37,12 +37,14 @@ import type { Station } from '../stations/station.ts';
 import { getStation } from '../stations/station-registry.ts';
 import { addEndpoint, notAllowed, ok, type Reply, refuse } from './endpoint.ts';
 import { findShare, storePath } from './job-endpoints.ts';
+import { createLongWork } from './long-work.ts';
 import { refusePermission, refuseStation } from './permission.ts';
 
 export function addCaptureEndpoints(router: Router, context: ServiceContext): void {
   const { state, configuration, store, journal, log } = context;
-  /** Images that are being checked, and replies that nobody has heard yet; by job. */
-  const commits = new Map<string, ReturnType<typeof commitCapture>>();
+  const whileItReads = createLongWork<z.input<typeof commitReplySchema>>(
+    'The service is still reading the image again.',
+  );
 
   addEndpoint(router, state, {
     method: 'post',
@@ -136,16 +138,7 @@ export function addCaptureEndpoints(router: Router, context: ServiceContext): vo
       if (job.closedAt !== null) {
         return refuse(409, { code: 'job-closed', message: 'This capture is over; start a new one.' });
       }
-      let commit = commits.get(job.id);
-      if (commit === undefined) {
-        commit = commitCapture(context, { job, name, manifest, machine });
-        commits.set(job.id, commit);
-        // Whoever waits hears of a failure; the next question starts anew.
-        commit.catch(() => commits.delete(job.id));
-      }
-      const reply = await Promise.race([commit, sleep(patienceMs, stillChecking, { ref: false })]);
-      if (reply !== stillChecking) commits.delete(job.id);
-      return reply;
+      return whileItReads(job.id, () => commitCapture(context, { job, name, manifest, machine }));
     },
   });
 }
@@ -169,16 +162,6 @@ async function markController(
 
 const isRunningCapture = ({ kind, closedAt, manifestSha256 }: Job): boolean =>
   kind === 'capture' && closedAt === null && manifestSha256 === null;
-
-/** Well below the time after which a client takes silence for a lost connection. */
-const patienceMs = 30_000;
-
-const stillChecking = refuse(503, {
-  code: 'still-checking',
-  message: 'The service is still reading the image again.',
-  next: 'Ask again; nothing is lost.',
-  retryAfterSeconds: 1,
-});
 
 interface Commit {
   readonly job: Job;

@@ -1,4 +1,5 @@
 import type { Router } from 'express';
+import type * as z from 'zod';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import { hookMaterialSchema, preflightReplySchema } from '#contract/first-boot.ts';
 import type { HookPlan } from '#contract/hook.ts';
@@ -12,11 +13,24 @@ import type { ImageUnderRestore } from '../hooks/server-hook.ts';
 import { findJob, type Job } from '../jobs/job-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { getStation } from '../stations/station-registry.ts';
-import { addEndpoint, notAllowed, nothing, ok, type Refused, refuse } from './endpoint.ts';
+import { addEndpoint, notAllowed, nothing, ok, type Refused, type Reply, refuse } from './endpoint.ts';
+import { createLongWork } from './long-work.ts';
 
 /** What follows the restore: preflight before it, and what the station needs after it (contract/first-boot.ts). */
 export function addHookEndpoints(router: Router, context: ServiceContext): void {
   const { state, paths, signingKey, log } = context;
+  const whileItLooks = createLongWork<z.input<typeof preflightReplySchema>>(
+    'The service is still looking whether what follows the restore can work.',
+  );
+  const preflight = async (job: Job): Promise<Reply<z.input<typeof preflightReplySchema>>> => {
+    const plan = await readPlan(context, job);
+    if ('kind' in plan) return plan;
+    const records = await runPreflight(plan, await imageOf(context, job), paths.folder);
+    keepPreflight(state, job.id, plan, records);
+    const outcomes = records.map(({ hook, result }) => `${hook}: ${result.outcome}`);
+    log.info({ job: job.id, station: job.station, outcomes }, 'preflight hooks');
+    return ok({ plan, records });
+  };
 
   addEndpoint(router, state, {
     method: 'post',
@@ -27,13 +41,7 @@ export function addHookEndpoints(router: Router, context: ServiceContext): void 
     async handle({ parameters }) {
       const job = findJob(state, parameters['jobId'] ?? '');
       if (job === undefined || job.closedAt !== null) return notAllowed();
-      const plan = await readPlan(context, job);
-      if ('kind' in plan) return plan;
-      const records = await runPreflight(plan, await imageOf(context, job), paths.folder);
-      keepPreflight(state, job.id, plan, records);
-      const outcomes = records.map(({ hook, result }) => `${hook}: ${result.outcome}`);
-      log.info({ job: job.id, station: job.station, outcomes }, 'preflight hooks');
-      return ok({ plan, records });
+      return whileItLooks(job.id, () => preflight(job));
     },
   });
 

@@ -63,8 +63,9 @@ export function createLoaderWatch(
 
   return {
     dhcp(event) {
-      if (!('firmwareKind' in event) || event.mac === undefined) return;
-      if (event.firmwareKind !== undefined && isIpxe(event.firmwareKind)) heard(event.mac);
+      if (!('firmwareKind' in event) || event.mac === undefined || event.firmwareKind === undefined) return;
+      // A driver that sends and receives nothing asks for ever, and never answers an offer.
+      if (isIpxe(event.firmwareKind) && event.request !== 'DISCOVER') heard(event.mac);
     },
     tftp(event) {
       if (event.event !== 'finished') return;

@@ -46,6 +46,7 @@ const giveUpHours = 72;
 export async function runOfflineHooks(run: OfflineRun): Promise<HookRecord[]> {
   await using open = await run.openSystem(run.disks);
   const { system } = open;
+  if (system.kind === 'windows') for (const remark of system.remarks) run.say(remark);
   const staged = collectStaged();
   const titles = new Map(run.earlier.map(({ hook, title }) => [hook, title]));
   const titleOf = (hook: Hook) => titles.get(hook.id) ?? `${hook.kind} ${hook.id}`;

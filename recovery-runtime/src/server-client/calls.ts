@@ -184,21 +184,15 @@ export async function commitCapture(
   job: CaptureJob,
   manifest: Uint8Array,
 ): Promise<CommitReply> {
-  const doing = `finishing the image ${job.imageName}`;
-  for (;;) {
-    const reply = await server.ask({
-      doing,
-      method: 'POST',
-      path: `${apiBase}/captures/${encodeURIComponent(job.jobId)}/commit`,
-      token: job.token,
-      bytes: manifest,
-      reply: commitReplySchema,
-      repeatable: true,
-    });
-    if (reply.kind === 'ok') return reply.value;
-    if (reply.problem.code !== 'still-checking') throw refusalError(doing, reply);
-    await sleep((reply.problem.retryAfterSeconds ?? 1) * 1000);
-  }
+  return server.get({
+    doing: `finishing the image ${job.imageName}`,
+    method: 'POST',
+    path: `${apiBase}/captures/${encodeURIComponent(job.jobId)}/commit`,
+    token: job.token,
+    bytes: manifest,
+    reply: commitReplySchema,
+    repeatable: true,
+  });
 }
 
 /** Runs the station's preflight hooks on the server; again, when asked again. */

@@ -34,7 +34,7 @@ export interface ServerClient {
   readonly address: ServerAddress;
   /** @throws RekindleError `store-unreachable` after the last try; refusals are values */
   ask<Schema extends z.ZodType>(call: Call<Schema>): Promise<Reply<z.infer<Schema>>>;
-  /** As `ask`, for calls where a refusal is a failure. */
+  /** As `ask`, for calls where a refusal is a failure; asks again for as long as the service says it is at it. */
   get<Schema extends z.ZodType>(call: Call<Schema>): Promise<z.infer<Schema>>;
   /** The bytes of a file; a refusal is a failure. */
   getBytes(file: { readonly doing: string; readonly path: string; readonly token: string }): Promise<Buffer>;
@@ -88,9 +88,12 @@ export function createServerClient(
     address,
     ask,
     async get(call) {
-      const reply = await ask(call);
-      if (reply.kind === 'refused') throw refusalError(call.doing, reply);
-      return reply.value;
+      for (;;) {
+        const reply = await ask(call);
+        if (reply.kind === 'ok') return reply.value;
+        if (reply.problem.code !== 'still-checking') throw refusalError(call.doing, reply);
+        await sleep((reply.problem.retryAfterSeconds ?? 1) * 1000);
+      }
     },
     async getBytes(file) {
       const { status, body } = await send({ ...file, method: 'GET', repeatable: true });

@@ -10,6 +10,7 @@ import { readSighting } from '#pxe-server/stations/sightings.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { followBoots, printBoots } from '../../boot-transcript.ts';
+import { say } from '../../fit-terminal.ts';
 import { formatTime } from '../../format-time.ts';
 import { interruptSignal } from '../../interrupt-signal.ts';
 import { type OpenSite, openSite, type SiteOption, withSite } from '../../site-option.ts';
@@ -48,33 +49,33 @@ async function show(name: string, options: ShowOptions): Promise<void> {
     );
   }
   const { passport } = station;
-  console.log(
-    [
-      `Station ${station.name} (${station.role}, computer name ${station.computerName})`,
-      `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
-      `  address     ${station.address ?? 'from another DHCP server'}`,
-      `  enrolled    ${formatTime(station.enrolledAt)} by ${station.enrolledBy}`,
-      ...(Object.keys(station.network).length === 0
-        ? []
-        : [`  runtime     ${describeStationNetwork(station.network)}`]),
-      ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
-      ...formatLoader(station, site.configuration.boot.loader, summary.loaders),
-      ...formatPackState(summary.driverPack, station.name),
-      ...formatHardware(sighting, images),
-      `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
-      `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${formatTime(summary.armed.until)} by ${summary.armed.by}${summary.armed.acceptsReplaced ? ', replaced parts accepted' : ''}`}`,
-      ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
-      ...passport.disks.map(
-        (disk) => `  disk        ${disk.slot} ${disk.model} ${disk.serial ?? disk.wwn ?? ''}`,
+  const lines = [
+    `Station ${station.name} (${station.role}, computer name ${station.computerName})`,
+    `  system      ${summary.system}, serial ${passport.system.serial || 'none'}, UUID ${passport.system.uuid || 'none'}`,
+    `  address     ${station.address ?? 'from another DHCP server'}`,
+    `  enrolled    ${formatTime(station.enrolledAt)} by ${station.enrolledBy}`,
+    ...(Object.keys(station.network).length === 0
+      ? []
+      : [`  runtime     ${describeStationNetwork(station.network)}`]),
+    ...(station.onTerminalBus ? ['  network     on the terminal bus: its captures are held back'] : []),
+    ...formatLoader(station, site.configuration.boot.loader, summary.loaders),
+    ...formatPackState(summary.driverPack, station.name),
+    ...formatHardware(sighting, images),
+    `  rehearsal   ${describeRehearsal(rehearsal)}${rehearsal.kind === 'passed' ? '' : `. Next: rekindle rehearse ${station.name}`}`,
+    `  armed       ${summary.armed === null ? 'no' : `${summary.armed.image} until ${formatTime(summary.armed.until)} by ${summary.armed.by}${summary.armed.acceptsReplaced ? ', replaced parts accepted' : ''}`}`,
+    ...passport.networkCards.map(({ slot, id, mac }) => `  network     ${slot} ${id} ${mac}`),
+    ...passport.disks.map(
+      (disk) => `  disk        ${disk.slot} ${disk.model} ${disk.serial ?? disk.wwn ?? ''}`,
+    ),
+    ...jobs
+      .slice(0, 10)
+      .map(
+        (job) =>
+          `  job         ${formatTime(job.openedAt)} ${job.kind} ${job.imageName} ${job.outcome ?? 'open'}`,
       ),
-      ...jobs
-        .slice(0, 10)
-        .map(
-          (job) =>
-            `  job         ${formatTime(job.openedAt)} ${job.kind} ${job.imageName} ${job.outcome ?? 'open'}`,
-        ),
-    ].join('\n'),
-  );
+  ];
+  // What goes on stands below its own beginning, to the right of the names.
+  for (const line of lines) say(line, /^ {2}\S/.test(line) ? 14 : undefined);
   const { mode } = site.configuration.dhcp;
   if (options.follow === true) {
     using signal = interruptSignal();

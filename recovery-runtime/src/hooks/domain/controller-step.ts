@@ -73,7 +73,7 @@ function restoreSystemState({ version, target }: SystemState & { from: 'backup' 
     'if not %mode%==3 if not exist recovered.txt exit /b 1',
     'if not %mode%==3 goto prove',
     'if exist recovered.txt goto leave',
-    `call wbadmin start systemstaterecovery -version:${version} "-backupTarget:${target}" -quiet`,
+    `call wbadmin start systemstaterecovery -version:${version} "-backupTarget:${target}" -machine:%COMPUTERNAME% -quiet`,
     'set code=%ERRORLEVEL%',
     'if not %code%==0 echo wbadmin ended with %code%: it stays in directory services restore mode.',
     'if not %code%==0 exit /b 1',

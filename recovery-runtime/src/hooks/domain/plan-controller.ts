@@ -32,7 +32,7 @@ export function planController(
   place: { readonly controlSet: string; readonly loader: string | null },
 ): ControllerChange {
   if (state.from === 'backup') {
-    const wbadmin = `wbadmin start systemstaterecovery -version:${state.version} -backupTarget:${state.target} -quiet`;
+    const wbadmin = `wbadmin start systemstaterecovery -version:${state.version} -backupTarget:${state.target} -machine:%COMPUTERNAME% -quiet`;
     if (place.loader === null) throw new RangeError('a boot store without a loader cannot start it in DSRM');
     return {
       system: [],

@@ -1,10 +1,5 @@
-import {
-  compareVersions,
-  gateByVersion,
-  parseProductVersion,
-  type VersionGate,
-} from '#contract/pcs7-version.ts';
-import { type CleanupAction, type CleanupRule, cleanupRules } from './cleanup-rules.ts';
+import { gateByVersion, rulesFor, type VersionGate } from '#contract/pcs7-version.ts';
+import { type CleanupAction, type CleanupRule, cleanupRules } from '#contract/sql-cleanup-rules.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { matchesPattern } from './name-pattern.ts';
 
@@ -28,29 +23,11 @@ export function planCleanup(
 ): CleanupPlan {
   const inOrder = rulesFor(productVersion, rules);
   return {
-    gate: gateByVersion(productVersion),
+    gate: gateByVersion(productVersion, rules),
     databases: databases
       .toSorted((a, b) => a.databaseId - b.databaseId)
       .map((database) => planDatabase(database, inOrder)),
   };
-}
-
-/** Those that count for a version, the deciding one first. */
-export function rulesFor(
-  productVersion: string | undefined,
-  rules: readonly CleanupRule[] = cleanupRules,
-): CleanupRule[] {
-  return rules.filter((rule) => countsFor(rule, productVersion)).toSorted((a, b) => a.priority - b.priority);
-}
-
-/** Without a known version every rule is shown; the gate lets none of them act. */
-function countsFor({ from, until }: CleanupRule, productVersion: string | undefined): boolean {
-  const version = productVersion === undefined ? undefined : parseProductVersion(productVersion);
-  if (version === undefined) return true;
-  const first = from === undefined ? undefined : parseProductVersion(from);
-  const last = until === undefined ? undefined : parseProductVersion(until);
-  if (first !== undefined && compareVersions(version, first) < 0) return false;
-  return last === undefined || compareVersions(version, last) <= 0;
 }
 
 function planDatabase(database: DatabaseFacts, rules: readonly CleanupRule[]): PlannedDatabase {

@@ -1,6 +1,5 @@
-import { gateByVersion } from '#contract/pcs7-version.ts';
+import { gateByVersion, rulesFor } from '#contract/pcs7-version.ts';
 import type { OfflineContext, OfflineHook } from '../offline-hook.ts';
-import { rulesFor } from './plan-cleanup.ts';
 import { clearScriptFile, clearStepFile, formatSqlcmdStep } from './sqlcmd-step.ts';
 import { type CleanupMode, formatStationScript } from './station-script.ts';
 

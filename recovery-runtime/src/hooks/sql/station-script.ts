@@ -1,4 +1,4 @@
-import type { CleanupRule } from './cleanup-rules.ts';
+import type { CleanupRule } from '#contract/sql-cleanup-rules.ts';
 import { quoteText, runStatement } from './cleanup-statement.ts';
 
 /** `list`: changes nothing. */

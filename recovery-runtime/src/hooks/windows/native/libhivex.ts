@@ -21,12 +21,10 @@ export interface Libhivex {
   addChild(handle: unknown, key: number, name: string): number;
   deleteChild(handle: unknown, key: number): number;
   setValue(handle: unknown, key: number, value: HivexValue): number;
-  /** Replaces all values of the key. */
-  setValues(handle: unknown, key: number, values: readonly HivexValue[]): number;
   commit(handle: unknown, file: string): number;
 }
 
-export interface HivexValue {
+interface HivexValue {
   readonly name: string;
   readonly type: number;
   readonly bytes: Buffer;
@@ -67,9 +65,6 @@ function bind(): Libhivex {
   const deleteChild = hivex.func('int hivex_node_delete_child(void *handle, size_t node)');
   const setValue = hivex.func(
     'int hivex_node_set_value(void *handle, size_t node, const hive_set_value *value, int flags)',
-  );
-  const setValues = hivex.func(
-    'int hivex_node_set_values(void *handle, size_t node, size_t count, const hive_set_value *values, int flags)',
   );
   const commit = hivex.func('int hivex_commit(void *handle, const char *file, int flags)');
 
@@ -120,7 +115,6 @@ function bind(): Libhivex {
     addChild: (handle, key, name) => addChild(handle, key, name),
     deleteChild: (handle, key) => deleteChild(handle, key),
     setValue: (handle, key, value) => setValue(handle, key, asC(value), 0),
-    setValues: (handle, key, list) => setValues(handle, key, list.length, list.map(asC), 0),
     commit: (handle, file) => commit(handle, file, 0),
   };
 }

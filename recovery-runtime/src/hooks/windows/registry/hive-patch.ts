@@ -3,9 +3,7 @@ import { type RegistryValue, sameRegistryValue } from './registry-value.ts';
 
 /** One thing that is to be so in a hive; it is nothing that happens, so twice is like once. */
 export type HiveEdit =
-  | { readonly kind: 'key'; readonly key: KeyPath }
   | { readonly kind: 'value'; readonly key: KeyPath; readonly name: string; readonly value: RegistryValue }
-  | { readonly kind: 'no-value'; readonly key: KeyPath; readonly name: string }
   | { readonly kind: 'no-key'; readonly key: KeyPath };
 
 /** Later edits are about what earlier ones left. */
@@ -18,12 +16,8 @@ export function missingEdits(hive: Hive, patch: HivePatch): HiveEdit[] {
 
 function isTrue(hive: Hive, edit: HiveEdit): boolean {
   switch (edit.kind) {
-    case 'key':
-      return hive.hasKey(edit.key);
     case 'no-key':
       return !hive.hasKey(edit.key);
-    case 'no-value':
-      return hive.read(edit.key, edit.name) === null;
     case 'value': {
       const found = hive.read(edit.key, edit.name);
       return found !== null && sameRegistryValue(found, edit.value);
@@ -33,14 +27,8 @@ function isTrue(hive: Hive, edit: HiveEdit): boolean {
 
 export function applyEdit(hive: WritableHive, edit: HiveEdit): void {
   switch (edit.kind) {
-    case 'key':
-      hive.createKey(edit.key);
-      break;
     case 'no-key':
       hive.deleteKey(edit.key);
-      break;
-    case 'no-value':
-      hive.deleteValue(edit.key, edit.name);
       break;
     case 'value':
       hive.write(edit.key, edit.name, edit.value);

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { lastErrorName } from '../native/koffi.ts';
-import { type HivexValue, libhivex } from '../native/libhivex.ts';
+import { libhivex } from '../native/libhivex.ts';
 import { decodeRegistryValue, encodeRegistryValue, type RegistryValue } from './registry-value.ts';
 
 /** A key below the hive's root, with backslashes: `ControlSet001\Services`. The root itself is ''. */
@@ -22,7 +22,6 @@ export interface WritableHive extends Hive {
   createKey(key: KeyPath): void;
   /** Makes the keys that are missing above it. */
   write(key: KeyPath, name: string, value: RegistryValue): void;
-  deleteValue(key: KeyPath, name: string): void;
   /** With all that is below it. */
   deleteKey(key: KeyPath): void;
   /** The changed hive, with the next sequence number. */
@@ -101,23 +100,6 @@ function open(bytes: Buffer, hiveName: string, writable: boolean): WritableHive 
         hivex.setValue(handle, create(key), { name, type: number, bytes }) === 0,
         `writing ${name} of ${key}`,
       );
-    },
-    deleteValue(key, name) {
-      const at = find(key);
-      if (at === 0) return;
-      // libhivex has no call for a single value: the others are written again.
-      const all = hivex.values(handle, at).map((value): HivexValue => {
-        const data = hivex.data(handle, value);
-        must(data !== null, `reading the values of ${key}`);
-        return {
-          name: hivex.valueName(handle, value),
-          type: data?.type ?? 0,
-          bytes: data?.bytes ?? Buffer.alloc(0),
-        };
-      });
-      const kept = all.filter((each) => each.name.toLowerCase() !== name.toLowerCase());
-      if (kept.length === all.length) return;
-      must(hivex.setValues(handle, at, kept) === 0, `deleting ${name} of ${key}`);
     },
     deleteKey(key) {
       const at = find(key);

@@ -1,28 +1,25 @@
-import * as z from 'zod';
-import { parseProductVersion } from '#contract/pcs7-version.ts';
-
-const version = z.string().refine((text) => parseProductVersion(text) !== undefined, {
-  error: 'a PCS 7 version, e.g. "V8.0" or "V8.1 SP1"',
-});
-
-/** `REPORT`: a person decides. */
-export const cleanupActionSchema = z.enum(['DROP', 'DETACH', 'KEEP', 'REPORT']);
-export type CleanupAction = z.infer<typeof cleanupActionSchema>;
-
-export const cleanupRuleSchema = z.strictObject({
+/**
+ * What is done with which database of a restored SQL Server, for which PCS 7: data, and the one place that decides it.
+ * The gate (pcs7-version.ts), the plan over the network and the script on the station all read these rows.
+ */
+export interface CleanupRule {
   /** The rule with the smallest one decides. */
-  priority: z.int().positive(),
+  readonly priority: number;
   /** LIKE patterns over `state_desc` and the name. */
-  state: z.string().min(1),
-  name: z.string().min(1),
-  action: cleanupActionSchema,
+  readonly state: string;
+  readonly name: string;
+  /** `REPORT`: a person decides. */
+  readonly action: 'DROP' | 'DETACH' | 'KEEP' | 'REPORT';
   /** The end of the sentence "… because …". */
-  why: z.string().min(1),
-  /** PCS 7 versions that it counts for, both included; absent: all that are cleaned at all. */
-  from: version.optional(),
-  until: version.optional(),
-});
-export type CleanupRule = z.infer<typeof cleanupRuleSchema>;
+  readonly why: string;
+  /** PCS 7 versions that it was written for, both included. */
+  readonly from: string;
+  readonly until: string;
+}
+export type CleanupAction = CleanupRule['action'];
+
+/** Siemens FAQ 56897157, section 5.3: from V8.1 SP1 on PCS 7 clears its management data itself. */
+const versions = { from: 'V8.0', until: 'V8.1' };
 
 /**
  * WinCC names its databases itself: `CC_<project>_<time>` for configuration, and with `R` at the end for
@@ -33,10 +30,11 @@ export type CleanupRule = z.infer<typeof cleanupRuleSchema>;
 const winCcNames = ['CC[_]%', '%[_]ALG[_]%', '%[_]TLG[_]%'];
 const looseNames = ['CC%', '%ALG%', '%TLG%'];
 
-/** Siemens FAQ 56897157, section 5.3: DROP what is in RECOVERY_PENDING, DETACH all other PCS 7 databases. */
+/** DROP what is in RECOVERY_PENDING, DETACH all other PCS 7 databases. */
 export const cleanupRules: readonly CleanupRule[] = [
   ...winCcNames.map(
     (name, at): CleanupRule => ({
+      ...versions,
       priority: 10 + at,
       state: 'RECOVERY_PENDING',
       name,
@@ -47,6 +45,7 @@ export const cleanupRules: readonly CleanupRule[] = [
   ...['RESTORING', 'RECOVERING'].flatMap((state, group) =>
     winCcNames.map(
       (name, at): CleanupRule => ({
+        ...versions,
         priority: 20 + 3 * group + at,
         state,
         name,
@@ -57,6 +56,7 @@ export const cleanupRules: readonly CleanupRule[] = [
   ),
   ...winCcNames.map(
     (name, at): CleanupRule => ({
+      ...versions,
       priority: 30 + at,
       state: '%',
       name,
@@ -66,6 +66,7 @@ export const cleanupRules: readonly CleanupRule[] = [
   ),
   ...looseNames.map(
     (name, at): CleanupRule => ({
+      ...versions,
       priority: 40 + at,
       state: '%',
       name,
@@ -74,11 +75,12 @@ export const cleanupRules: readonly CleanupRule[] = [
     }),
   ),
   {
+    ...versions,
     priority: 50,
     state: 'RECOVERY_PENDING',
     name: '%',
     action: 'REPORT',
     why: "Siemens' script would drop it, but its name is none of WinCC's; its files may only be missing for now",
   },
-  { priority: 99, state: '%', name: '%', action: 'KEEP', why: 'it is no PCS 7 database' },
+  { ...versions, priority: 99, state: '%', name: '%', action: 'KEEP', why: 'it is no PCS 7 database' },
 ];
