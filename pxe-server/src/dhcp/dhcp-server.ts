@@ -29,11 +29,11 @@ export interface DhcpServerOptions {
 
 /**
  * One interface, four sockets. Broadcasts arrive on 0.0.0.0:67, bound to the interface, so that other networks of this
- * computer are not even heard; unicast (also from relays behind any router) arrives on, and everything leaves by, the
- * socket bound to the interface's own address, because the kernel sends 255.255.255.255 out of the interface that owns
- * the bound address and would otherwise take the default route. Answers to one address leave by a second socket like it: they wait in the kernel
-for the ARP of a relay that may not be there (3 s), and what waits in a socket holds up whatever it sends after that. The
-last is the boot server, 4011.
+ * computer are not even heard; unicast (also from relays behind any router) arrives on the interface's own address.
+ * Everything leaves from there too, because the kernel sends 255.255.255.255 out of the interface that owns the bound
+ * address and would otherwise take the default route. Answers to one address have a socket of their own: they wait in
+ * the kernel for the ARP of a relay that may not be there (3 s), and what waits in a socket holds up whatever it sends
+ * after that. The last is the boot server, 4011.
  *
  * Throws `usage` when a port cannot be bound. A datagram that cannot be handled is an event, never an exit.
  */
