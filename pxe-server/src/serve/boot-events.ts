@@ -65,18 +65,9 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       // In proxy mode another server gave its address, and the boot server's answer goes there.
       if (to.port === bootServerPort) rememberMachine(to.address, mac);
       log.info(event, 'dhcp replied');
-      const what = [
-        address === undefined ? [] : `address ${address}`,
-        bootFile === undefined ? [] : `boot file ${bootFile}`,
-      ].flat();
-      const facts = [
-        firmwareKind,
-        networkInterface,
-        relay === undefined ? undefined : `through relay ${relay}`,
-      ];
-      const said = facts.filter((fact) => fact !== undefined).join(', ');
-      const who = said === '' ? '' : ` (${said})`;
-      const sentence = `${request}${who} gets ${[reply, ...what].join(', ')}`;
+      const said = listed(firmwareKind, networkInterface, relay && `through relay ${relay}`);
+      const what = listed(reply, address && `address ${address}`, bootFile && `boot file ${bootFile}`);
+      const sentence = `${request}${said === '' ? '' : ` (${said})`} gets ${what}`;
       const stage = stageOf(firmwareKind);
       // Once a start: what follows the offer says the same file.
       if (reply === 'OFFER' && event.secondTry !== undefined)
@@ -85,6 +76,15 @@ export function recordDhcpEvent(journal: Journal, log: Logger, event: DhcpEvent)
       return;
     }
   }
+}
+
+/** Those that are there, with commas. */
+function listed(...parts: readonly (string | undefined)[]): string {
+  let list = '';
+  for (const part of parts) {
+    if (part !== undefined) list += list === '' ? part : `, ${part}`;
+  }
+  return list;
 }
 
 function stageOf(firmwareKind: FirmwareKind | undefined): BootStage {
