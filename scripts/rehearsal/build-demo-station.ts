@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isErrno } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
 import { runTool } from '#base/run-tool.ts';
 import { installBootLoaders } from './demo-station/boot-loader-installation.ts';
@@ -100,7 +101,7 @@ async function build({ stations, hash, suite, hostname, onProgress }: Build): Pr
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     // Somebody else built the same one meanwhile.
-    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return;
+    if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return;
     throw error;
   }
 }

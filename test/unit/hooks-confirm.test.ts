@@ -111,6 +111,20 @@ it('a report that cannot be written stays open for the next start, and a personâ
   expect(listUnconfirmed(context.state)).toEqual([]);
 });
 
+it('a report that was archived or removed is not waited for at any later start', async () => {
+  const context = makeContext();
+  const { reportFile } = await reportedController(context);
+  rmSync(reportFile);
+  createConfirmations(context, [3_600_000]);
+  await expect.poll(() => listUnconfirmed(context.state)).toEqual([]);
+  expect(triesOf(context)).toEqual([]);
+});
+
+it('does not tick an item of an earlier version that asks for more', () => {
+  const list = [{ id: 'replication', what: 'See event 1587, and that changes replicate.', ticked: null }];
+  expect(tickSettled(list, [{ item: 'replication', note: 'seen' }], new Date())).toEqual(list);
+});
+
 it('a report is on the disk, state and all, before anybody is told of it', async () => {
   const context = makeContext();
   const { reportFile } = await reportedController(context);

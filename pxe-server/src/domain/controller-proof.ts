@@ -1,7 +1,7 @@
 /**
  * Did the domain controller come back without a USN rollback? Evidence comes from the controller's own first boot
- * (event log, registry), from a partner over LDAP and from the controllers' event logs. One failure sign fails it; what nobody reported leaves it
- * unverified. Pure.
+ * (event log, registry), from a partner over LDAP and from the controllers' event logs. One failure sign fails it;
+ * what nobody reported leaves it unverified. Pure.
  */
 
 import type { SettledItem } from '#contract/hook-result.ts';

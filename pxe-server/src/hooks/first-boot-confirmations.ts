@@ -1,9 +1,13 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorChain } from '#base/errors.ts';
+import { reportFileName } from '../jobs/amend-report.ts';
+import { reportFolder } from '../jobs/close-run.ts';
 import { findJob } from '../jobs/job-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { confirmFirstBoot } from './confirm-first-boot.ts';
-import { findJobHooks, listUnconfirmed } from './hook-store.ts';
+import { findJobHooks, listUnconfirmed, noteConfirmed } from './hook-store.ts';
 
 /** The service's own looks after first boots, each in the background until its report is closed. */
 export interface FirstBootConfirmations {
@@ -15,6 +19,8 @@ export interface FirstBootConfirmations {
 
 /** Between two tries; after the last one it is left to the next start of the service. */
 const triesAgainAfterMs: readonly number[] = [60_000, 300_000, 900_000, 1_800_000];
+
+const endsWithinMs = 5000;
 
 /** Begins with what an earlier run of the service has left open. @param pausesMs one less than there are tries */
 export function createConfirmations(
@@ -36,7 +42,8 @@ export function createConfirmations(
     begin,
     async close() {
       stopping.abort();
-      await Promise.all(running.values());
+      // A store on a share that hangs heeds nobody.
+      await Promise.race([Promise.all(running.values()), sleep(endsWithinMs, undefined, { ref: false })]);
     },
   };
 }
@@ -66,9 +73,18 @@ async function confirmJob(
   jobId: string,
   how: Parameters<typeof confirmFirstBoot>[3],
 ): Promise<void> {
-  const job = findJob(context.state, jobId);
-  const hooks = findJobHooks(context.state, jobId);
-  if (job !== undefined && hooks !== undefined) await confirmFirstBoot(context, job, hooks.plan, how);
+  const { state, paths, log } = context;
+  const job = findJob(state, jobId);
+  const hooks = findJobHooks(state, jobId);
+  if (job === undefined || hooks === undefined) return;
+  const report = join(reportFolder(paths, job), reportFileName);
+  if (!existsSync(report)) {
+    // Archived or removed by a person: there is nothing to close, now or at any later start.
+    noteConfirmed(state, job.id);
+    log.warn({ job: job.id, station: job.station, report }, 'first boot not confirmed: its report is gone');
+    return;
+  }
+  await confirmFirstBoot(context, job, hooks.plan, how);
 }
 
 /** The state may be what is broken. */

@@ -22,7 +22,7 @@ export function takeFirstBootReport(
   if (!hooks.firstBootOpen || !isNew) return { fresh: false };
   const records = recordsOfSteps(hooks.plan, report);
   amendReport(state, signingKey, reportFolder(paths, job), (run) => {
-    // In the transaction of the report: both are kept, or neither, and the agent sends it again.
+    // In the transaction of the report: never kept without it; else the agent sends it again.
     noteSequence(state, job.id, report.sequence);
     if (report.last) endFirstBoot(state, job.id);
     return {

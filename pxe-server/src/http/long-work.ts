@@ -25,8 +25,15 @@ export function createLongWork<Value>(message: string, patience = patienceMs) {
       going.set(key, work);
       work.catch(() => going.delete(key));
     }
-    const reply = await Promise.race([work, sleep(patience, stillAtIt, { ref: false })]);
-    if (reply !== stillAtIt) going.delete(key);
-    return reply;
+    const waiting = new AbortController();
+    const late = sleep(patience, stillAtIt, { ref: false, signal: waiting.signal });
+    late.catch(() => {});
+    try {
+      const reply = await Promise.race([work, late]);
+      if (reply !== stillAtIt) going.delete(key);
+      return reply;
+    } finally {
+      waiting.abort();
+    }
   };
 }

@@ -18,7 +18,7 @@ export type ReportChange = (
 /**
  * Changes a signed report and signs it anew. The service and `rekindle report` may both want to, so the state's write
  * lock is held meanwhile, and everything in it is synchronous. A report whose signature is wrong is not touched. What
- * the change itself writes into the state is kept with the report, or not at all.
+ * the change itself writes into the state is never kept without the report.
  * @param folder of the report
  * @throws RekindleError `verification-failed`
  */

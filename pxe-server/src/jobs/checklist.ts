@@ -73,7 +73,10 @@ export function checklistFor(role: StationRole): ChecklistItem[] {
     .map(({ id, what }) => ({ id, what, ticked: null }));
 }
 
-/** What the service has seen itself; a tick of a person stays as he gave it. */
+/**
+ * What the service has seen itself; a tick of a person stays as he gave it. Not in a report of an earlier version that
+ * means more by an item of this name.
+ */
 export function tickSettled(
   checklist: readonly ChecklistItem[],
   settled: readonly SettledItem[],
@@ -81,7 +84,8 @@ export function tickSettled(
 ): ChecklistItem[] {
   return checklist.map((item) => {
     const seen = settled.find(({ item: id }) => id === item.id);
-    return seen === undefined || item.ticked !== null
+    const isOfToday = obligations.some(({ id, what }) => id === item.id && what === item.what);
+    return seen === undefined || item.ticked !== null || !isOfToday
       ? item
       : { ...item, ticked: { at: at.toISOString(), by: 'the service', note: seen.note } };
   });

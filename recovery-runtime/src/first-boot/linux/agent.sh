@@ -159,7 +159,7 @@ run_step() {
 # send LAST: one try at each server. 0: the service has it, and it was the service.
 send() {
   sequence=$(($(cat sequence 2>/dev/null || echo 0) + 1))
-  echo "$sequence" >sequence.new && sync && mv sequence.new sequence
+  echo "$sequence" >sequence.new && sync && mv sequence.new sequence && sync
   {
     printf '{"formatVersion":1,"jobId":"%s","sequence":%s,"last":%s,"agent":"linux","steps":[' "$job" "$sequence" "$1"
     comma=
