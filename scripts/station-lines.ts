@@ -56,7 +56,7 @@ export function formatLoader(station: Station, site: Loader, turns: readonly Car
     return [`  loader      ${loader}, ${why}`];
   }
   return [
-    "  loader      ipxe, the firmware's network driver first; if a start finds no network, the next one tries iPXE's own",
+    "  loader      ipxe, the firmware's network driver first; if nothing is heard of a start, the next one tries iPXE's own",
     ...turns.map((turn) => `    ${turn.mac} (${turn.firmware}) gets ${turn.file}: ${reasonOf(turn)}`),
   ];
 }
@@ -68,9 +68,9 @@ function reasonOf({ because, failed, fetchedAt }: CardTurn): string {
     case 'just-fetched':
       return `fetched a moment ago, at ${at}`;
     case 'heard':
-      return `its last start, at ${at}, found the network`;
+      return `its last start, at ${at}, was heard`;
     case 'other-not-heard':
-      return `the last start of ${failed}, at ${at}, found no network`;
+      return `nothing was heard of the last start of ${failed}, at ${at}`;
   }
 }
 

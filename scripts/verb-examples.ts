@@ -47,7 +47,7 @@ export const verbExamples: Readonly<Record<string, readonly Example[]>> = {
       'rekindle station set OS-SRV-1A --loader signed-grub',
       'Secure Boot was switched on after its enrolment',
     ],
-    ['rekindle station set OS-SRV-1A --loader none', 'iPXE again, which chooses its driver by itself'],
+    ['rekindle station set OS-SRV-1A --loader none', 'as the site and its passport say again'],
   ],
   'station remove': ['rekindle station remove OS-SRV-1A'],
   'station arm': [

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { sha256HexSchema } from '#images/format/image-manifest.ts';
 
-/** `/rekindle/pack/pack.json` in the second initrd (driver-packs/README.md). */
+// `/rekindle/pack/pack.json` in the second initrd (driver-packs/README.md).
 
 export const packModuleSchema = z.strictObject({
   /** Module name with underscores, as the kernel says it. */

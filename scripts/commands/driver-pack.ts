@@ -11,7 +11,7 @@ import {
   readPackManifest,
   universalPack,
 } from '#pxe-server/stations/station-pack.ts';
-import { getStation } from '#pxe-server/stations/station-registry.ts';
+import { findStation, getStation } from '#pxe-server/stations/station-registry.ts';
 import { formatCoverageTable, formatWinpeRows } from '../driver-pack-table.ts';
 import { createProgressLine } from '../progress-line.ts';
 import { openSite, type SiteOption, withSite } from '../site-option.ts';
@@ -53,23 +53,26 @@ interface WinpeOptions extends Options {
   readonly output?: string;
 }
 
-async function build(name: string, options: WinpeOptions): Promise<void> {
+async function build(typed: string, options: WinpeOptions): Promise<void> {
   const { state, paths, configuration } = await openSite(options);
-  if (options.winpe !== undefined) return buildWinpe(getStation(state, name), options.winpe, options);
+  // By the registry's name, however it was typed: files are named after it.
+  const station = typed === universalPack ? undefined : getStation(state, typed);
+  const name = station?.name ?? universalPack;
+  if (options.winpe !== undefined) return buildWinpe(getStation(state, typed), options.winpe, options);
   const line = createProgressLine();
   const compressed = (doneBytes: number, totalBytes: number) =>
     line.show('compressing', doneBytes, totalBytes);
   const building =
-    name === universalPack
+    station === undefined
       ? buildSiteUniversalPack(paths, compressed)
-      : buildStationPack(paths, name, getStation(state, name).passport, compressed);
+      : buildStationPack(paths, station.name, station.passport, compressed);
   const pack = await building.finally(() => line.end());
   console.log(
     `Driver pack of ${name} for kernel ${pack.manifest.kernel}: ${pack.manifest.modules.length} modules, ${pack.file.bytes} bytes, signed.`,
   );
   for (const { sentence } of pack.refusedModules) console.log(`  ${sentence}`);
-  if (name === universalPack) return;
-  const judged = await judgeStationPack(paths, getStation(state, name), configuration.share);
+  if (station === undefined) return;
+  const judged = await judgeStationPack(paths, station, configuration.share);
   for (const note of judged.notes) console.log(`  ${note}`);
   if (judged.state === 'red') throw notCovering(name, judged.reasons);
 }
@@ -129,8 +132,8 @@ async function addFirmware(packages: readonly string[], options: SiteOption): Pr
 }
 
 async function show(name: string, options: Options): Promise<void> {
-  const { paths } = await openSite(options);
-  const manifest = await readPackManifest(paths, name);
+  const { state, paths } = await openSite(options);
+  const manifest = await readPackManifest(paths, findStation(state, name)?.name ?? name);
   if (options.json === true) return console.log(JSON.stringify(manifest));
   console.log(
     `Driver pack of ${manifest.station ?? 'machines that are not enrolled'}, kernel ${manifest.kernel}`,

@@ -8,7 +8,7 @@ import { createSite } from '#pxe-server/site/create-site.ts';
 import { listInterfaces } from '#pxe-server/site/served-interface.ts';
 import { type SitePaths, sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
-import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
+import { formatSystemdUnit, systemdUnitFile } from '#pxe-server/site/systemd-unit.ts';
 import { type Role, roleSchema } from '#pxe-server/users/role.ts';
 import { addUser, countUsers } from '#pxe-server/users/user-store.ts';
 import { newPassword } from '../ask-password.ts';
@@ -92,8 +92,6 @@ async function init(options: InitOptions): Promise<void> {
   console.log('Keep a copy of the keys folder in a safe place.');
 }
 
-const unitFile = '/etc/systemd/system/rekindle.service';
-
 async function installUnit(paths: SitePaths): Promise<void> {
   const configuration = await readConfiguration(paths.configuration);
   const unit = await formatSystemdUnit({
@@ -102,8 +100,8 @@ async function installUnit(paths: SitePaths): Promise<void> {
     site: paths.folder,
     store: storeFolder(configuration, paths.folder),
   });
-  await writeFile(unitFile, unit);
-  console.log(`  made: ${unitFile}, which runs as the user rekindle. To start it:`);
+  await writeFile(systemdUnitFile, unit);
+  console.log(`  made: ${systemdUnitFile}, which runs as the user rekindle. To start it:`);
   console.log('    useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin rekindle');
   console.log(`    chown -R rekindle: ${paths.folder} ${storeFolder(configuration, paths.folder)}`);
   console.log('    systemctl daemon-reload && systemctl enable --now rekindle');

@@ -155,7 +155,10 @@ async function bombard(
   if (growth > growthLimit) tally.violation(`${what}: the service grew by ${(growth / 1e6).toFixed(1)} MB`);
 }
 
-/** Until the server has said twenty times that nothing more came: it reads its sockets between two lines. A dead one says nothing. */
+/**
+ * Until the server has said twenty times that nothing more came: it reads its sockets between two lines. A dead one says
+ * nothing.
+ */
 async function drain(service: JsonLinesProcess<NetbootServerLine>): Promise<void> {
   const until = performance.now() + 10_000;
   for (let [same, seen, delivered] = [0, service.values.length, -1]; same < 20; ) {

@@ -98,6 +98,20 @@ test('the first call of the runtime is noted once, and only behind a boot', () =
   expect(judgeBoot(boot, 'proxy', later)).toBeUndefined();
 });
 
+test('what an installed system asks of us is no call of a runtime', () => {
+  const machine = '10.77.9.9';
+  const askedAfter = (...sentences: readonly string[]) => {
+    const journal = createJournal(openState(':memory:'), { keptBoots: 20 });
+    for (const sentence of sentences) journal.record({ machine, stage: 'boot-files', sentence });
+    noteReached(journal, machine);
+    return journal.boots(machine).flat().length > sentences.length;
+  };
+  expect(askedAfter('goes on to its local disk')).toBe(false);
+  expect(askedAfter('gets the boot script: recovery of X', 'goes on to its local disk')).toBe(false);
+  expect(askedAfter('gets the boot menu of X for 10 s')).toBe(false);
+  expect(askedAfter('gets the boot menu of X for 10 s', 'gets the boot script: recovery of X')).toBe(true);
+});
+
 test('pain 7: a loader that was fetched and not heard: the other one comes by itself, and what to do when both fail', () => {
   const start = (file: 'snponly.efi' | 'undionly.kpxe' | 'shimx64.efi', secondTry?: string) =>
     judgeBoot(
@@ -113,7 +127,7 @@ test('pain 7: a loader that was fetched and not heard: the other one comes by it
   );
   expect(start('undionly.kpxe')).not.toContain('Secure Boot');
   expect(start('shimx64.efi')).not.toContain('by itself');
-  const second = 'the last start of ipxe.efi found no network: offering snponly.efi, which …';
+  const second = 'nothing was heard of the last start of ipxe.efi: offering snponly.efi, which …';
   expect(start('snponly.efi', second)).toMatch(
     /^neither iPXE.*Secure Boot refuses both.*--loader signed-grub/,
   );

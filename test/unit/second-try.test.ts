@@ -148,7 +148,7 @@ describe('what a machine did decides its next start', () => {
     expect(decider.targetFor({ mac: knownMac, firmwareKind: 'bios' })).toEqual({
       ...{ kind: 'menu', loader: 'ipxe-native' },
       secondTry:
-        'the last start of undionly.kpxe found no network: offering ipxe.pxe, which has its own drivers',
+        'nothing was heard of the last start of undionly.kpxe: offering ipxe.pxe, which has its own drivers',
     });
     expect(decider.targetFor({ mac: knownMac, firmwareKind: 'ipxe-bios' })).toEqual({
       ...{ kind: 'menu', loader: 'ipxe' },
@@ -157,7 +157,7 @@ describe('what a machine did decides its next start', () => {
     wait(passed);
     expect(decider.targetFor({ mac: knownMac, firmwareKind: 'bios' })).toMatchObject({
       secondTry:
-        "the last start of ipxe.pxe found no network: offering undionly.kpxe, which works with the firmware's own driver",
+        "nothing was heard of the last start of ipxe.pxe: offering undionly.kpxe, which works with the firmware's own driver",
     });
   });
 
@@ -202,6 +202,35 @@ describe('what a machine did decides its next start', () => {
     ipxeSpeaks(watch);
     expect(loads('uefi-http-x64')).toBe('ipxe');
     expect(loads('uefi-x64')).toBe('ipxe-native');
+  });
+
+  it('is heard over whichever card of its station: iPXE with its own drivers tries them all', () => {
+    const otherCard = '52:54:00:00:00:02' as MacAddress;
+    const { watch, wait, loads } = site();
+    fetch(watch, 'snponly.efi', { kind: 'done' }, otherCard);
+    wait(passed);
+    fetch(watch, 'ipxe.efi');
+    ipxeSpeaks(watch, otherCard);
+    wait(passed);
+    expect(loads()).toBe('ipxe-native');
+    // That card's own last start is none the better for it.
+    expect(loads('uefi-x64', otherCard)).toBe('ipxe-native');
+    fetch(watch, 'ipxe.efi');
+    watch.script(otherCard);
+    wait(passed);
+    expect(loads()).toBe('ipxe-native');
+    fetch(watch, 'ipxe.efi');
+    watch.script(newMac);
+    wait(passed);
+    expect(loads()).toBe('ipxe');
+    // Known to be over only after iPXE has spoken.
+    watch.script(otherCard);
+    watch.tftp({
+      ...{ event: 'finished', client: `${knownMac}:2070`, fileName: 'snponly.efi', bytes: 9 },
+      ...{ outcome: { kind: 'unconfirmed' }, milliseconds: 5000 },
+    });
+    wait(passed);
+    expect(loads()).toBe('ipxe');
   });
 
   it('changes nothing that a person has set, and begins where it was once that is taken back', () => {
@@ -279,7 +308,7 @@ describe('what a machine did decides its next start', () => {
     expect(lines()).toEqual([
       expect.stringMatching(/^loader {6}ipxe, the firmware's network driver first; .* tries iPXE's own$/),
       expect.stringMatching(
-        /^52:.* \(uefi-x64\) gets ipxe\.efi: the last start of snponly\.efi, at .*no network$/,
+        /^52:.* \(uefi-x64\) gets ipxe\.efi: nothing was heard of the last start of snponly\.efi, at /,
       ),
     ]);
     const known = getStation(state, station);

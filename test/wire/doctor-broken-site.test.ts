@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { checkCertificates, checkRuntime } from '#pxe-server/doctor/check-site.t
 import { checkReadiness } from '#pxe-server/serve/check-readiness.ts';
 import { sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
+import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
 import { makeCliSite } from '#test/support/cli-site.ts';
 import { makeServedRuntime } from '#test/support/served-site.ts';
 
@@ -60,6 +61,7 @@ test('a key of another owner is not called missing', () => {
     import { checkReadiness } from '#pxe-server/serve/check-readiness.ts';
     import { sitePaths } from '#pxe-server/site/site-paths.ts';
     import { openState } from '#pxe-server/site/state.ts';
+import { formatSystemdUnit } from '#pxe-server/site/systemd-unit.ts';
     for (const folder of ${JSON.stringify([site, closed])}) {
       const { problems } = await checkReadiness(sitePaths(folder), openState(':memory:'), '/');
       console.log(problems.map(({ problem }) => problem).join('\\n'));
@@ -90,6 +92,31 @@ test('files that a service of another user may not read are found by root too', 
   expect(await checkOwners(paths)).toEqual([]);
 });
 
+test('where a systemd unit is installed its user counts, not the owner of the site folder', async () => {
+  const paths = sitePaths(site);
+  const unitFile = join(folder, 'rekindle.service');
+  const places = { folder: process.cwd(), node: process.execPath, site, store: site };
+  const unit = await formatSystemdUnit(places);
+  const found = async (text: string) => {
+    writeFileSync(unitFile, text);
+    return checkOwners(paths, unitFile);
+  };
+  const ofNobody = unit.replace('User=rekindle', 'User=nobody');
+  // `init --systemd` by root, and what it printed was not done.
+  const [forgotten, ...rest] = await found(ofNobody);
+  expect(rest).toEqual([]);
+  expect(forgotten?.sentence).toContain(`${site} is not of the user nobody`);
+  expect(await found(unit.replace('User=rekindle', 'User=nobody-knows'))).toMatchObject([
+    { sentence: expect.stringContaining('nobody-knows, who does not exist'), verdict: 'problem' },
+  ]);
+  expect(await found(unit.replace('User=rekindle', 'User=root'))).toEqual([]);
+  expect(await found(ofNobody.replace(`--site ${site}`, '--site /srv/another'))).toEqual([]);
+  execFileSync('sh', ['-c', forgotten?.next ?? 'false']);
+  expect(await found(ofNobody)).toEqual([]);
+  chownSync(paths.serverKey, 0, 0);
+  expect(await found(ofNobody)).toHaveLength(1);
+});
+
 test('a state on a full disk is told from one of another owner', async () => {
   const small = join(folder, 'small');
   await mkdir(small);
@@ -103,12 +130,15 @@ test('a state on a full disk is told from one of another owner', async () => {
     expect(() => openState(file)).toThrow(
       expect.objectContaining({ next: expect.stringContaining('file system is full') }),
     );
-    rmSync(join(small, 'fill'));
-    openState(file).close();
-    writeFileSync(file, 'no database');
-    expect(() => openState(file)).toThrow(
+    // The disk is as full, and that is not what is wrong.
+    const damaged = join(small, 'damaged.sqlite');
+    symlinkSync(join(folder, 'no-database'), damaged);
+    writeFileSync(join(folder, 'no-database'), 'no database');
+    expect(() => openState(damaged)).toThrow(
       expect.objectContaining({ next: expect.stringContaining('owner') }),
     );
+    rmSync(join(small, 'fill'));
+    openState(file).close();
   } finally {
     execFileSync('umount', [small]);
   }

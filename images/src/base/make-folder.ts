@@ -24,7 +24,7 @@ export async function makeFolder(folder: string, mode = 0o777): Promise<string |
       return highest;
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
-      if (tried === tries) throw noFolders(folder, error);
+      if (tried === tries) throw notMade(folder, 'its file system takes no folders there', error);
     }
   }
 }
@@ -33,15 +33,15 @@ async function makeOne(folder: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, { mode });
   } catch (error) {
-    // "does not support the creation of directories" (mkdir(2)).
-    if (isErrno(error, 'EPERM')) throw noFolders(folder, error);
+    // The file system takes no folders (mkdir(2)), or the one above is marked immutable (chattr +i).
+    if (isErrno(error, 'EPERM')) throw notMade(folder, 'it may not be made there', error);
     // Somebody else has made it meanwhile.
     if (!isErrno(error, 'EEXIST') || !(await isFolder(folder))) throw error;
   }
 }
 
-const noFolders = (folder: string, cause: unknown): RekindleError =>
-  new RekindleError('usage', `Making the folder ${folder}: its file system takes no folders there`, {
+const notMade = (folder: string, why: string, cause: unknown): RekindleError =>
+  new RekindleError('usage', `Making the folder ${folder}: ${why}`, {
     cause,
     next: 'Name a place on a disk.',
   });

@@ -14,7 +14,7 @@ export interface LoaderTry {
   readonly loader: IpxeLoader;
   /** When the firmware asked for the file. */
   readonly fetchedAt: number;
-  /** When iPXE of this network card answered an offer or asked for its boot script; absent: never. */
+  /** When iPXE of this machine answered an offer or asked for its boot script; absent: never. */
   readonly heardAt?: number;
 }
 
@@ -45,11 +45,12 @@ export function chooseIpxe(last: LoaderTry | undefined, now: number): IpxeTurn {
 /** For the journal, when it is the other one's turn. */
 export function describeSecondTry(firmware: BareFirmware, { loader }: IpxeTurn): string {
   const drivers = loader === 'ipxe' ? "works with the firmware's own driver" : 'has its own drivers';
-  return `${lastStartOf} ${fileOf(firmware, otherIpxe(loader))} found no network: offering ${fileOf(firmware, loader)}, which ${drivers}`;
+  const [tried, other] = [fileOf(firmware, otherIpxe(loader)), fileOf(firmware, loader)];
+  return `${nothingHeardOf} ${tried}: offering ${other}, which ${drivers}`;
 }
 
 /** In the journal's sentence about a second try. */
-export const lastStartOf = 'the last start of';
+export const nothingHeardOf = 'nothing was heard of the last start of';
 
 export function otherIpxe(loader: IpxeLoader): IpxeLoader {
   return loader === 'ipxe' ? 'ipxe-native' : 'ipxe';

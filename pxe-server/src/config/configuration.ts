@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
+import { type Ipv4Address, ipv4ToNumber } from '../boot/ipv4-address.ts';
 import { bootSchema } from './boot-configuration.ts';
 import { shareSchema } from './share-configuration.ts';
 
@@ -11,13 +12,11 @@ import { shareSchema } from './share-configuration.ts';
 const ipv4Address = z.ipv4('an IPv4 address, e.g. 10.77.0.1');
 const port = z.int().min(1).max(65535);
 
+/** Compared also when one of them was refused already: zod goes on to name everything that is wrong. */
+const numberOf = (address: string): number => ipv4ToNumber(address as Ipv4Address);
 const addressRangeSchema = z
   .strictObject({ from: ipv4Address, to: ipv4Address })
-  .refine(({ from, to }) => ipv4Number(from) <= ipv4Number(to), { error: '`from` must not be above `to`' });
-
-function ipv4Number(address: string): number {
-  return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
-}
+  .refine(({ from, to }) => numberOf(from) <= numberOf(to), { error: '`from` must not be above `to`' });
 
 const interfaceName = z.string().min(1).max(15);
 

@@ -1,5 +1,5 @@
 import type { LoaderName } from '../boot/loader-name.ts';
-import { lastStartOf } from '../boot/second-try.ts';
+import { nothingHeardOf } from '../boot/second-try.ts';
 import { bootStages, isPlainDhcp, type JournalEntry } from './boot-stage.ts';
 
 /** A boot that has got no further for this long has stopped. */
@@ -50,7 +50,7 @@ export function judgeBoot(
 }
 
 /** What it was given last: the runtime, and not a menu, its own disk or another system, of which we hear nothing. */
-function startsRuntime(boot: readonly JournalEntry[]): boolean {
+export function startsRuntime(boot: readonly JournalEntry[]): boolean {
   const isRuntime = /gets (the boot script: |the runtime\b|\S*runtime\.img\b)/;
   const last = boot.findLast(
     ({ sentence }) =>
@@ -69,7 +69,7 @@ function judgeLoader(said: (words: string) => boolean): string {
   const another = isUefi
     ? 'with Secure Boot on `rekindle station set NAME --loader signed-grub` (for machines to be enrolled boot.loader in rekindle.yaml), else look at cable and switch port'
     : 'look at cable and switch port, then try PXELINUX, `rekindle station set NAME --loader lpxelinux`';
-  if (said(lastStartOf)) {
+  if (said(nothingHeardOf)) {
     return `neither iPXE with the firmware's driver nor the one with its own was heard after it was fetched: ${isUefi ? 'Secure Boot refuses both, or neither driver works' : 'neither driver works'}. Next: ${another}. Until then they take turns.`;
   }
   const why = isUefi ? 'Secure Boot refuses it, or its network driver fails' : 'its network driver fails';

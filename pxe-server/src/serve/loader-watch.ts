@@ -5,7 +5,7 @@ import { ipxeOfFile } from '../boot/second-try.ts';
 import type { DhcpEvent } from '../dhcp/dhcp-event.ts';
 import { deferWrites } from '../site/deferred-writes.ts';
 import type { State } from '../site/state.ts';
-import { type TryOfMachine, writeFetch, writeHeard } from '../stations/loader-tries.ts';
+import { cardsOfMachine, writeFetch, writeHeard } from '../stations/loader-tries.ts';
 import { servedName } from '../tftp/served-file.ts';
 import type { TftpEvent } from '../tftp/tftp-event.ts';
 import { machineOfClient } from './boot-events.ts';
@@ -24,7 +24,7 @@ export interface LoaderWatch {
   flush(): void;
 }
 
-/** Machines whose iPXE was heard last: a fetch may be known to be over only after that. */
+/** Cards over which iPXE was heard last: a fetch may be known to be over only after that. */
 const rememberedHeard = 1024;
 
 export function createLoaderWatch(
@@ -56,9 +56,10 @@ export function createLoaderWatch(
     const ipxe = ipxeOfFile(fileName, how);
     const mac = parseMacAddress(machine);
     if (ipxe === undefined || mac === undefined || !isServed({ mac, firmwareKind: ipxe.firmware })) return;
-    const last = heardAt.get(mac);
-    const fetch: TryOfMachine = { ...ipxe, fetchedAt, ...(last === undefined ? {} : { heardAt: last }) };
-    writes.add(() => writeFetch(state, mac, fetch));
+    writes.add(() => {
+      const last = Math.max(...cardsOfMachine(state, mac).map((card) => heardAt.get(card) ?? 0));
+      writeFetch(state, mac, { ...ipxe, fetchedAt, ...(last === 0 ? {} : { heardAt: last }) });
+    });
   };
 
   return {

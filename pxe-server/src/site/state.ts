@@ -129,7 +129,9 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   'ALTER TABLE armed ADD COLUMN accepts_replaced INTEGER NOT NULL DEFAULT 0;',
-  'DROP TABLE job_events;',
+  // Nobody reads these any more. The empty table stays: a service that still runs an older version writes to it, and
+  // would refuse the events of a running restore without it.
+  'DELETE FROM job_events;',
   `
   CREATE TABLE loader_tries (
     mac TEXT NOT NULL,
@@ -172,15 +174,20 @@ export function openState(file: string, options: { readonly create?: boolean } =
     if (cause instanceof RekindleError) throw cause;
     throw new RekindleError('usage', `The site state ${file} cannot be opened`, {
       cause,
-      next: isFull(dirname(file))
+      next: isFull(cause, dirname(file))
         ? 'Its file system is full: make room there (df shows how much is free), then start again.'
         : 'Run it as root (sudo); else check its owner and mode, or put back the last copy of the site folder.',
     });
   }
 }
 
-/** SQLite calls this a disk I/O error: not even its index of 32 KiB has room. */
-function isFull(folder: string): boolean {
+/**
+ * SQLite calls it a disk I/O error when not even its index of 32 KiB has room, and that is not said of other failures:
+ * what is free for users is little for root too, who has a reserve beyond it.
+ */
+function isFull(error: unknown, folder: string): boolean {
+  const code = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined;
+  if (code !== sqliteIoError && code !== sqliteFull) return false;
   try {
     const { bavail, bsize } = statfsSync(folder);
     return bavail * bsize < 65_536;
@@ -188,6 +195,9 @@ function isFull(folder: string): boolean {
     return false;
   }
 }
+
+/** The low byte of SQLite's extended result codes (sqlite3.h). */
+const [sqliteIoError, sqliteFull] = [10, 13];
 
 function migrate(state: State, file: string): void {
   inTransaction(state, () => {

@@ -1,6 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { isAbsent } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
+
+/** Where `init --systemd` writes it. */
+export const systemdUnitFile = '/etc/systemd/system/rekindle.service';
 
 export interface UnitPaths {
   /** The checkout: `scripts/rekindle.ts` is in it. */
@@ -31,4 +35,18 @@ export async function formatSystemdUnit(
   return lines
     .join('\n')
     .replace(/@(\w+)@/g, (marker, name: string) => values[name as keyof typeof values] ?? marker);
+}
+
+/** The user of an installed unit that serves this site; undefined: none is installed, or it serves another one. */
+export async function userOfUnit(site: string, file = systemdUnitFile): Promise<string | undefined> {
+  let unit: string;
+  try {
+    unit = await readFile(file, 'utf8');
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+  const lastOf = (line: RegExp): string | undefined => [...unit.matchAll(line)].at(-1)?.[1];
+  if (lastOf(/^ExecStart=.* --site (\S+)/gm) !== resolve(site)) return undefined;
+  return lastOf(/^User=(\S+)/gm) ?? 'root';
 }

@@ -63,11 +63,26 @@ function forgetOldest(state: State): void {
   ).run(keptOthers);
 }
 
-/** iPXE does not say which file it was: the one that was fetched last. */
+/**
+ * iPXE does not say which file it was: the one that was fetched last. With drivers of its own it may speak over another
+ * card than the one that the firmware fetched it with, so all cards of a station count as one machine.
+ */
 export function writeHeard(state: State, mac: MacAddress, at: number): void {
   prepared(
     state,
-    `UPDATE loader_tries SET heard_at = ?2 WHERE mac = ?1 AND coalesce(heard_at, 0) < fetched_at
-     AND fetched_at = (SELECT max(fetched_at) FROM loader_tries WHERE mac = ?1)`,
+    `WITH cards AS (${cardsSql})
+     UPDATE loader_tries SET heard_at = ?2 WHERE mac IN cards AND coalesce(heard_at, 0) < fetched_at
+     AND fetched_at = (SELECT max(fetched_at) FROM loader_tries WHERE mac IN cards)`,
   ).run(mac, at);
+}
+
+/** The card ?1, and the others of its station. */
+const cardsSql = `SELECT ?1 AS mac UNION SELECT others.mac FROM station_macs AS own
+  JOIN station_macs AS others ON others.station = own.station WHERE own.mac = ?1`;
+
+/** The network cards of the machine that has this one. A machine that is no station is known by one only. */
+export function cardsOfMachine(state: State, mac: MacAddress): MacAddress[] {
+  return prepared(state, cardsSql)
+    .all(mac)
+    .map((row) => row['mac'] as MacAddress);
 }

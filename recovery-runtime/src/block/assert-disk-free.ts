@@ -65,9 +65,9 @@ function findUsesBeside(
 }
 
 /**
- * Refuses a disk that holds the image store or the recovery medium, is write-protected, or is in use in any way; the kernel's own claim
- * (O_EXCL) says only "busy" and only when it is too late to plan. Reads only; a disk kept in a file has no users
- * that the kernel knows.
+ * Refuses a disk that holds the image store or the recovery medium, is write-protected, or is in use in any way; the
+ * kernel's own claim (O_EXCL) says only "busy" and only when it is too late to plan. Reads only; a disk kept in a file
+ * has no users that the kernel knows.
  * @param root of the running system's files
  * @param beside the partition that the recovery was started from: its own use is no reason, everybody else's is
  * @throws RekindleError `target-unfit` with every reason

@@ -22,7 +22,7 @@ export function setCommand(): Command {
     .addOption(
       new Option(
         '--loader <loader>',
-        'what its firmware loads; `none`: as the site, iPXE with a second try',
+        'what its firmware loads; `none`: as the site and its passport say',
       ).choices([...loaderSchema.options, 'none']),
     )
     .addOption(new Option('--role <role>', 'what the station is').choices(stationRoleSchema.options))
