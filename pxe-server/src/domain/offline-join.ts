@@ -6,9 +6,10 @@ import { callSamba } from './samba-client.ts';
 export const offlineJoinTool = { command: 'net', debianPackage: 'samba-common-bin' };
 
 /**
- * A new machine password, and all that the station has to know of its domain. Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ). The password of
- * before is worth nothing from then on. The account's password travels on standard input, the blob on standard
- * output: no argument, no environment and no file of this computer holds either.
+ * Gives the computer account a new password and makes the blob of an offline join of it (MS-ODJ), which has all that the
+ * station has to know of its domain. The password of before is worth nothing from then on. The account's password
+ * travels on standard input, the blob on standard output: no argument, no environment and no file of this computer holds
+ * either.
  * @returns the file that `djoin /requestodj /loadfile` and `net offlinejoin requestodj` read: a secret
  * @throws RekindleError `usage` (rights, name), `store-unreachable`
  */
