@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ImagedWindows } from '#images/format/image-manifest.ts';
 import { startApiService } from '#test/support/api-service.ts';
 import { chooseNewest, confirm, leave, logOn } from '#test/support/at-the-console.ts';
 import { captureImageOf } from '#test/support/capture-image-of.ts';
+import { controllerFactsOf } from '#test/support/controller-facts.ts';
 import { fileMachine } from '#test/support/file-machine.ts';
 import {
   demoDisk,
@@ -43,17 +43,7 @@ const target = (isBlank = false) => {
   return { file, before: sha256OfFile(file) };
 };
 
-const controllerFacts: ImagedWindows = {
-  ...{
-    product: '',
-    edition: '',
-    build: '',
-    computerName: station,
-    domain: 'plant.example',
-    sqlInstances: [],
-  },
-  role: 'domain-controller',
-};
+const controllerFacts = controllerFactsOf(station);
 
 test('another board: exit code 12', async () => {
   const { file, before } = target();

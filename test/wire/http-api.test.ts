@@ -10,23 +10,14 @@ import { closeEnrolment, openEnrolment } from '#pxe-server/stations/enrolment-wi
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { addUser } from '#pxe-server/users/user-store.ts';
 import { type ApiService, startApiService } from '#test/support/api-on-loopback.ts';
+import { controllerFactsOf } from '#test/support/controller-facts.ts';
 import { type SmallImage, smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
 
 const password = 'correct horse battery';
 const station = 'OS-SRV-1A';
 
-const controllerFacts = {
-  ...{
-    product: '',
-    edition: '',
-    build: '',
-    computerName: station,
-    domain: 'plant.example',
-    sqlInstances: [],
-  },
-  role: 'domain-controller',
-};
+const controllerFacts = controllerFactsOf(station);
 
 /** The same kind of machine, but another one. */
 function otherMachine(): HardwarePassport {
