@@ -60,7 +60,7 @@ export function createArrivedBody(into?: Uint8Array): ArrivedBody {
 }
 
 /** First byte of a part (RFC 9110, 14.4); -1 when the server does not say. */
-function startOf(reply: IncomingMessage): number {
+export function startOf(reply: IncomingMessage): number {
   const match = /^bytes (\d+)-/.exec(reply.headers['content-range'] ?? '');
   return match === null ? -1 : Number(match[1]);
 }

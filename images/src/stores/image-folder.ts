@@ -1,45 +1,41 @@
 import { hash } from 'node:crypto';
-import * as z from 'zod';
 import { RekindleError } from '#base/errors.ts';
 import { type ImageManifest, imageManifestSchema } from '../format/image-manifest.ts';
-import { formatImageRef, formatUtc, type ImageName, type ImageRef } from '../format/image-name.ts';
+import { formatImageRef, type ImageName, type ImageRef } from '../format/image-name.ts';
 import { type PublicKey, verifySignature } from '../format/minisign.ts';
-import { imageFolder, imagesFolder, listImages, manifestFile, readImageFile } from './image-files.ts';
+import { imageFolder, imageKind, imagesFolder, listImages, readImageFile } from './image-files.ts';
+import { manifestFile, signatureFile } from './named-folder.ts';
 import { parseStore } from './open-store.ts';
+import {
+  assertOwnManifest,
+  chooseNamed,
+  parseSignedManifest,
+  readSignedManifest,
+  type SignedBytes,
+  type SignedKind,
+} from './signed-manifest.ts';
 
 /** Images of a store, and the one way to believe them. A store is a path or a URL. */
 
-export { imageFolder, imagesFolder, listImages, manifestFile };
-export const signatureFile = 'manifest.json.minisig';
+export { imageFolder, imagesFolder, listImages, manifestFile, signatureFile };
 
-/** A manifest is some hundred KiB for a disk with 128 partitions; 16 MiB is no manifest. */
-const manifestLimit = 16 << 20;
+const signedImage: SignedKind<ImageManifest> = {
+  ...imageKind,
+  schema: imageManifestSchema,
+  takenAt: ({ capturedAt }) => capturedAt,
+  anotherOne: 'Take another image of the station, or a newer Rekindle if this image was made by one.',
+};
 
 /** @throws RekindleError `not-found` */
 export async function resolveImage(store: string, ref: ImageRef): Promise<ImageName> {
   // A web server need not show listings: an image that is named with its time is found, or not, by its manifest.
   if (ref.utc !== 'latest' && parseStore(store).kind === 'http') return { ...ref };
-  const images = await listImages(store, ref.station);
-  const found = ref.utc === 'latest' ? images.at(-1) : images.find((image) => image.utc === ref.utc);
-  if (found !== undefined) return found;
-  const known = images.map(formatImageRef);
-  throw new RekindleError(
-    'not-found',
-    `Looking for image ${formatImageRef(ref)} in ${store}: there is none`,
-    {
-      next:
-        known.length === 0
-          ? `The store has no image of ${ref.station}. Take one: rekindle enrol open --for 15m --station ${ref.station}, then F12 there.`
-          : `The store has ${known.slice(-5).join(', ')}.`,
-    },
-  );
+  const makeOne = `Take one: rekindle enrol open --for 15m --station ${ref.station}, then F12 there.`;
+  return chooseNamed(await listImages(store, ref.station), ref, imageKind, store, makeOne);
 }
 
-export interface SignedManifest {
-  readonly manifest: ImageManifest;
-  readonly manifestBytes: Uint8Array;
+export interface SignedManifest extends SignedBytes<ImageManifest> {
   readonly manifestSha256: string;
-  readonly signature: string;
 }
 
 /** @throws RekindleError `verification-failed` (also for the manifest of another image), `not-found` */
@@ -48,16 +44,8 @@ export async function readManifest(
   name: ImageName,
   publicKey: PublicKey,
 ): Promise<SignedManifest> {
-  const manifestBytes = await readImageFile(store, name, manifestFile, manifestLimit);
-  const signature = Buffer.from(await readImageFile(store, name, signatureFile, 4096)).toString('utf8');
-  const manifest = checkManifest(manifestBytes, signature, publicKey, formatImageRef(name));
-  assertManifestOf(manifest, formatImageRef(name));
-  return {
-    manifest,
-    manifestBytes,
-    manifestSha256: hash('sha256', manifestBytes),
-    signature,
-  };
+  const read = await readSignedManifest(parseStore(store), signedImage, name, publicKey);
+  return { ...read, manifestSha256: hash('sha256', read.manifestBytes) };
 }
 
 /**
@@ -75,42 +63,13 @@ export function checkManifest(
   return parseManifest(bytes, what);
 }
 
-/**
- * A signed manifest is a true one, but it may be that of another station or of an older image: whoever can write to
- * the store can give a folder another name.
- * @param image STATION@<UTC>
- * @throws RekindleError `verification-failed`
- */
-export function assertManifestOf({ station, capturedAt }: ImageManifest, image: string): void {
-  const found = formatImageRef({ station, utc: formatUtc(new Date(capturedAt)) });
-  if (found === image) return;
-  throw new RekindleError('verification-failed', `Checking the image ${image}`, {
-    cause: new Error(`its manifest is signed, but it is the manifest of ${found}`),
-    next: 'Choose another image of this station, and find out who moved this one.',
-  });
-}
+/** @param image STATION@<UTC>. @throws RekindleError `verification-failed` */
+export const assertManifestOf = ({ station, capturedAt }: ImageManifest, image: string): void =>
+  assertOwnManifest(station, capturedAt, imageKind, image);
 
 /** Schema only; `checkManifest` is for manifests that anything is done with. */
-export function parseManifest(bytes: Uint8Array, what: string): ImageManifest {
-  const refuse = (cause: Error): never => {
-    throw new RekindleError(
-      'verification-failed',
-      `Reading the manifest of ${what}: it is not a manifest of format version 1`,
-      {
-        cause,
-        next: 'Take another image of the station, or a newer Rekindle if this image was made by one.',
-      },
-    );
-  };
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    return refuse(cause instanceof Error ? cause : new Error(String(cause)));
-  }
-  const parsed = imageManifestSchema.safeParse(value);
-  return parsed.success ? parsed.data : refuse(new Error(z.prettifyError(parsed.error)));
-}
+export const parseManifest = (bytes: Uint8Array, what: string): ImageManifest =>
+  parseSignedManifest(bytes, signedImage, what);
 
 /** A file that the manifest lists, with size and hash as listed. @throws RekindleError `verification-failed` */
 export async function readListedFile(
