@@ -125,14 +125,14 @@ export async function recoverDisks(
     stack,
     ...(input.signal === undefined ? {} : { signal: input.signal }),
   });
-  const { manifest, ref } = image;
+  const { manifest } = image;
   const follow = async () => {
     if (hooks === undefined) return;
     const missingOf = (each: PlannedDisk) =>
       restored.find(({ planned: other }) => other === each)?.unfinished;
     const held = holding.length > 0 ? missingOf : () => undefined;
     findings.hooks = await run.step(applyHooks, {
-      ...{ confirmed, hooks, ref, manifest, planned, networkCards, held, machine },
+      ...{ confirmed, hooks, image, planned, networkCards, held, machine },
     });
   };
   if (holding.length > 0) {

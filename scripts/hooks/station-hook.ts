@@ -3,6 +3,7 @@ import type { Hook, HookKind, HookOf } from '#contract/hook.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 import { parseImageRef } from '#images/format/image-name.ts';
 import { readManifest, resolveImage } from '#images/stores/image-folder.ts';
+import type { SignedStore } from '#images/stores/signed-store.ts';
 import { storeFolder } from '#pxe-server/config/configuration.ts';
 import { hookPlanFile, readHookPlan } from '#pxe-server/hooks/read-hook-plan.ts';
 import { readSigningKey } from '#pxe-server/site/site-keys.ts';
@@ -16,6 +17,7 @@ export interface StationHook<Kind extends HookKind> {
   /** STATION@<UTC time> */
   readonly ref: string;
   readonly manifest: ImageManifest;
+  readonly store: SignedStore;
   readonly paths: SitePaths;
 }
 
@@ -37,8 +39,12 @@ export async function openStationHook<Kind extends HookKind>(
     }
     const store = storeFolder(configuration, paths.folder);
     const image = await resolveImage(store, parseImageRef(`${station.name}@${options.image}`));
-    const { manifest } = await readManifest(store, image, await readSigningKey(paths));
-    return { hook, manifest, paths, ref: `${image.station}@${image.utc}` };
+    const key = await readSigningKey(paths);
+    const { manifest } = await readManifest(store, image, key);
+    return {
+      ...{ hook, manifest, paths, ref: `${image.station}@${image.utc}` },
+      store: { source: { kind: 'directory', path: store }, key },
+    };
   } finally {
     state.close();
   }

@@ -2,7 +2,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stepExitCodes } from '#contract/first-boot.ts';
-import type { SystemState } from '#contract/hook-kinds/domain-controller.ts';
 import {
   controllerProgramFile,
   controllerSettingsFile,
@@ -11,13 +10,13 @@ import {
   formatControllerStep,
 } from '#runtime/hooks/domain/controller-step.ts';
 import { formatLiftScript, holdPatch, liftScriptFile } from '#runtime/hooks/domain/held-services.ts';
+import type { WbadminRecovery } from '#runtime/hooks/domain/wbadmin-recovery.ts';
 import {
   answerOf,
   controllerProgramWithStandIn,
   eventLogStandIn,
   formatEvent,
 } from '#test/support/controller-program.ts';
-import { lastResort, wbadminBackup } from '#test/support/controller-station.ts';
 import { makeTemporaryFolder } from '#test/support/restore-demo-disk.ts';
 import { startRunningWineStation, type WineStation } from '#test/support/wine-station.ts';
 
@@ -37,6 +36,7 @@ const [imageId, otherId, freshId] = ['1', '2', '3'].map(
 const network = [{ service: 'e1iexpress', start: 3 }];
 const dfsr = [{ service: 'DFSR', start: 2 }];
 const { retry, restartRetry } = stepExitCodes;
+const backup: WbadminRecovery = { version: '11/20/2026-02:00', target: 'E:', copyOf: undefined };
 let wine: WineStation;
 let work: string;
 let program: string;
@@ -73,16 +73,16 @@ const called = (): string[] =>
 
 /** Stages the step as the runtime does, with what is held put into Wine's registry by the same patch. */
 async function stage(
-  state: SystemState,
+  recovery: WbadminRecovery | undefined,
   more: Partial<Parameters<typeof formatControllerSettings>[0]> = {},
 ): Promise<void> {
   const settings = { restoreCountBefore: 2, invocationId: imageId, sysvol: undefined, network: [], dfsr: [] };
   const all = {
     ...settings,
-    ...(state.from === 'backup' ? { restoreCountBefore: undefined } : {}),
+    ...(recovery === undefined ? {} : { restoreCountBefore: undefined }),
     ...more,
   };
-  put(controllerStepFile, formatControllerStep(state));
+  put(controllerStepFile, formatControllerStep(recovery));
   put(controllerSettingsFile, formatControllerSettings(all).replace('PauseSeconds=45', 'PauseSeconds=0'));
   put(controllerProgramFile, program);
   put(liftScriptFile, formatLiftScript([...all.network, ...all.dfsr]));
@@ -109,7 +109,7 @@ async function renewed(): Promise<void> {
 
 describe('the proof', () => {
   test('event 1109 of an earlier restore is none of this one; the controller says what it has seen', async () => {
-    await stage(lastResort);
+    await stage(undefined);
     log(1109, 600, otherId, imageId);
     await setNumber(parameters, 'DSA Previous Restore Count', 2);
     expect((await step()).code).toBe(retry);
@@ -135,7 +135,7 @@ describe('the proof', () => {
   });
 
   test('a rollback is said at once: it stays off the network, and a person finds the way out', async () => {
-    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    await stage(undefined, { sysvol: 'DFSR', network, dfsr });
     log(2095, 800);
     await setNumber(parameters, 'Dsa Not Writable', 4);
     const { code, stdout } = await step();
@@ -153,7 +153,7 @@ describe('the proof', () => {
   });
 
   test('an event that never comes: after the last look the same', async () => {
-    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    await stage(undefined, { sysvol: 'DFSR', network, dfsr });
     fs.writeFileSync(path.join(work, 'looks'), '.'.repeat(39));
     const { stdout } = await step();
     expect(answerOf(stdout).own?.report).toMatchObject({ event1109: false, quarantineKept: true });
@@ -164,7 +164,7 @@ describe('the proof', () => {
 
 describe('with DFSR', () => {
   test('no network before event 1109; the subscription off before DFSR starts, on after 4114; SYSVOL there with 4604', async () => {
-    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    await stage(undefined, { sysvol: 'DFSR', network, dfsr });
     log(4114, 10);
     log(4604, 11);
     expect((await step()).code).toBe(retry);
@@ -210,7 +210,7 @@ describe('with DFSR', () => {
   });
 
   test('a directory that is late keeps only DFSR back; one that never answers fails SYSVOL alone', async () => {
-    await stage(lastResort, { sysvol: 'DFSR', network, dfsr });
+    await stage(undefined, { sysvol: 'DFSR', network, dfsr });
     put('directory-away', '');
     await renewed();
     expect((await step()).code).toBe(restartRetry);
@@ -228,7 +228,7 @@ describe('with DFSR', () => {
   });
 
   test('a driver that something else switches off again is not given back for ever, and is called kept', async () => {
-    await stage(lastResort, { network });
+    await stage(undefined, { network });
     await renewed();
     for (let release = 1; release <= 3; release += 1) {
       expect((await step()).code).toBe(restartRetry);
@@ -241,7 +241,7 @@ describe('with DFSR', () => {
   });
 
   test('event 4114 never comes: the subscription is on again, and SYSVOL has failed', async () => {
-    await stage(lastResort, { sysvol: 'DFSR', dfsr });
+    await stage(undefined, { sysvol: 'DFSR', dfsr });
     await renewed();
     expect((await step()).code).toBe(restartRetry);
     fs.writeFileSync(path.join(work, 'looks-4114'), '.'.repeat(9));
@@ -253,7 +253,7 @@ describe('with DFSR', () => {
 });
 
 test('with FRS: event 13516 of the image is none; what has not come after the last look is pending', async () => {
-  await stage(lastResort, { sysvol: 'FRS' });
+  await stage(undefined, { sysvol: 'FRS' });
   log(13516, 30);
   await renewed();
   expect((await step()).code).toBe(retry);
@@ -265,7 +265,7 @@ test('with FRS: event 13516 of the image is none; what has not come after the la
 
 describe('with a backup', () => {
   test('in restore mode: wbadmin, then the mode is taken back and Windows started; the proof comes after that', async () => {
-    await stage(wbadminBackup);
+    await stage(backup);
     for (const tool of ['wbadmin', 'bcdedit']) put(`${tool}.cmd`, '@echo %*>>called.txt');
     // The backup may be of a directory that had another invocationId than the image's.
     log(1109, 5, otherId, freshId);
@@ -288,7 +288,7 @@ describe('with a backup', () => {
   });
 
   test('wbadmin fails, or it is no restore mode: the mode stays, and the step has failed', async () => {
-    await stage(wbadminBackup);
+    await stage(backup);
     put('wbadmin.cmd', '@exit /b 2');
     put('bcdedit.cmd', '@echo x>called.txt');
     const normal = await step();
@@ -301,5 +301,77 @@ describe('with a backup', () => {
     expect(failed).toMatchObject({ code: 1, stdout: expect.stringContaining('wbadmin ended with') });
     expect(there('called.txt')).toBe(false);
     expect(there('recovered.txt')).toBe(false);
+  });
+});
+
+describe('with a copy of a backup from the store', () => {
+  const copy = { ...backup, target: 'C:', copyOf: 'DC-1' };
+  const onDrive = (...parts: string[]) => path.join(wine.drive, ...parts);
+  const folder = () => onDrive('WindowsImageBackup', 'DC-1');
+  const note = () => onDrive('rekindle-system-state.json');
+  beforeEach(() => {
+    for (const name of ['WindowsImageBackup', 'rekindle-system-state.json'])
+      fs.rmSync(onDrive(name), { recursive: true, force: true });
+    fs.mkdirSync(path.join(folder(), 'Backup 2026-11-20 020000'), { recursive: true });
+    fs.writeFileSync(path.join(folder(), 'Backup 2026-11-20 020000', 'a.vhdx'), 'state');
+    fs.writeFileSync(note(), '{}');
+  });
+
+  /** wbadmin and bcdedit end well; Windows has started normally after them. */
+  async function recover(): Promise<void> {
+    await stage(copy);
+    for (const tool of ['wbadmin', 'bcdedit']) put(`${tool}.cmd`, '@echo %*>>called.txt');
+    log(1109, 5, otherId, freshId);
+    await setNumber(safeBoot, 'OptionValue', 3);
+    expect((await step()).code).toBe(restartRetry);
+    expect(called()[0]).toContain('"-backupTarget:C:"');
+    expect(fs.existsSync(note())).toBe(true);
+    expect(fs.existsSync(folder())).toBe(true);
+    await wine.wine('reg', 'delete', safeBoot, '/f');
+    await setNumber(parameters, 'DSA Previous Restore Count', 1);
+  }
+
+  test('it is removed after the first normal start, with its note and the folder that is empty then', async () => {
+    await recover();
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(stdout).toContain('The copied system state was removed from C:');
+    expect(answerOf(stdout).own?.report).toMatchObject({ event1109: true });
+    expect(fs.existsSync(note())).toBe(false);
+    expect(fs.existsSync(onDrive('WindowsImageBackup'))).toBe(false);
+    expect((await step()).stdout).not.toContain('system state');
+  });
+
+  test('another computer’s backup beside it stays', async () => {
+    fs.mkdirSync(onDrive('WindowsImageBackup', 'OS-SRV-1A'));
+    await recover();
+    expect((await step()).code).toBe(0);
+    expect(fs.readdirSync(onDrive('WindowsImageBackup'))).toEqual(['OS-SRV-1A']);
+  });
+
+  test('what cannot be removed is said, and its drive may have another letter now; the step goes on', async () => {
+    await recover();
+    fs.rmSync(note());
+    const elsewhere = await step();
+    expect(elsewhere).toMatchObject({ code: 0, stdout: expect.stringContaining('look for rekindle-system') });
+    expect(fs.existsSync(folder())).toBe(true);
+    // A folder in the place of the note: `del` leaves it.
+    fs.mkdirSync(note());
+    fs.writeFileSync(path.join(note(), 'x'), '');
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/could not be removed from C: - remove C:.WindowsImageBackup.DC-1 and .* by hand/);
+    expect(answerOf(stdout).own?.report).toMatchObject({ event1109: true });
+  });
+
+  test('while wbadmin fails it is kept', async () => {
+    await stage(copy);
+    put('wbadmin.cmd', '@exit /b 2');
+    await setNumber(safeBoot, 'OptionValue', 3);
+    expect((await step()).code).toBe(1);
+    await wine.wine('reg', 'delete', safeBoot, '/f');
+    expect((await step()).code).toBe(1);
+    expect(fs.existsSync(note())).toBe(true);
+    expect(fs.existsSync(path.join(folder(), 'Backup 2026-11-20 020000', 'a.vhdx'))).toBe(true);
   });
 });

@@ -1,9 +1,11 @@
-import { verdictEvidence } from '#contract/domain-files.ts';
+import { systemStateEvidence, verdictEvidence } from '#contract/domain-files.ts';
 import { type HookPlan, hookPlanSchema } from '#contract/hook.ts';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import type { HookRecord } from '#contract/hook-result.ts';
 import {
+  placeOf,
   someIdentity,
+  stationDisk,
   type WindowsStation,
   windowsStation,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
@@ -16,6 +18,7 @@ export const controllerIdentity = {
   computerName: controllerName,
   productType: 'LanmanNT',
   sqlInstances: [],
+  drives: { 'D:': placeOf(stationDisk.projects) },
 } as const;
 export const controllerStation = (): WindowsStation => windowsStation(controllerIdentity);
 
@@ -27,6 +30,13 @@ export const wbadminBackup: DomainController['systemState'] = {
   from: 'backup',
   version: '11/20/2026-02:00',
   target: 'E:',
+};
+
+/** The newest of the store, onto its second volume. */
+export const storedBackup: DomainController['systemState'] = {
+  from: 'backup-in-store',
+  version: 'latest',
+  drive: 'D:',
 };
 
 export function controllerPlan(
@@ -54,8 +64,11 @@ export function controllerPlan(
   });
 }
 
-/** As the service answers after it has asked the directory. */
-export function controllerPreflight(verdict = 'state-hook-required'): HookRecord {
+/**
+ * As the service answers after it has asked the directory.
+ * @param systemState STATION@<UTC time> of the one in the store that it has chosen
+ */
+export function controllerPreflight(verdict = 'state-hook-required', systemState?: string): HookRecord {
   return {
     hook: 'state',
     kind: 'domain-controller',
@@ -63,7 +76,10 @@ export function controllerPreflight(verdict = 'state-hook-required'): HookRecord
     title: 'State of a controller of plant.example',
     plan: [],
     result: { outcome: 'done', sentence: 'It has to get a new invocationId before it starts normally.' },
-    evidence: [{ name: verdictEvidence, value: verdict }],
+    evidence: [
+      { name: verdictEvidence, value: verdict },
+      ...(systemState === undefined ? [] : [{ name: systemStateEvidence, value: systemState }]),
+    ],
     startedAt: '2026-11-27T20:00:00Z',
     seconds: 1,
   };

@@ -4,7 +4,12 @@ import { formatError } from '#base/errors.ts';
 import { domainControllerSchema, systemStateSchema } from '#contract/hook-kinds/domain-controller.ts';
 import { domainRejoinSchema } from '#contract/hook-kinds/domain-rejoin.ts';
 import { evidenceSchema, type HookRecord } from '#contract/hook-result.ts';
-import { domainControllerMarkSchema, imageManifestSchema } from '#images/format/image-manifest.ts';
+import {
+  domainControllerMarkSchema,
+  imageManifestSchema,
+  stationNameSchema,
+} from '#images/format/image-manifest.ts';
+import { formatPublicKey, generateKeyPair, parsePublicKey } from '#images/format/minisign.ts';
 import { readDomainSettings } from '#pxe-server/domain/domain-settings.ts';
 import { readControllerMark } from '#pxe-server/domain/read-controllers.ts';
 import { readDirectoryServiceLog } from '#pxe-server/domain/read-event-log.ts';
@@ -39,6 +44,9 @@ const questionSchema = z.object({
     from: 'restored-from-backup-value',
     accepted: 'not supported by Microsoft',
   }),
+  /** Folder of the image store, and who signs in it. */
+  store: z.string().default('/nowhere'),
+  publicKey: z.string().default(() => formatPublicKey(generateKeyPair())),
   seconds: z.number().default(30),
   /** Evidence of preflight, or of the first boot for `controller-confirm`. */
   evidence: z.array(evidenceSchema).default([]),
@@ -53,6 +61,10 @@ const hook = domainRejoinSchema.parse(question.hook);
 const { computerName, capturedAt, siteFolder } = question;
 const image = smallImage('OS1', somePassport(), { sequence: 1, previousManifestSha256: null });
 const manifest = imageManifestSchema.parse({ ...image.manifest, computerName, capturedAt });
+const store = {
+  source: { kind: 'directory', path: question.store },
+  key: parsePublicKey(question.publicKey),
+} as const;
 const signal = new AbortController().signal;
 const preflight: HookRecord = {
   hook: hook.id,
@@ -68,7 +80,7 @@ const preflight: HookRecord = {
 const context = {
   hook,
   plan: { station: manifest.station, stationRole: manifest.stationRole, hooks: [hook] },
-  image: { ref: 'OS1@latest', manifest },
+  image: { ref: 'OS1@latest', manifest, store },
   earlier: [preflight],
   siteFolder,
   signal,
@@ -86,8 +98,14 @@ const controllerContext = {
   hook: controllerHook,
   earlier: [{ ...preflight, hook: controllerHook.id, startedAt: question.restoredAt }],
   image: {
+    store,
     ref: 'DC1@latest',
-    manifest: { ...manifest, stationRole: 'domain-controller' as const, domainController: question.mark },
+    manifest: {
+      ...manifest,
+      station: stationNameSchema.parse(computerName),
+      stationRole: 'domain-controller' as const,
+      domainController: question.mark,
+    },
   },
 };
 

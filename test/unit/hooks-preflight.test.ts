@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { soleController, verdictEvidence } from '#contract/domain-files.ts';
 import { hookPlanSchema } from '#contract/hook.ts';
 import { imageManifestSchema } from '#images/format/image-manifest.ts';
-import { planLines } from '#pxe-server/hooks/domain-controller.ts';
+import { generateKeyPair } from '#images/format/minisign.ts';
+import { planLines } from '#pxe-server/hooks/controller-plan-lines.ts';
 import { runPreflight, serverHookOf } from '#pxe-server/hooks/run-preflight.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -28,7 +29,12 @@ const manifest = imageManifestSchema.parse({
     ...{ highestCommittedUsn: '1', otherControllers: [] },
   },
 });
-const image = { ref: 'DC1@latest', manifest };
+const key = generateKeyPair();
+const image = {
+  ref: 'DC1@latest',
+  manifest,
+  store: { source: { kind: 'directory', path: '/nowhere' }, key },
+} as const;
 const directory = { domain: 'lab.example', controllers: ['localhost'], ca: 'ca.pem', account: 'svc' };
 const planOf = (hook: { readonly kind: string }) =>
   hookPlanSchema.parse({
@@ -60,7 +66,10 @@ it('a controller’s record has its verdict once', async () => {
 });
 
 it('says before the restore that a share with the system state gets no credential', () => {
-  const verdict = { kind: 'state-hook-required', findings: [], confirm: [] } as const;
+  const verdict = {
+    ...({ kind: 'state-hook-required', findings: [], confirm: [] } as const),
+    tombstoneLifetimeDays: 180,
+  } as const;
   const warningsFor = (target: string) =>
     planLines(verdict, {
       systemState: { from: 'backup', version: '11/20/2026-02:00', target },

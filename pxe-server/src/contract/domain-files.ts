@@ -11,6 +11,9 @@ export const soleController = 'sole-controller';
 /** It has partners: it never starts normally before it has got a new invocationId. */
 export const stateHookRequired = 'state-hook-required';
 
+/** Evidence of the same preflight: which system state of the store it gets, as STATION@<UTC time>. */
+export const systemStateEvidence = 'system state';
+
 /** Names of what a controller says of itself, as evidence (values `yes`, `no`, a number). */
 export const ownReportEvidence = {
   event1109: 'event 1109',

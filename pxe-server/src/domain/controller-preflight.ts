@@ -60,7 +60,11 @@ export type ControllerVerdict = {
   /** The forest's only controller: nobody has seen its updates, so that nothing can roll back. */
   | { readonly kind: 'sole-controller'; readonly confirm: readonly string[] }
   /** Has to get a new invocationId before it starts normally. */
-  | { readonly kind: 'state-hook-required'; readonly confirm: readonly string[] }
+  | {
+      readonly kind: 'state-hook-required';
+      readonly confirm: readonly string[];
+      readonly tombstoneLifetimeDays: number;
+    }
 );
 
 export function judgeController(evidence: ControllerEvidence): ControllerVerdict {
@@ -132,7 +136,8 @@ export function judgeController(evidence: ControllerEvidence): ControllerVerdict
       `Its directory database has another invocationId now (${directory.registeredInvocationId}) than in the image (${mark.invocationId}): it was restored or promoted again in between.`,
     );
   }
-  return { kind: 'state-hook-required', findings, confirm };
+  const { tombstoneLifetimeDays } = directory;
+  return { kind: 'state-hook-required', findings, confirm, tombstoneLifetimeDays };
 }
 
 const dayMs = 86_400_000;

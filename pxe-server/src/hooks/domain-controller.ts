@@ -1,13 +1,17 @@
 import { errorChain, RekindleError } from '#base/errors.ts';
-import { soleController, verdictEvidence } from '#contract/domain-files.ts';
-import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
+import { soleController, systemStateEvidence, verdictEvidence } from '#contract/domain-files.ts';
+import { type DomainController, isByWbadmin } from '#contract/hook-kinds/domain-controller.ts';
 import type { Evidence, HookRecord, PlanLine } from '#contract/hook-result.ts';
 import type { Precondition, Verified, WorkPlan } from '#contract/hook-work.ts';
+import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import { type ControllerVerdict, judgeController } from '../domain/controller-preflight.ts';
 import { judgeControllerProof } from '../domain/controller-proof.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
 import { gatherControllerProof, parseOwnReport } from '../domain/gather-controller-proof.ts';
+import { judgeSystemState, type SystemStateVerdict } from '../domain/judge-system-state.ts';
 import { viewController } from '../domain/read-controllers.ts';
+import { planLines } from './controller-plan-lines.ts';
+import { findSystemState } from './find-system-state.ts';
 import { lookOnce } from './look-once.ts';
 import type { Confirmed, ServerHook, ServerHookContext } from './server-hook.ts';
 
@@ -21,7 +25,7 @@ export const domainControllerHook = {
   title: ({ directory }: DomainController) => `State of a controller of ${directory.domain}`.slice(0, 72),
   preflight: {
     precondition: async (context: Context): Promise<Precondition> => {
-      const verdict = await judgeOnce(context);
+      const { verdict, stored } = await lookOnceAt(context);
       if (verdict.kind === 'refused')
         return { kind: 'refuse', sentence: `${verdict.why}.`, next: verdict.next };
       if (verdict.kind === 'no-controller') {
@@ -42,18 +46,16 @@ export const domainControllerHook = {
           next: 'Set systemState in the hook plan of this station to `backup`.',
         };
       }
+      if (stored?.verdict.kind === 'refused')
+        return { kind: 'refuse', sentence: `${stored.verdict.why}.`, next: stored.verdict.next };
       return { kind: 'ready' };
     },
     plan: async (context: Context): Promise<WorkPlan<undefined>> => {
-      const verdict = await judgeOnce(context);
-      return {
-        planned: undefined,
-        lines: planLines(verdict, context.hook),
-        evidence: evidenceOf(verdict),
-      };
+      const look = await lookOnceAt(context);
+      return { planned: undefined, lines: linesOf(look, context.hook), evidence: evidenceOf(look) };
     },
     verify: async (context: Context): Promise<Verified> => {
-      const verdict = await judgeOnce(context);
+      const { verdict } = await lookOnceAt(context);
       return {
         result: { outcome: 'done', sentence: sentences[verdict.kind] },
         // The plan has it already.
@@ -64,8 +66,28 @@ export const domainControllerHook = {
   confirm,
 } satisfies ServerHook<'domain-controller'>;
 
-/** Only reads. */
-export async function judgeImage({
+export interface ControllerLook {
+  readonly verdict: ControllerVerdict;
+  /** Of the store, where the plan wants one and one is needed. */
+  readonly stored?: { readonly name: ImageName; readonly verdict: SystemStateVerdict };
+}
+
+/** Only reads. @throws RekindleError */
+export async function lookAtController(
+  context: Pick<Context, 'hook' | 'image' | 'siteFolder'>,
+): Promise<ControllerLook> {
+  const verdict = await judgeImage(context);
+  const { systemState } = context.hook;
+  if (verdict.kind !== 'state-hook-required' || systemState.from !== 'backup-in-store') return { verdict };
+  const { manifest, store } = context.image;
+  const { name, ...found } = await findSystemState(store, manifest.station, systemState.version);
+  const { drive } = systemState;
+  const { tombstoneLifetimeDays } = verdict;
+  const facts = { ...found, image: manifest, drive, tombstoneLifetimeDays, now: new Date() };
+  return { verdict, stored: { name, verdict: judgeSystemState(facts) } };
+}
+
+async function judgeImage({
   hook,
   image,
   siteFolder,
@@ -83,7 +105,12 @@ export async function judgeImage({
   });
 }
 
-const judgeOnce = lookOnce<Context, ControllerVerdict>(judgeImage);
+const lookOnceAt = lookOnce<Context, ControllerLook>(lookAtController);
+
+/** What a person reads before the restore. Pure. */
+export function linesOf({ verdict, stored }: ControllerLook, hook: DomainController): PlanLine[] {
+  return planLines(verdict, hook, stored?.verdict.kind === 'usable' ? stored.verdict.lines : []);
+}
 
 const sentences: Record<ControllerVerdict['kind'], string> = {
   'no-controller': 'It is no domain controller.',
@@ -92,95 +119,11 @@ const sentences: Record<ControllerVerdict['kind'], string> = {
   'state-hook-required': 'It has to get a new invocationId before it starts normally.',
 };
 
-const evidenceOf = (verdict: ControllerVerdict): Evidence[] => [
+const evidenceOf = ({ verdict, stored }: ControllerLook): Evidence[] => [
   { name: verdictEvidence, value: verdict.kind },
+  ...(stored === undefined ? [] : [{ name: systemStateEvidence, value: formatImageRef(stored.name) }]),
   ...verdict.findings.map((value) => ({ name: 'finding', value })),
 ];
-
-/** Pure: what a person reads before the restore. */
-export function planLines(
-  verdict: ControllerVerdict,
-  { systemState, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
-): PlanLine[] {
-  const findings = verdict.findings.map((sentence) => ({ kind: 'warning', sentence }) as const);
-  const confirm =
-    'confirm' in verdict
-      ? verdict.confirm.map(
-          (sentence) => ({ kind: 'needs-person', sentence: `Confirm: ${sentence}` }) as const,
-        )
-      : [];
-  if (verdict.kind === 'sole-controller') {
-    return [...findings, ...confirm, { kind: 'change', sentence: 'Nothing is changed in its directory.' }];
-  }
-  return [
-    ...findings,
-    ...confirm,
-    ...systemStateLines(systemState),
-    {
-      kind: 'change',
-      sentence: 'SYSVOL is taken from a partner (non-authoritative restore).',
-    },
-    ...quarantineLines(systemState, quarantine),
-  ];
-}
-
-/** In directory services restore mode the directory does not run: nothing can leave it. */
-function quarantineLines(
-  systemState: DomainController['systemState'],
-  quarantine: DomainController['quarantine'],
-): PlanLine[] {
-  if (systemState.from === 'backup') return [];
-  if (quarantine === 'by-hand') {
-    return [
-      {
-        kind: 'needs-person',
-        sentence:
-          'Quarantine: pull its network cables when the restore has ended, and plug them in when it shows event 1109.',
-      },
-    ];
-  }
-  return [
-    {
-      kind: 'change',
-      sentence:
-        'Quarantine: its network cards stay off at its first start, until it has seen itself that its directory was renewed (event 1109).',
-    },
-  ];
-}
-
-/** `wbadmin start systemstaterecovery` has no parameters for a name and a password. */
-const shareLine: PlanLine = {
-  kind: 'warning',
-  sentence:
-    'The backup is on a share, and wbadmin gets no credential for it: the share has to let the computer itself in. This was never tried; a drive of the station is the safe place.',
-};
-
-function systemStateLines(systemState: DomainController['systemState']): PlanLine[] {
-  switch (systemState.from) {
-    case 'backup':
-      return [
-        {
-          kind: 'change',
-          sentence: `It starts in directory services restore mode; wbadmin restores the system state of ${systemState.version} from ${systemState.target}; then it starts normally.`,
-        },
-        ...(systemState.target.startsWith('\\\\') ? [shareLine] : []),
-      ];
-    case 'restored-from-backup-value':
-      return [
-        {
-          kind: 'change',
-          sentence: '"Database restored from backup" is set in its registry before its first start.',
-        },
-        {
-          kind: 'warning',
-          sentence:
-            'Microsoft does not support this. Once started normally, it cannot be tried again on the same disk.',
-        },
-      ];
-    case 'only-controller-of-forest':
-      return [];
-  }
-}
 
 /** The controller's own word, what a partner has of it, and an object that went both ways. */
 async function confirm(context: Context, reported: Pick<HookRecord, 'evidence'>): Promise<Confirmed> {
@@ -211,7 +154,7 @@ async function confirm(context: Context, reported: Pick<HookRecord, 'evidence'>)
     before: {
       ...(domainController === undefined ? {} : { invocationId: domainController.invocationId }),
       // wbadmin brings the registry of the backup back, with the count of then.
-      ...(said?.restoreCountBefore === undefined || hook.systemState.from === 'backup'
+      ...(said?.restoreCountBefore === undefined || isByWbadmin(hook.systemState)
         ? {}
         : { restoreCount: said.restoreCountBefore }),
       restoredAt: new Date(restoredAt),

@@ -11,5 +11,10 @@ export async function readImageUnderRestore(
 ): Promise<ImageUnderRestore | undefined> {
   const name = parseImageName(imageName);
   if (name === null) return undefined;
-  return { ref: formatImageRef(name), manifest: (await readManifest(store, name, signingKey)).manifest };
+  const { manifest } = await readManifest(store, name, signingKey);
+  return {
+    ref: formatImageRef(name),
+    manifest,
+    store: { source: { kind: 'directory', path: store }, key: signingKey },
+  };
 }

@@ -2,6 +2,7 @@ import type { HookKind, HookOf, HookPlan } from '#contract/hook.ts';
 import type { Evidence, HookRecord, HookResult, SettledItem } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
+import type { SignedStore } from '#images/stores/signed-store.ts';
 
 /** The server's part of a hook of one kind. Everything is optional: a kind has the parts that it needs. */
 export interface ServerHook<Kind extends HookKind> {
@@ -51,4 +52,6 @@ export interface ImageUnderRestore {
   /** STATION@<UTC time> */
   readonly ref: string;
   readonly manifest: ImageManifest;
+  /** Where it lies. */
+  readonly store: SignedStore;
 }

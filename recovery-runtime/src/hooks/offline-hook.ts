@@ -4,6 +4,7 @@ import type { HookRecord } from '#contract/hook-result.ts';
 import type { HookWork } from '#contract/hook-work.ts';
 import type { ImageManifest } from '#images/format/image-manifest.ts';
 import type { NetworkCard } from '#images/passport/hardware-passport.ts';
+import type { SignedStore } from '#images/stores/signed-store.ts';
 import type { FirstBootFile } from '../first-boot/stage-first-boot.ts';
 import type { RestoredSystem } from './restored-system.ts';
 
@@ -21,6 +22,8 @@ export interface OfflineContext<Kind extends HookKind> {
   /** STATION@<UTC time> */
   readonly ref: string;
   readonly manifest: ImageManifest;
+  /** Where the image comes from: what else of this station lies there is signed by the same key. */
+  readonly store: SignedStore;
   /** Records of this job until now, of preflight too. */
   readonly earlier: readonly HookRecord[];
   /** Mounted for the hooks, unmounted when the last of them has ended. */

@@ -4,6 +4,7 @@ import type { WindowsFacts } from './windows/inspection/windows-facts.ts';
 import type { HivePatch } from './windows/registry/hive-patch.ts';
 import type { Hive } from './windows/registry/open-hive.ts';
 import type { HiveChange } from './windows/registry/stored-hive.ts';
+import type { DiskPath } from './windows/volume/partition-device.ts';
 
 /** The operating system on the restored disks, as the offline hooks get at it. */
 export type RestoredSystem = LinuxSystem | WindowsSystem | UnknownSystem;
@@ -35,8 +36,20 @@ export interface WindowsSystem {
   readonly loader: BootLoader | null;
   changeBootStore(patch: HivePatch): Promise<HiveChange>;
   missingInBootStore(patch: HivePatch): Promise<string[]>;
+  /**
+   * A drive by its letter in this Windows, for writing. The system volume is mounted already and stays so.
+   * @throws RekindleError `verification-failed`: no restored disk has it, or it must not be written to
+   */
+  openDrive(letter: string): Promise<OpenDrive>;
   /** Unmounts, so that everything is on the disk, and mounts again: before `verify` looks. */
   remount(): Promise<void>;
+}
+
+/** Everything is on its disk when it was closed. */
+export interface OpenDrive extends AsyncDisposable {
+  /** It is mounted here. */
+  readonly root: string;
+  readonly disk: DiskPath;
 }
 
 export interface UnknownSystem {

@@ -17,6 +17,7 @@ export interface OfflineRun {
   /** STATION@<UTC time> */
   readonly ref: string;
   readonly manifest: ImageManifest;
+  readonly store: OfflineContext<HookKind>['store'];
   /** Of preflight. */
   readonly earlier: readonly HookRecord[];
   readonly material: HookMaterial;
@@ -66,6 +67,7 @@ export async function runOfflineHooks(run: OfflineRun): Promise<HookRecord[]> {
         hook,
         ref: run.ref,
         manifest: run.manifest,
+        store: run.store,
         earlier,
         system,
         files: run.material.files.filter(({ hook: id }) => id === hook.id),

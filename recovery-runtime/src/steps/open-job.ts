@@ -46,6 +46,8 @@ export interface SignedImage {
   readonly indexes: readonly DiskIndex[];
   readonly diskIndexSha256: readonly string[];
   readonly source: StoreRef;
+  /** Whose signature it has. */
+  readonly key: PublicKey;
 }
 
 export const checkImage = readingStep<
@@ -99,6 +101,7 @@ export async function believeImage(image: ImageToBelieve): Promise<SignedImage> 
     ),
     diskIndexSha256: indexFiles.map((bytes) => hash('sha256', bytes)),
     source,
+    key,
   };
 }
 

@@ -15,6 +15,7 @@ import { askPreflight, takeHookMaterial } from '../server-client/calls.ts';
 import type { ServerClient } from '../server-client/server-client.ts';
 import type { Machine } from '../workflow-machine.ts';
 import { assertControllerState, assertRole } from './assert-roles.ts';
+import type { SignedImage } from './open-job.ts';
 import type { PlannedDisk } from './plan-restore.ts';
 
 /** The station's hooks, after their preflight. */
@@ -70,8 +71,7 @@ export const applyHooks = writingStep<
   {
     readonly confirmed: Confirmed;
     readonly hooks: StationHooks;
-    readonly ref: string;
-    readonly manifest: ImageManifest;
+    readonly image: Pick<SignedImage, 'ref' | 'manifest' | 'source' | 'key'>;
     readonly planned: readonly PlannedDisk[];
     readonly networkCards: OfflineRun['networkCards'];
     /** What a disk lacks that is held back from starting; undefined for one that is whole. */
@@ -82,7 +82,7 @@ export const applyHooks = writingStep<
 >({
   id: 'apply-hooks',
   title: titles['apply-hooks'],
-  async run({ hooks, ref, manifest, planned, networkCards, held, machine }, { say }) {
+  async run({ hooks, image: restored, planned, networkCards, held, machine }, { say }) {
     const { plan, preflight, jobId } = hooks;
     if (plan.hooks.length === 0 || !restoresSystem(planned)) {
       return { value: [], sentence: texts.noHooks(plan.hooks.length), skipped: true };
@@ -90,8 +90,9 @@ export const applyHooks = writingStep<
     const records = await runOfflineHooks({
       plan,
       jobId,
-      ref,
-      manifest,
+      ref: restored.ref,
+      manifest: restored.manifest,
+      store: { source: restored.source, key: restored.key },
       earlier: preflight,
       material: await hooks.takeMaterial(),
       disks: planned.map((each) => {

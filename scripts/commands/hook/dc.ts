@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { RekindleError } from '#base/errors.ts';
 import { sentenceOf } from '#contract/hook-result.ts';
-import { domainControllerHook, judgeImage, planLines } from '#pxe-server/hooks/domain-controller.ts';
+import { formatImageRef } from '#images/format/image-name.ts';
+import { domainControllerHook, linesOf, lookAtController } from '#pxe-server/hooks/domain-controller.ts';
 import { openStationHook } from '../../hooks/station-hook.ts';
 import { type SiteOption, withSite } from '../../site-option.ts';
 
@@ -24,8 +25,8 @@ export function dcCommand(): Command {
 }
 
 async function dc(name: string, options: Options): Promise<void> {
-  const { hook, ref, manifest, paths } = await openStationHook(name, 'domain-controller', options);
-  const context = { hook, image: { ref, manifest }, siteFolder: paths.folder };
+  const { hook, ref, manifest, store, paths } = await openStationHook(name, 'domain-controller', options);
+  const context = { hook, image: { ref, manifest, store }, siteFolder: paths.folder };
   if (options.proof === true) {
     const signal = AbortSignal.timeout(hook.timeoutSeconds * 1000);
     const { result, evidence } = await domainControllerHook.confirm(
@@ -44,13 +45,24 @@ async function dc(name: string, options: Options): Promise<void> {
     }
     return;
   }
-  const verdict = await judgeImage(context);
-  if (options.json === true) console.log(JSON.stringify({ ref, ...verdict }));
-  else if (verdict.kind !== 'refused') {
-    for (const { kind, sentence } of planLines(verdict, hook)) console.log(`${marks[kind]} ${sentence}`);
+  const look = await lookAtController(context);
+  const { verdict, stored } = look;
+  const refused =
+    verdict.kind === 'refused' ? verdict : stored?.verdict.kind === 'refused' ? stored.verdict : undefined;
+  if (options.json === true)
+    console.log(
+      JSON.stringify({
+        ref,
+        ...verdict,
+        ...(stored === undefined
+          ? {}
+          : { systemState: { ref: formatImageRef(stored.name), ...stored.verdict } }),
+      }),
+    );
+  else if (refused === undefined) {
+    for (const { kind, sentence } of linesOf(look, hook)) console.log(`${marks[kind]} ${sentence}`);
   } else for (const finding of verdict.findings) console.log(`! ${finding}`);
-  if (verdict.kind === 'refused')
-    throw new RekindleError('failed-hooks', verdict.why, { next: verdict.next });
+  if (refused !== undefined) throw new RekindleError('failed-hooks', refused.why, { next: refused.next });
 }
 
 const marks = { change: ' ', warning: '!', 'needs-person': '?' } as const;

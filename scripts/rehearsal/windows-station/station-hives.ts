@@ -15,6 +15,8 @@ export interface StationIdentity {
   readonly restoreCount?: number;
   /** Of a controller in which Windows has found a USN rollback. */
   readonly notWritable?: boolean;
+  /** Volumes that have a letter besides C:, by it: `D:`. */
+  readonly drives?: Readonly<Record<string, PlacedPartition | MbrPlace>>;
   /** Of a controller: drivers of its network cards; one when not said. */
   readonly networkDrivers?: readonly string[];
 }
@@ -51,7 +53,11 @@ export function systemHive(identity: StationIdentity, place: PlacedPartition | M
     hive.write(`${set}\\Services\\LanmanServer`, 'Start', number(2));
     hive.write(`${set}\\Services\\LanmanServer`, 'DisplayName', text('Serveur réseau'));
     if (productType === 'LanmanNT') writeController(hive, set, identity);
-    hive.write('MountedDevices', '\\DosDevices\\C:', { type: 'binary', value: mountedDevice(place) });
+    for (const [letter, volume] of Object.entries({ ...identity.drives, 'C:': place }))
+      hive.write('MountedDevices', `\\DosDevices\\${letter}`, {
+        type: 'binary',
+        value: mountedDevice(volume),
+      });
   });
 }
 

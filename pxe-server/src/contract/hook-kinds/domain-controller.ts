@@ -1,6 +1,11 @@
 import * as z from 'zod';
-import { configuredHook } from './configured-hook.ts';
+import { configuredHook, ownTimeout, usualTimeoutSeconds } from './configured-hook.ts';
 import { directorySchema } from './directory.ts';
+
+/** As `wbadmin get versions` writes it: MM/DD/YYYY-HH:MM. */
+const backupVersion = z
+  .string()
+  .regex(/^\d\d\/\d\d\/\d{4}-\d\d:\d\d$/, 'MM/DD/YYYY-HH:MM, as wbadmin writes it');
 
 /**
  * How the directory of a restored controller gets a state that its partners accept. There is no default: a
@@ -11,8 +16,7 @@ export const systemStateSchema = z.discriminatedUnion('from', [
     from: z
       .literal('backup')
       .describe('System state restored by wbadmin in directory services restore mode.'),
-    /** As `wbadmin get versions` writes it: MM/DD/YYYY-HH:MM. */
-    version: z.string().regex(/^\d\d\/\d\d\/\d{4}-\d\d:\d\d$/, 'MM/DD/YYYY-HH:MM, as wbadmin writes it'),
+    version: backupVersion,
     target: z
       .string()
       .max(260)
@@ -20,6 +24,23 @@ export const systemStateSchema = z.discriminatedUnion('from', [
       .regex(/^[^"%&|<>^!]+$/, 'no character that a batch file takes for its own: " % & | < > ^ !')
       .describe(
         'Drive of the station that holds the backup, by its letter in the restored Windows. A share gets no credential: untested.',
+      ),
+  }),
+  z.strictObject({
+    from: z
+      .literal('backup-in-store')
+      .describe(
+        'The same, from the image store: it is copied onto a drive of the restored Windows before that starts.',
+      ),
+    version: z
+      .union([z.literal('latest'), backupVersion])
+      .describe('`latest` is the newest of this station when its restore is prepared.'),
+    drive: z
+      .string()
+      .regex(/^[C-Zc-z]:$/, 'a letter and a colon, e.g. D:')
+      .toUpperCase()
+      .describe(
+        'Where it is copied to, by its letter in the restored Windows: an NTFS volume of a restored disk.',
       ),
   }),
   z.strictObject({
@@ -33,9 +54,20 @@ export const systemStateSchema = z.discriminatedUnion('from', [
   }),
 ]);
 export type SystemState = z.infer<typeof systemStateSchema>;
+export type StateByWbadmin = Extract<SystemState, { readonly from: 'backup' | 'backup-in-store' }>;
 
-export const domainControllerSchema = z.strictObject({
+/** Its state comes back in directory services restore mode, by wbadmin. */
+export const isByWbadmin = (state: SystemState): state is StateByWbadmin =>
+  state.from === 'backup' || state.from === 'backup-in-store';
+
+/** Gigabytes are copied and read back. */
+const copyTimeoutSeconds = 3600;
+
+const writtenSchema = z.strictObject({
   ...configuredHook,
+  timeoutSeconds: ownTimeout(
+    `${usualTimeoutSeconds}, or ${copyTimeoutSeconds} with a system state from the store`,
+  ),
   kind: z.literal('domain-controller'),
   directory: directorySchema,
   systemState: systemStateSchema,
@@ -53,4 +85,11 @@ export const domainControllerSchema = z.strictObject({
       'Container in which the account may create and delete contacts: one is sent each way as the proof of replication.',
     ),
 });
+
+export const domainControllerSchema = writtenSchema.transform(({ timeoutSeconds, ...hook }) => ({
+  ...hook,
+  timeoutSeconds:
+    timeoutSeconds ??
+    (hook.systemState.from === 'backup-in-store' ? copyTimeoutSeconds : usualTimeoutSeconds),
+}));
 export type DomainController = z.infer<typeof domainControllerSchema>;

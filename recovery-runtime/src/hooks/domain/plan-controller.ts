@@ -5,6 +5,7 @@ import type { HivePatch } from '../windows/registry/hive-patch.ts';
 import { oneControlSetPatch, restoredFromBackupPatch, sysvolFromPartnerPatch } from './controller-patches.ts';
 import { type HeldService, holdPatch } from './held-services.ts';
 import type { ControllerHive } from './read-controller.ts';
+import { type WbadminRecovery, wbadminCommand } from './wbadmin-recovery.ts';
 
 /** What the disk of a controller gets before it starts; a patch that has nothing to change is empty. */
 export interface ControllerChange {
@@ -24,15 +25,16 @@ const person = (sentence: string): PlanLine => ({ kind: 'needs-person', sentence
  * wbadmin restores directory and SYSVOL there, non-authoritative both; the directory does not run there, which is
  * its quarantine. Without one its registry says that its database was restored, its network cards wait until that has
  * been obeyed, and DFSR until the agent has told it to fetch SYSVOL. Pure.
+ * @param recovery undefined: there is no backup
  * @param loader identifier in the boot store of what starts it
  */
 export function planController(
-  { systemState: state, quarantine }: Pick<DomainController, 'systemState' | 'quarantine'>,
+  { quarantine }: Pick<DomainController, 'quarantine'>,
+  recovery: WbadminRecovery | undefined,
   hive: Pick<ControllerHive, 'sysvol' | 'network' | 'dfsr'>,
   place: { readonly controlSet: string; readonly loader: string | null },
 ): ControllerChange {
-  if (state.from === 'backup') {
-    const wbadmin = `wbadmin start systemstaterecovery -version:${state.version} -backupTarget:${state.target} -machine:%COMPUTERNAME% -quiet`;
+  if (recovery !== undefined) {
     if (place.loader === null) throw new RangeError('a boot store without a loader cannot start it in DSRM');
     return {
       system: [],
@@ -44,7 +46,7 @@ export function planController(
           'Its boot store starts it in directory services restore mode (safeboot dsrepair), every time.',
         ),
         change(
-          `There the agent runs: ${wbadmin}; then it takes the mode back (bcdedit /deletevalue safeboot).`,
+          `There the agent runs: ${wbadminCommand(recovery)}; then it takes the mode back (bcdedit /deletevalue safeboot).`,
         ),
         person(
           'When nothing arrives from there: log on as its DSRM administrator and do both by hand, the second only after the first has succeeded.',

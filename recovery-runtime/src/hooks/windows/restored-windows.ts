@@ -6,10 +6,16 @@ import type { ExpectedWindows } from './inspection/check-windows.ts';
 import { examineDisks } from './inspection/examine-disks.ts';
 import type { Inspection } from './inspection/inspect-windows.ts';
 import { hasWindows, inspectWindows } from './inspection/inspect-windows.ts';
-import { type LocatedWindows, locateWindows } from './inspection/locate-windows.ts';
-import { currentControlSet } from './inspection/windows-facts.ts';
+import { locateDrive } from './inspection/locate-drive.ts';
+import {
+  type LocatedWindows,
+  locateWindows,
+  type PlacedVolume,
+  placedVolumes,
+} from './inspection/locate-windows.ts';
+import { currentControlSet, readMountedDevice } from './inspection/windows-facts.ts';
 import { hiveInBootPartition, hiveOnVolume } from './registry/hive-locations.ts';
-import { openHive } from './registry/open-hive.ts';
+import { type Hive, openHive } from './registry/open-hive.ts';
 import {
   changeStoredHive,
   missingInStoredHive,
@@ -46,7 +52,7 @@ export async function openRestoredWindows(disks: readonly DiskPath[]): Promise<O
   try {
     await using stack = new AsyncDisposableStack();
     const mounted = stack.use(await mountWindowsVolume(windows.disk.disk, windows.volume.partition, 'write'));
-    const open = await openSystem(located, mounted);
+    const open = await openSystem(located, placedVolumes(evidence), mounted);
     // From here on it is unmounted by whoever has it.
     stack.move();
     return { kind: 'open', ...open };
@@ -67,7 +73,11 @@ export async function inspectRestoredDisks(
   return hasWindows(evidence) ? inspectWindows(evidence, expected) : null;
 }
 
-async function openSystem(located: Found, first: MountedVolume): Promise<OpenWindows> {
+async function openSystem(
+  located: Found,
+  volumes: readonly PlacedVolume[],
+  first: MountedVolume,
+): Promise<OpenWindows> {
   const { windows, loader } = located;
   const { installation } = windows;
   let mounted = first;
@@ -99,16 +109,32 @@ async function openSystem(located: Found, first: MountedVolume): Promise<OpenWin
       controlSet,
       facts: installation.facts,
       remarks: first.remarks,
-      async readHive(name, look) {
-        const stored = hiveFile(name);
-        using opened = openHive((await readStoredHive(stored)).hive, stored.name);
-        return look(opened);
-      },
+      readHive: (name, look) => lookInto(hiveFile(name), look),
       changeHive: async (name, patch) => changeStoredHive(hiveFile(name), patch),
       missingInHive: async (name, patch) => missingInStoredHive(hiveFile(name), patch),
       loader,
       changeBootStore: (patch) => withStore((store) => changeStoredHive(store, patch)),
       missingInBootStore: (patch) => withStore((store) => missingInStoredHive(store, patch)),
+      async openDrive(letter) {
+        const remembered = await lookInto(hiveFile('SYSTEM'), (hive) => readMountedDevice(hive, letter));
+        const drive = locateDrive(letter, remembered, volumes);
+        if (drive.kind === 'not-found')
+          throw new RekindleError('verification-failed', `opening drive ${letter} of the restored Windows`, {
+            cause: new Error(drive.why),
+          });
+        const { disk, volume } = drive.placed;
+        if (volume === windows.volume)
+          return { root: mounted.root, disk: disk.disk, async [Symbol.asyncDispose]() {} };
+        const other = await mountWindowsVolume(disk.disk, volume.partition, 'write');
+        return {
+          root: other.root,
+          disk: disk.disk,
+          async [Symbol.asyncDispose]() {
+            await other[Symbol.asyncDispose]();
+            if (disk.disk.isBlockDevice) flush(disk.disk.path);
+          },
+        };
+      },
       async remount() {
         await mounted[Symbol.asyncDispose]();
         mounted = await mountWindowsVolume(windows.disk.disk, windows.volume.partition, 'write');
@@ -121,10 +147,13 @@ async function openSystem(located: Found, first: MountedVolume): Promise<OpenWin
   };
 }
 
+async function lookInto<T>(stored: StoredHive, look: (hive: Hive) => T): Promise<T> {
+  using opened = openHive((await readStoredHive(stored)).hive, stored.name);
+  return look(opened);
+}
+
 async function readControlSet(stored: StoredHive): Promise<string> {
-  const { hive } = await readStoredHive(stored);
-  using system = openHive(hive, stored.name);
-  const controlSet = currentControlSet(system);
+  const controlSet = await lookInto(stored, currentControlSet);
   if (controlSet !== null) return controlSet;
   throw new RekindleError('verification-failed', 'reading which control set of the SYSTEM hive is in use', {
     cause: new Error('it names none that is there'),

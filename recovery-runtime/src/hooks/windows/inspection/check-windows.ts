@@ -1,8 +1,8 @@
 import type { ImageManifest } from '#images/format/image-manifest.ts';
-import { parseGuid } from '#images/format/partition-table/guid.ts';
 import { checkHive } from './check-boot.ts';
 import { systemHives } from './evidence.ts';
 import { type Finding, fatal, right, unknown, warning } from './finding.ts';
+import { isRemembered } from './locate-drive.ts';
 import type { LocatedWindows } from './locate-windows.ts';
 import type { WindowsFacts } from './windows-facts.ts';
 
@@ -42,14 +42,7 @@ function checkDriveC({ disk, volume, installation }: Found['windows']): Finding 
   const remembered = installation.driveC;
   if (remembered === null)
     return unknown(check, 'It does not remember which volume is C:, and gives it out anew.');
-  const { table } = disk;
-  const same =
-    remembered.kind === 'gpt'
-      ? parseGuid(remembered.partitionGuidBytes) === volume.partition.partitionGuid
-      : table.kind === 'mbr' &&
-        table.diskSignature === remembered.diskSignature &&
-        volume.partition.startByte === remembered.startByte;
-  return same
+  return isRemembered(remembered, { disk, volume })
     ? right(check, `It remembers partition ${volume.partition.number} as C:.`)
     : fatal(check, 'It remembers another partition as C:, and would give this one another letter.');
 }

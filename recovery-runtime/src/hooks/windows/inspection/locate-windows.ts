@@ -57,7 +57,7 @@ export function locateWindows(evidence: Evidence): LocatedWindows {
   };
 }
 
-function placedVolumes({ disks }: Evidence): PlacedVolume[] {
+export function placedVolumes({ disks }: Evidence): PlacedVolume[] {
   return disks.flatMap((disk) => disk.volumes.map((volume) => ({ disk, volume })));
 }
 

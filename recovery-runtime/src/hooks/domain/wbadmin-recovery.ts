@@ -1,0 +1,78 @@
+import { stepExitCodes } from '#contract/first-boot.ts';
+import { copiedFolder, noteFile } from './copied-state.ts';
+
+/** What the first-boot step of a controller does in directory services restore mode. */
+export interface WbadminRecovery {
+  /** MM/DD/YYYY-HH:MM */
+  readonly version: string;
+  /** What `-backupTarget:` takes: a drive of the station, or a share. */
+  readonly target: string;
+  /** Computer whose backup the runtime has copied to `target`: it is removed when it has served. */
+  readonly copyOf: string | undefined;
+}
+
+const { restartRetry } = stepExitCodes;
+
+/** As a person types it; in a batch file `target` stands in quotes. */
+export const wbadminCommand = ({ version, target }: Pick<WbadminRecovery, 'version' | 'target'>): string =>
+  `wbadmin start systemstaterecovery -version:${version} -backupTarget:${target} -machine:%COMPUTERNAME% -quiet`;
+
+/**
+ * The lines of its batch file before the look. wbadmin runs once; the mode is taken back only when it says that it has
+ * restored. SAFEBOOT_DSREPAIR is 3 in `OptionValue`, a key that only a safe start has.
+ */
+export function recoverByWbadmin({ version, target, copyOf }: WbadminRecovery): string[] {
+  return [
+    'call reg query HKLM\\SYSTEM\\CurrentControlSet\\Control\\SafeBoot\\Option /v OptionValue >mode.txt 2>nul',
+    'set mode=0',
+    'for /f "tokens=3" %%v in (mode.txt) do set /a mode=%%v',
+    'if not %mode%==3 if not exist recovered.txt echo This is no directory services restore mode, and wbadmin has not run.',
+    'if not %mode%==3 if not exist recovered.txt exit /b 1',
+    'if not %mode%==3 goto prove',
+    'if exist recovered.txt goto leave',
+    `call ${wbadminCommand({ version, target: '#' }).replace('-backupTarget:#', `"-backupTarget:${target}"`)}`,
+    'set code=%ERRORLEVEL%',
+    'if not %code%==0 echo wbadmin ended with %code%: it stays in directory services restore mode.',
+    'if not %code%==0 exit /b 1',
+    'echo done>recovered.txt',
+    ':leave',
+    'call bcdedit /deletevalue safeboot',
+    'if not %ERRORLEVEL%==0 echo Directory services restore mode could not be taken back: bcdedit /deletevalue safeboot',
+    'if not %ERRORLEVEL%==0 exit /b 1',
+    `exit /b ${restartRetry}`,
+    ':prove',
+    ...(copyOf === undefined ? [] : removeCopy(target, copyOf)),
+  ];
+}
+
+/**
+ * After a normal start: the copy has the directory in it, and nobody needs it any more. The note goes last, so that an
+ * interrupted removal is gone on with. The registry of the backup may give its drive another letter. What cannot be
+ * removed is said, and the step goes on.
+ */
+function removeCopy(drive: string, computer: string): string[] {
+  const [note, folder, above] = [
+    `${drive}\\${noteFile}`,
+    `${drive}${copiedFolder(computer)}`,
+    `${drive}${copiedFolder()}`,
+  ];
+  return [
+    'if exist copy-removed.txt goto look',
+    `if exist "${note}" goto remove`,
+    `echo ${drive} has no note of a copied system state: look for ${noteFile} and ${copiedFolder(computer)} on the other drives, and remove both.`,
+    'goto look',
+    ':remove',
+    `if exist "${folder}" rd /s /q "${folder}"`,
+    `if exist "${folder}" goto left`,
+    // Only when it is empty.
+    `rd "${above}" 2>nul`,
+    `del /f /q "${note}"`,
+    `if exist "${note}" goto left`,
+    'echo done>copy-removed.txt',
+    `echo The copied system state was removed from ${drive}`,
+    'goto look',
+    ':left',
+    `echo The copied system state could not be removed from ${drive} - remove ${folder} and ${note} by hand.`,
+    ':look',
+  ];
+}

@@ -1,0 +1,46 @@
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { parseMountInfo } from '#images/block-device/mounts-of-disk.ts';
+import { run } from './restore-demo-disk.ts';
+
+/**
+ * Ends a process that has volumes of a disk file mounted, and the ntfs-3g of each of them, none of which gets to write
+ * anything more; then takes away what the kernel has left. A mount namespace of its own would be shorter, but the
+ * last ntfs-3g in it waits for itself when it is killed.
+ */
+export async function cutWindowsPower(child: ChildProcess, disk: string): Promise<void> {
+  const loops = loopsOf(disk);
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
+    if (isOn(pid, loops)) process.kill(Number(pid), 'SIGKILL');
+  for (const root of mountsOn(loops)) run('umount', '--lazy', root);
+  for (const loop of loops) run('losetup', '--detach', loop);
+}
+
+/** Where volumes of a disk file are mounted. */
+export const mountsOfDisk = (disk: string): string[] => mountsOn(loopsOf(disk));
+
+const mountsOn = (loops: readonly string[]): string[] =>
+  parseMountInfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'))
+    .filter(({ device }) => loops.includes(device))
+    .map(({ mountPoint }) => mountPoint);
+
+function isOn(pid: string, loops: readonly string[]): boolean {
+  try {
+    const [program, ...args] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return program?.endsWith('ntfs-3g') === true && args.some((each) => loops.includes(each));
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}
+
+/** Of a file, or of another loop device. */
+const loopsOf = (disk: string): string[] =>
+  run('losetup', '-j', disk)
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.split(':')[0] ?? '');
