@@ -173,6 +173,16 @@ describe('add', () => {
     expect(inStore()).toEqual([]);
   });
 
+  test('a file that grows all the time is not followed', async () => {
+    const disk = `${backUp()}/${backupPart}/b2b0.vhdx`;
+    let pieces = 0;
+    const onProgress = (): void => {
+      if (pieces++ < 50) fs.appendFileSync(disk, Buffer.alloc(1 << 20));
+    };
+    await expect(add({ onProgress })).rejects.toThrow('it was changed meanwhile');
+    expect(pieces).toBeLessThan(10);
+  });
+
   test('interrupted in either phase: nothing is left', async () => {
     backUp();
     for (const at of ['copying', 'checking']) {
