@@ -60,7 +60,7 @@ describe('finds a backup', () => {
     });
   });
 
-  test('as Windows Server 2008 writes it, one folder deeper', async () => {
+  test('one folder deeper, as Windows Server 2008 is said to write it', async () => {
     const files = Object.entries(someBackup(utc)).map(([file, bytes]) => [
       `SystemStateBackup/${file}`,
       bytes,
