@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
-import { formatImageName } from '#images/format/image-name.ts';
+import { formatImageName, formatImageRef } from '#images/format/image-name.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { exitCodeOfEnding } from '#runtime/engine/findings.ts';
@@ -15,10 +15,18 @@ import {
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
 import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
-import { controllerIdentity, controllerName, controllerStation } from '#test/support/controller-station.ts';
+import {
+  controllerIdentity,
+  controllerName,
+  controllerStation,
+  storedBackup,
+} from '#test/support/controller-station.ts';
+import { cutWindowsPower, sizeOnMounts } from '#test/support/cut-windows-power.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
 import { type ControllerRecovery, recoverController } from '#test/support/recover-controller.ts';
 import { makeBlankDisk, makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
+import { serveStallingStore } from '#test/support/stalling-store.ts';
+import { type BackupFiles, someBackup, writeSystemState } from '#test/support/system-state-in-store.ts';
 import { config, hiveSays, inVolume, writeFiles } from '#test/support/windows-disk.ts';
 
 /**
@@ -114,6 +122,67 @@ test('killed between restore and hook: nothing starts; the next run repeats the 
   ])
     expect(readAt(file, startByte, sizeBytes)).toEqual(readAt(inFolder('good.img'), startByte, sizeBytes));
   expect(run('sgdisk', '--verify', file)).toContain('No problems found');
+});
+
+describe('with a system state from the store', () => {
+  const vhdx = 'Backup 2026-11-20 020000/b2b0.vhdx';
+  const backup = `WindowsImageBackup/${controllerName}`;
+  let chosen: string;
+  let files: BackupFiles;
+  beforeAll(() => {
+    const utc = '20261120T020000Z';
+    files = someBackup(utc, 4_000_000);
+    chosen = formatImageRef(
+      writeSystemState(good.store, captureKey, { station: controllerName, utc, files }).name,
+    );
+  });
+
+  test('killed in the middle of its copy: nothing starts; the next run copies it all, then writes the first blocks', async () => {
+    const file = makeBlankDisk(inFolder('copied.img'), stationDisk.sizeBytes);
+    using loop = attachLoop(file);
+    {
+      using server = await serveStallingStore(good.store, vhdx);
+      const args = [loop.path, good.store, good.image, good.publicKey, server.url, chosen];
+      const child = spawn(process.execPath, ['test/support/recover-controller-child.ts', ...args], {
+        stdio: 'inherit',
+      });
+      await Promise.race([server.stalled, once(child, 'exit')]);
+      await vi.waitFor(() => expect(sizeOnMounts(loop.path, `${backup}/${vhdx}`)).toBeGreaterThan(0));
+      await cutWindowsPower(child, loop.path);
+    }
+    expectNoStart(loop.path, file);
+
+    const { findings, steps, error } = await recoverController({
+      ...{ ...good, device: loop.path },
+      ...{ systemState: storedBackup, chosen },
+    });
+    expect(error).toBeUndefined();
+    expect(steps.indexOf('check-system-state')).toBeLessThan(steps.indexOf('restore-disks'));
+    expect(findings.hooks[0]).toMatchObject({ result: { outcome: 'staged' } });
+    inVolume(file, stationDisk.projects, (root) => {
+      for (const [name, bytes] of Object.entries(files))
+        expect(fs.readFileSync(path.join(root, backup, name)).equals(bytes)).toBe(true);
+    });
+    expect(run('sgdisk', '--verify', file)).toContain('No problems found');
+    expect(findings.disks).toHaveLength(1);
+  });
+
+  test('one that cannot be believed is refused before the first write', async () => {
+    const file = makeBlankDisk(inFolder('unbelieved.img'), stationDisk.sizeBytes);
+    using loop = attachLoop(file);
+    const gone = 'DC-1@20261119T020000Z';
+    const { steps, error } = await recoverController({
+      ...{ ...good, device: loop.path },
+      ...{ systemState: storedBackup, chosen: gone },
+    });
+    expect(error).toMatchObject({
+      code: 'verification-failed',
+      message: expect.stringContaining('DC-1_20261119'),
+    });
+    expect(steps).not.toContain('restore-disks');
+    expect(readAt(file, 0, 4096).equals(Buffer.alloc(4096))).toBe(true);
+    expect(readTargetDisk(loop.path, true).interrupted).toBeNull();
+  });
 });
 
 test('the hook fails: no first blocks, exit code 3, and the report says why and what to do', async () => {
