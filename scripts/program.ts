@@ -15,6 +15,7 @@ import { restoreCommand } from './commands/restore.ts';
 import { runtimeCommand } from './commands/runtime.ts';
 import { serveCommand } from './commands/serve.ts';
 import { stationCommand } from './commands/station.ts';
+import { systemStateCommand } from './commands/system-state.ts';
 import { userCommand } from './commands/user.ts';
 import { type Example, formatExamples } from './format-examples.ts';
 import { verbExamples } from './verb-examples.ts';
@@ -58,6 +59,7 @@ export function program(): Command {
     passportCommand(),
     driverPackCommand(),
     imageCommand(),
+    systemStateCommand(),
     restoreCommand(),
     inspectCommand(),
     mediaCommand(),

@@ -137,6 +137,13 @@ export const verbExamples: Readonly<Record<string, readonly Example[]>> = {
       'the whole store, each chunk once; interrupted, it goes on',
     ],
   ],
+  'system-state add': [
+    ['rekindle system-state add DC1 /mnt/wsb --keep 3', 'the share that wbadmin writes to, mounted here'],
+    'rekindle system-state add DC1 /mnt/usb/WindowsImageBackup/DC1 --computer DC1',
+  ],
+  'system-state list': ['rekindle system-state list', 'rekindle system-state list DC1 --json'],
+  'system-state verify': ['rekindle system-state verify DC1@latest', 'rekindle system-state verify --all'],
+  'system-state remove': ['rekindle system-state remove DC1@20261120T020000Z'],
   'media build': [
     ['rekindle media build OS-SRV-1A --output OS-SRV-1A.iso', 'for a CD, or written to a USB stick as it is'],
     'rekindle media build OS-SRV-1A --output OS-SRV-1A.img --with-image OS-SRV-1A@latest',

@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import { parseConfiguration } from '#pxe-server/config/parse-configuration.ts';
 import { checkTools } from '#pxe-server/doctor/check-computer.ts';
 import { checkHookPlans } from '#pxe-server/doctor/check-hook-plans.ts';
+import { checkSystemStates } from '#pxe-server/doctor/check-system-states.ts';
 import { examineSite } from '#pxe-server/doctor/examine-site.ts';
 import { type SitePaths, sitePaths } from '#pxe-server/site/site-paths.ts';
 import { openState } from '#pxe-server/site/state.ts';
 import { addStation, setRole } from '#pxe-server/stations/station-registry.ts';
 import { somePassport } from '#test/support/some-passport.ts';
+import { writeSystemState } from '#test/support/system-state-in-store.ts';
 
 let paths: SitePaths;
 beforeEach(() => {
@@ -116,4 +119,57 @@ test('the programs of Samba are asked for when a plan needs them, and only then'
     `hooks:\n  - { id: dc, kind: domain-controller, systemState: { from: only-controller-of-forest }, ${directory} }\n`,
   );
   expect(await missing(controller)).toEqual(['warning: apt-get install smbclient']);
+});
+
+test('the system state that a plan restores a domain controller from is looked for, and its age is said', async () => {
+  writeDomainFiles();
+  const from = (version: string) => `{ from: backup-in-store, version: ${version}, drive: 'D:' }`;
+  const plan = (version: string) =>
+    writePlan(
+      controller.name,
+      `hooks:\n  - { id: dc, kind: domain-controller, systemState: ${from(version)}, ${directory} }\n`,
+    );
+  const key = generateKeyPair();
+  writeFileSync(paths.imageSigningPublicKey, formatPublicKey(key));
+  const store = join(paths.folder, 'images');
+  const statesOf = async (day: string) => {
+    const { wantedStates } = await checkHookPlans(paths, [member, controller]);
+    return checkSystemStates(paths, store, wantedStates, Date.parse(`${day}T03:00:00Z`));
+  };
+  writePlan(member.name, '');
+  plan('latest');
+  expect(await statesOf('2026-11-20')).toMatchObject([
+    {
+      verdict: 'problem',
+      sentence: expect.stringContaining('there is none that can be used'),
+      next: expect.stringContaining('rekindle system-state add DC1 FOLDER'),
+    },
+  ]);
+  const { folder } = writeSystemState(store, key, { station: 'DC1', utc: '20261120T020000Z' });
+  const wellThen = {
+    verdict: 'ok',
+    sentence: expect.stringContaining('DC1@20261120T020000Z, is 60 days old.'),
+  };
+  expect(await statesOf('2027-01-19')).toMatchObject([wellThen]);
+  expect(await statesOf('2027-01-20')).toMatchObject([
+    { verdict: 'warning', sentence: expect.stringContaining('is 61 days old; ') },
+  ]);
+  plan('11/21/2026-02:00');
+  expect(await statesOf('2026-11-22')).toMatchObject([{ verdict: 'problem' }]);
+  plan('11/20/2026-02:00');
+  rmSync(join(folder, 'WindowsImageBackup/DC1/MediaId'));
+  expect(await statesOf('2026-11-22')).toMatchObject([
+    { verdict: 'problem', sentence: expect.stringContaining('is not whole: MediaId is not there.') },
+  ]);
+  writeFileSync(paths.imageSigningPublicKey, formatPublicKey(generateKeyPair()));
+  expect(await statesOf('2026-11-22')).toMatchObject([
+    { verdict: 'problem', sentence: expect.stringContaining('it was made with another key') },
+  ]);
+  // The whole examination says so too.
+  const parsed = parseConfiguration('interface: no-such-card\n');
+  if ('errors' in parsed) throw new Error(JSON.stringify(parsed.errors));
+  const state = openState(':memory:');
+  addStation(state, { name: 'DC1', passport: somePassport(), role: 'domain-controller', by: 'test' });
+  const all = await examineSite({ paths, configuration: parsed.configuration, state });
+  expect(all.filter(({ check }) => check === 'system states')).toHaveLength(1);
 });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import * as z from 'zod';
 import { imageManifestSchema } from '#images/format/image-manifest.ts';
+import { systemStateManifestSchema } from '#images/format/system-state-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { smallImage } from '#test/support/small-image.ts';
 import { somePassport } from '#test/support/some-passport.ts';
@@ -42,6 +43,7 @@ function fieldsOf(schema: z.core.JSONSchema.BaseSchema): string[] {
 test.each([
   ['manifest', '## Manifest', '## Capture', imageManifestSchema, 40],
   ['passport', '## passport.json', '## Signature', hardwarePassportSchema, 40],
+  ['system state', '## System states', '## Threats', systemStateManifestSchema, 8],
 ])('the specification names every field: %s', (_, from, to, schema, atLeast) => {
   const text = readFileSync(path.join(import.meta.dirname, '../../images/README.md'), 'utf8');
   const section = text.slice(text.indexOf(from), text.indexOf(to));

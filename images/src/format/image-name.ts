@@ -40,15 +40,15 @@ export function parseImageName(text: string): ImageName | null {
   return at > 0 && station.success && parseUtc(utc) !== null ? { station: station.data, utc } : null;
 }
 
-/** @throws RekindleError `usage` */
-export function parseImageRef(text: string): ImageRef {
+/** @param noun what is named, for messages. @throws RekindleError `usage` */
+export function parseImageRef(text: string, noun = 'image'): ImageRef {
   const at = text.indexOf('@');
   const station = stationNameSchema.safeParse(text.slice(0, Math.max(at, 0)));
   const utc = text.slice(at + 1);
   if (at > 0 && station.success && (utc === 'latest' || parseUtc(utc) !== null))
     return { station: station.data, utc };
-  throw new RekindleError('usage', `"${text}" is no image`, {
-    next: 'Name an image as STATION@latest or STATION@20261120T020000Z.',
+  throw new RekindleError('usage', `"${text}" is no ${noun}`, {
+    next: `Name ${noun === 'image' ? 'an' : 'a'} ${noun} as STATION@latest or STATION@20261120T020000Z.`,
   });
 }
 

@@ -1,15 +1,13 @@
-import { chmod, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { distinctChunkIds, parseDiskIndex } from '../format/disk-index.ts';
 import { formatImageRef, type ImageName } from '../format/image-name.ts';
 import { isAnnounced } from './announcement.ts';
-import { makeFolderDurably, syncFolder, writeFileDurably } from './durable-write.ts';
+import { writeFileDurably } from './durable-write.ts';
 import { imageFolder, manifestFile, signatureFile } from './image-folder.ts';
 import { openStore } from './open-store.ts';
-
-/** Folders beside the images that are none yet. */
-const publishingPrefix = '.publishing-';
+import { publishFolder } from './publish-folder.ts';
 
 export interface ImageFiles {
   readonly manifestBytes: Uint8Array;
@@ -32,31 +30,25 @@ export async function publishImage(
   announcement: string,
 ): Promise<void> {
   const folder = imageFolder(store, name);
-  const parent = path.dirname(folder);
   const what = `Publishing image ${formatImageRef(name)} in ${store}`;
   if (await isThere(folder))
     throw new RekindleError('usage', `${what}: there is one of that name`, {
       next: 'Start a capture with a new time.',
     });
-  let hidden: string | undefined;
+  const files = [
+    ...image.files,
+    { name: signatureFile, bytes: Buffer.from(image.signature) },
+    { name: manifestFile, bytes: image.manifestBytes },
+  ];
   try {
-    await makeFolderDurably(parent);
-    hidden = await mkdtemp(path.join(parent, publishingPrefix));
-    const files = [
-      ...image.files,
-      { name: signatureFile, bytes: Buffer.from(image.signature) },
-      { name: manifestFile, bytes: image.manifestBytes },
-    ];
-    for (const { name: file, bytes } of files) {
-      if (path.basename(file) !== file || file.startsWith('.'))
-        throw new Error(`"${file}" is no name for a file of an image`);
-      await writeFileDurably(path.join(hidden, file), bytes);
-    }
-    await chmod(hidden, 0o755);
-    await rename(hidden, folder);
-    await syncFolder(parent);
+    await publishFolder(folder, async (hidden) => {
+      for (const { name: file, bytes } of files) {
+        if (path.basename(file) !== file || file.startsWith('.'))
+          throw new Error(`"${file}" is no name for a file of an image`);
+        await writeFileDurably(path.join(hidden, file), bytes);
+      }
+    });
   } catch (cause) {
-    if (hidden !== undefined) await rm(hidden, { recursive: true, force: true });
     throw new RekindleError('store-unreachable', what, {
       cause,
       next: 'Check space and rights of the store; the chunks stay and are reused.',

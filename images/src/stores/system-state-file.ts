@@ -60,10 +60,10 @@ function badFile(listed: SystemStateFile, what: string, why: string): RekindleEr
 }
 
 /** @throws RekindleError `verification-failed` (it cannot be read, or is no plain file), `store-unreachable` */
-async function* readLocalFile(
+export async function* readLocalFile(
   store: string,
   file: string,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   let at = 0;
   try {
@@ -87,7 +87,7 @@ async function* readLocalFile(
 async function* streamStoreFile(
   ref: HttpStoreRef,
   parts: readonly string[],
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   const where = parts.join('/');
   const client = createHttpClient(ref);

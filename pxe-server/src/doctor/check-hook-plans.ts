@@ -9,6 +9,7 @@ import { hookPlanFile, readHookPlan } from '../hooks/read-hook-plan.ts';
 import { siteExecutable } from '../hooks/site-hook.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { Station } from '../stations/station.ts';
+import type { WantedState } from './check-system-states.ts';
 import { type Finding, problem, well } from './finding.ts';
 
 /** A program that a hook of some plan starts on this computer. */
@@ -19,6 +20,7 @@ export interface WantedTool extends Tool {
 export interface ExaminedPlans {
   readonly findings: readonly Finding[];
   readonly wanted: readonly WantedTool[];
+  readonly wantedStates: readonly WantedState[];
 }
 
 const check = 'hook plans';
@@ -30,6 +32,7 @@ export async function checkHookPlans(
 ): Promise<ExaminedPlans> {
   const findings: Finding[] = [];
   const hooks: Hook[] = [];
+  const wantedStates: WantedState[] = [];
   for (const station of stations) {
     const plan = await readPlan(paths, station);
     if ('verdict' in plan) {
@@ -37,12 +40,16 @@ export async function checkHookPlans(
       continue;
     }
     hooks.push(...plan.hooks);
-    for (const hook of plan.hooks) findings.push(...(await checkFiles(paths, station.name, hook)));
+    for (const hook of plan.hooks) {
+      findings.push(...(await checkFiles(paths, station.name, hook)));
+      if (hook.kind !== 'domain-controller' || hook.systemState.from !== 'backup-in-store') continue;
+      wantedStates.push({ station: station.name, version: hook.systemState.version });
+    }
   }
   if (findings.length === 0 && hooks.length > 0) {
     findings.push(well(check, 'Hook plans are right, and the files that they name are there.'));
   }
-  return { findings, wanted: wantedTools(hooks) };
+  return { findings, wanted: wantedTools(hooks), wantedStates };
 }
 
 async function readPlan(

@@ -15,6 +15,7 @@ import { checkHookPlans } from './check-hook-plans.ts';
 import { checkOwners } from './check-owners.ts';
 import { checkPorts } from './check-ports.ts';
 import { checkCertificates, checkDiskSpace, checkRuntime, judgeClock, judgeNetworks } from './check-site.ts';
+import { checkSystemStates } from './check-system-states.ts';
 import { type Finding, problem, warning, well } from './finding.ts';
 
 export interface ExaminedSite {
@@ -43,6 +44,7 @@ export async function examineSite(site: ExaminedSite): Promise<Finding[]> {
       .map((each) => warning('site', each.problem, each.next)),
     ...(await checkOwners(paths)),
     ...plans.findings,
+    ...(await checkSystemStates(paths, store, plans.wantedStates)),
     ...(await checkOtherSystems(configuration, paths)).map((each) =>
       warning('boot menu', each.problem, each.next),
     ),

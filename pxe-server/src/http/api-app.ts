@@ -11,6 +11,7 @@ import { addJobEndpoints } from './job-endpoints.ts';
 import { addLogOnEndpoints } from './log-on-endpoints.ts';
 import { addStationEndpoints } from './station-endpoints.ts';
 import { addStoreRoutes } from './store-routes.ts';
+import { addSystemStateRoute } from './system-state-route.ts';
 
 /** `/api/v1` (contract/api.ts). Whatever is asked and whatever breaks, the answer is a reply or a problem. */
 export function createApiApp(context: ServiceContext): Express {
@@ -27,6 +28,7 @@ export function createApiApp(context: ServiceContext): Express {
   addHookEndpoints(router, context);
   addCaptureEndpoints(router, context);
   addStoreRoutes(router, context, createChunksOfImages(context.store, context.signingKey));
+  addSystemStateRoute(router, context);
 
   app.use(apiBase, router);
   app.use((request, response) => {

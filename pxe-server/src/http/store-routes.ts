@@ -16,21 +16,16 @@ import { openStore, openStoreForWriting } from '#images/stores/open-store.ts';
 import { isStoreFull } from '#images/stores/store-full.ts';
 import { captureFolder } from '../jobs/capture-folder.ts';
 import type { ChunksOfImages } from '../jobs/chunks-of-images.ts';
-import { findJob, type Job } from '../jobs/job-store.ts';
-import { beatJobTurn } from '../jobs/job-turn.ts';
-import type { Grant } from '../jobs/token.ts';
+import type { Job } from '../jobs/job-store.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
-import { addEndpoint, authenticate, notAllowed, ok, type Refused, refuse, sendProblem } from './endpoint.ts';
-import { withLargeReads } from './large-reads.ts';
+import { addEndpoint, notAllowed, ok, refuse, sendProblem } from './endpoint.ts';
 import { sendChunk } from './send-chunk.ts';
-import { sendFailureStatus } from './send-failure.ts';
+import { allowed, noSuchFile, openJobOf, sendFile } from './store-access.ts';
 
 /** zstd makes what it cannot compress a little longer. */
 const largestChunkFile = chunkSizeLimit + (1 << 20);
 /** The index of a disk of 25 TiB in chunks of 1 MiB; it is held in memory once. */
 const largestImageFile = 1024 ** 3;
-
-const noSuchFile = refuse(404, { code: 'no-such-file', message: 'The store has no such file.' });
 
 /**
  * The image store, as far as a token reaches. A restore reads the files of its image and the chunks of its
@@ -175,19 +170,6 @@ async function answerWrite(response: Response, write: () => Promise<void>): Prom
   response.status(204).end();
 }
 
-function allowed(context: ServiceContext, request: Request, kinds: readonly Grant['kind'][]): Job | Refused {
-  const granted = authenticate(context.state, request, kinds);
-  return 'kind' in granted ? granted : openJobOf(context, granted.grant);
-}
-
-function openJobOf(context: ServiceContext, { job: id }: Grant): Job | Refused {
-  const job = id === null ? undefined : findJob(context.state, id);
-  if (job !== undefined) beatJobTurn(context, job);
-  return job === undefined || job.closedAt !== null
-    ? refuse(403, { code: 'job-closed', message: 'The job of this token is over.', next: 'Start a new one.' })
-    : job;
-}
-
 async function isThere(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
@@ -208,17 +190,6 @@ function imageFileIn({ params }: Request, job: Job) {
   const own =
     image !== null && params['station'] === image.station && params['image'] === formatImageName(image);
   return own && /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(file) ? { image, file } : undefined;
-}
-
-function sendFile(response: Response, file: string): void {
-  response.sendFile(
-    file,
-    withLargeReads({ dotfiles: 'allow', immutable: true, maxAge: '1d' }),
-    (error?: Error) => {
-      if (error === undefined || response.headersSent) return;
-      sendProblem(response, { ...noSuchFile, status: sendFailureStatus(response, error) });
-    },
-  );
 }
 
 async function readBody(

@@ -9,14 +9,7 @@ import type { State } from '../site/state.ts';
 export function imagesInUse(state: State): Map<string, string[]> {
   const inUse = new Map<string, string[]>();
   const add = (ref: string, reason: string): void => void inUse.set(ref, [...(inUse.get(ref) ?? []), reason]);
-  const open = state
-    .prepare(
-      `SELECT id, kind, image FROM jobs AS job WHERE closed_at IS NULL AND NOT EXISTS (
-         SELECT 1 FROM jobs AS later
-         WHERE later.station = job.station AND later.rowid > job.rowid AND later.closed_at IS NOT NULL)`,
-    )
-    .all();
-  for (const { id, kind, image } of open) {
+  for (const { id, kind, image } of openJobs(state)) {
     const name = parseImageName(String(image));
     if (name !== null) add(formatImageRef(name), `${String(kind)} job ${String(id)} is open`);
   }
@@ -24,3 +17,18 @@ export function imagesInUse(state: State): Map<string, string[]> {
     add(formatImageRef(parseImageRef(String(image))), `station is armed with it (by ${String(by)})`);
   return inUse;
 }
+
+/** Ids of the restores of a station that count as open. */
+export const openRestoresOf = (state: State, station: string): string[] =>
+  openJobs(state)
+    .filter((job) => job['kind'] === 'restore' && job['station'] === station)
+    .map(({ id }) => String(id));
+
+const openJobs = (state: State) =>
+  state
+    .prepare(
+      `SELECT id, kind, station, image FROM jobs AS job WHERE closed_at IS NULL AND NOT EXISTS (
+         SELECT 1 FROM jobs AS later
+         WHERE later.station = job.station AND later.rowid > job.rowid AND later.closed_at IS NOT NULL)`,
+    )
+    .all();

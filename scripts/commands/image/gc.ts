@@ -34,7 +34,7 @@ export function gcCommand(): Command {
 async function gc(options: Options): Promise<void> {
   const site = await openSite(options);
   const store = storeOf(site, options);
-  assertFolderStore(store, 'gc');
+  assertFolderStore(store, 'image gc');
   const graceMs = site.configuration.gc.graceHours * 3_600_000;
   const startedAt = performance.now();
   const line = createProgressLine();

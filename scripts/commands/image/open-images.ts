@@ -9,7 +9,7 @@ import { type OpenSite, openSite, type SiteOption, withSite } from '../../site-o
 
 export type StoreOption = SiteOption & { readonly store?: string };
 
-/** A verb of `rekindle image`: each works on the site's store unless it is told another. */
+/** A verb of `rekindle image` or `system-state`: each works on the site's store unless it is told another. */
 export function imageVerb(name: string): Command {
   return withSite(new Command(name)).option(
     '--store <store>',
@@ -32,7 +32,7 @@ export async function openImages(options: StoreOption): Promise<OpenImages> {
 }
 
 /** A share that is not mounted is not a store without images. */
-async function assertThere(store: string): Promise<void> {
+export async function assertThere(store: string): Promise<void> {
   await access(store).catch((cause: unknown) => {
     throw new RekindleError('store-unreachable', `The image store ${store} is not there`, {
       cause,
@@ -47,10 +47,14 @@ export function storeOf({ configuration, paths }: OpenSite, { store }: StoreOpti
   return ref.kind === 'http' ? ref.url : ref.path;
 }
 
-/** For verbs that change a store: a web server cannot be asked for that. @throws RekindleError `usage` */
+/**
+ * For verbs that change a store: a web server cannot be asked for that.
+ * @param verb `image gc`
+ * @throws RekindleError `usage`
+ */
 export function assertFolderStore(store: string, verb: string): void {
   if (parseStore(store).kind === 'directory') return;
-  throw new RekindleError('usage', `rekindle image ${verb} works on a folder, and ${store} is a web server`, {
+  throw new RekindleError('usage', `rekindle ${verb} works on a folder, and ${store} is a web server`, {
     next: 'Run it on the machine that has the folder, or mount the folder here.',
   });
 }

@@ -52,7 +52,7 @@ export function pruneCommand(): Command {
 async function prune(station: string | undefined, options: Options): Promise<void> {
   const site = await openSite(options);
   const store = storeOf(site, options);
-  assertFolderStore(store, 'prune');
+  assertFolderStore(store, 'image prune');
   const key = await readSigningPublicKey(site.paths);
   const rules = rulesOf(options) ?? site.configuration.prune;
   if (Object.values(rules).every((count) => count === 0)) {

@@ -16,9 +16,11 @@ import {
   verifySignature,
 } from '#images/format/minisign.ts';
 import { parsePartitionTable } from '#images/format/partition-table/partition-table.ts';
+import type { SystemStateManifest } from '#images/format/system-state-manifest.ts';
 import { hardwarePassportSchema } from '#images/passport/hardware-passport.ts';
 import { packChunk, unpackChunk } from '#images/stores/chunk-file.ts';
 import { parseManifest } from '#images/stores/image-folder.ts';
+import { parseSystemStateManifest } from '#images/stores/system-state-files.ts';
 import { parseLoadOption } from '#runtime/firmware/load-option.ts';
 import { formatInterruptedRestore, parseInterruptedRestore } from '#runtime/restore/interrupted-restore.ts';
 import { noise } from '#test/support/restore-demo-disk.ts';
@@ -74,6 +76,18 @@ function jsonParserOf(given: Given): FuzzedParser {
 }
 
 const image = smallImage('FUZZ-1A', somePassport(), { sequence: 1, previousManifestSha256: null });
+const systemState = {
+  formatVersion: 1,
+  station: 'FUZZ-1A',
+  computerName: 'FUZZ-1A',
+  takenAt: '2026-11-20T02:00:00Z',
+  version: '11/20/2026-02:00',
+  files: ['MediaId', 'Catalog/GlobalCatalog', 'Backup 2026-11-20 020000/b2b0.vhdx'].map((path) => ({
+    path,
+    bytes: 1,
+    sha256: 'a0'.repeat(32),
+  })),
+};
 const key = generateKeyPair();
 const signed = Buffer.from('what is signed');
 const plain = Buffer.concat([noise('fuzz', 300), Buffer.from('the same line again\n'.repeat(200))]);
@@ -128,6 +142,12 @@ export const parsers: readonly FuzzedParser[] = [
     seeds: [JSON.stringify(image.manifest)],
     named: 'FUZZ-1A',
     parse: (bytes) => void parseManifest(bytes, 'FUZZ-1A@latest'),
+  }),
+  jsonParserOf({
+    name: 'manifest of a system state',
+    seeds: [JSON.stringify(systemState)],
+    named: 'FUZZ-1A',
+    parse: (bytes) => assertPlainPaths(parseSystemStateManifest(bytes, 'FUZZ-1A@20261120T020000Z')),
   }),
   jsonParserOf({
     name: 'passport',
@@ -326,6 +346,12 @@ function parseJsonOrNull(bytes: Buffer): unknown {
 function assertPlainName(name: { readonly station: string; readonly utc: string } | null): void {
   if (name !== null && /[/\\\0]|\.\./.test(name.station + name.utc))
     throw new Error(`"${name.station}" is no plain name`);
+}
+
+/** Nor may a file of a system state, whoever joins its path to a folder. */
+function assertPlainPaths({ computerName, files }: SystemStateManifest): void {
+  for (const part of [computerName, ...files.flatMap(({ path }) => path.split('/'))])
+    if (/^\.{0,2}$|[/\\\0]/.test(part)) throw new Error(`"${part}" is no plain name`);
 }
 
 /** @returns what is wrong with the way in which the parser refused; null when it is as it has to be */
