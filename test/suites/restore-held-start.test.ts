@@ -6,6 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
 import { formatImageName, formatImageRef } from '#images/format/image-name.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
+import type { HttpStoreRef } from '#images/stores/chunk-store.ts';
+import { openJob } from '#pxe-server/jobs/job-store.ts';
+import { mintToken } from '#pxe-server/jobs/token.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { exitCodeOfEnding } from '#runtime/engine/findings.ts';
 import {
@@ -14,7 +17,8 @@ import {
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
-import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
+import { type ApiService, startApiService } from '#test/support/api-on-loopback.ts';
+import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
 import {
   controllerIdentity,
   controllerName,
@@ -36,6 +40,8 @@ import { config, hiveSays, inVolume, writeFiles } from '#test/support/windows-di
 
 const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
 let folder: ReturnType<typeof makeTemporaryFolder>;
+/** Whose images these are. */
+let service: ApiService;
 const inFolder = (name: string): string => path.join(folder.path, name);
 
 /** Captures a disk as the controller's image. */
@@ -47,6 +53,7 @@ async function capture(disk: string): Promise<Omit<ControllerRecovery, 'device'>
     station: stationNameSchema.parse(controllerName),
     computerName: controllerName,
     stationRole: 'domain-controller',
+    signingKey: service.context.signingKey,
   });
   return { store, image: formatImageName(name), publicKey: inFolder('site.pub') };
 }
@@ -55,7 +62,8 @@ let good: Omit<ControllerRecovery, 'device'>;
 let contradicting: Omit<ControllerRecovery, 'device'>;
 beforeAll(async () => {
   folder = makeTemporaryFolder();
-  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(captureKey));
+  service = await startApiService();
+  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(service.context.signingKey));
   await buildWindowsStation(inFolder('good.img'), controllerStation());
   good = await capture(inFolder('good.img'));
   run('cp', '--sparse=always', inFolder('good.img'), inFolder('other.img'));
@@ -63,7 +71,10 @@ beforeAll(async () => {
   await writeFiles(inFolder('other.img'), stationDisk.windows, { [`${config}/SYSTEM`]: hive });
   contradicting = await capture(inFolder('other.img'));
 }, 300_000);
-afterAll(() => folder[Symbol.dispose]());
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
 
 const restoreCount = (disk: string): string =>
   hiveSays(
@@ -133,11 +144,25 @@ describe('with a system state from the store', () => {
     const utc = '20261120T020000Z';
     files = someBackup(utc, 4_000_000);
     chosen = formatImageRef(
-      writeSystemState(good.store, captureKey, { station: controllerName, utc, files }).name,
+      writeSystemState(good.store, service.context.signingKey, { station: controllerName, utc, files }).name,
     );
   });
 
-  test('killed in the middle of its copy: nothing starts; the next run copies it all, then writes the first blocks', async () => {
+  /** The store as the runtime has it from the service: a restore of this station is open there. */
+  function overHttps(): HttpStoreRef {
+    const { context, port, ca } = service;
+    fs.rmSync(context.store, { recursive: true, force: true });
+    fs.symlinkSync(good.store, context.store);
+    const who = { how: 'technician', technician: 'erika', station: controllerName } as const;
+    const image = { imageName: good.image, manifestSha256: null };
+    const job = openJob(context.state, { ...who, ...image, kind: 'restore', machine: 'test' });
+    const expiresAt = Date.now() + 600_000;
+    const token = mintToken(context.state, { ...who, kind: 'job', job, expiresAt });
+    const url = `https://127.0.0.1:${port}/api/v1/store`;
+    return { kind: 'http', url, token, tls: { ca, serverName: 'rekindle' } };
+  }
+
+  test('killed in the middle of its copy: nothing starts; the next run copies it all over HTTPS, then writes the first blocks', async () => {
     const file = makeBlankDisk(inFolder('copied.img'), stationDisk.sizeBytes);
     using loop = attachLoop(file);
     {
@@ -154,7 +179,7 @@ describe('with a system state from the store', () => {
 
     const { findings, steps, error } = await recoverController({
       ...{ ...good, device: loop.path },
-      ...{ systemState: storedBackup, chosen },
+      ...{ systemState: storedBackup, chosen, source: overHttps() },
     });
     expect(error).toBeUndefined();
     expect(steps.indexOf('check-system-state')).toBeLessThan(steps.indexOf('restore-disks'));
