@@ -302,6 +302,17 @@ test('a newer state than that of an earlier try takes its place; what is not the
   expect(onVolume()).toEqual(wanted());
 });
 
+test('what lies on the drive after the copy is not what was signed: the hook has failed', async () => {
+  const { record, staged } = await applied({
+    whenCopied: () =>
+      inVolume(disk, stationDisk.projects, (root) => {
+        fs.writeFileSync(path.join(root, backup, 'MediaId'), '{b0c6}');
+      }),
+  });
+  expect(record.result).toMatchObject({ outcome: 'failed', sentence: 'Read back, its disk lacks MediaId.' });
+  expect(staged).toBeUndefined();
+});
+
 test('what is read back differs from what was signed: each difference has a name', async () => {
   await applied();
   const changes: Record<string, (root: string) => void> = {
