@@ -78,6 +78,12 @@ test('the day before the forest forgets it is usable still', () => {
   expect(judge({ tombstoneLifetimeDays: 11 }).kind).toBe('usable');
 });
 
+test('the volume of Windows is warned of as the place of the copy', () => {
+  expect(judge({ drive: 'C:' })).toMatchObject({
+    lines: [{}, { kind: 'warning', sentence: expect.stringMatching(/^C: .*never tried/) }],
+  });
+});
+
 test('a volume whose use is not known may have room; an image of another time is warned of', () => {
   const warnings = (more: Partial<SystemStateFacts>) => {
     const verdict = judge(more);
