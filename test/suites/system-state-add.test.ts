@@ -60,7 +60,7 @@ describe('finds a backup', () => {
     });
   });
 
-  test('as Windows Server 2008 writes it, one folder deeper', async () => {
+  test('one folder deeper, as Windows Server 2008 is said to write it', async () => {
     const files = Object.entries(someBackup(utc)).map(([file, bytes]) => [
       `SystemStateBackup/${file}`,
       bytes,
@@ -171,6 +171,16 @@ describe('add', () => {
     });
     expect(changed).toBe(true);
     expect(inStore()).toEqual([]);
+  });
+
+  test('a file that grows all the time is not followed', async () => {
+    const disk = `${backUp()}/${backupPart}/b2b0.vhdx`;
+    let pieces = 0;
+    const onProgress = (): void => {
+      if (pieces++ < 50) fs.appendFileSync(disk, Buffer.alloc(1 << 20));
+    };
+    await expect(add({ onProgress })).rejects.toThrow('it was changed meanwhile');
+    expect(pieces).toBeLessThan(10);
   });
 
   test('interrupted in either phase: nothing is left', async () => {

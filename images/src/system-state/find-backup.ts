@@ -72,7 +72,7 @@ async function findComputerFolder(where: string, computerName: string): Promise<
 
 const isBackupPart = (name: string): boolean => name === 'Catalog' || /^Backup \d{4}-/.test(name);
 
-/** Windows Server 2008 keeps it one folder deeper. */
+/** Windows Server 2008 is said to keep it one folder deeper; that was not seen. */
 const partPattern = /^(?:SystemStateBackup\/)?(Backup (\d{4})-(\d\d)-(\d\d) (\d{6})|Catalog)\//;
 
 function takenAt(folder: string, files: readonly SourceFile[], now: Date): string {

@@ -5,6 +5,7 @@ import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
 import { listImages, readManifest } from '#images/stores/image-folder.ts';
 import { readVerification } from '#images/upkeep/verification-record.ts';
+import { tableLine } from '../../table-line.ts';
 import { imageVerb, openImages, type StoreOption } from './open-images.ts';
 import { parseStationName } from './station-facts.ts';
 
@@ -46,11 +47,7 @@ function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
     console.log('There is no image yet. Next: rekindle enrol open --for 15m');
     return;
   }
-  const line = (...cells: readonly string[]) =>
-    cells
-      .map((cell, at) => cell.padEnd([32, 8, 9, 9][at] ?? 0))
-      .join(' ')
-      .trimEnd();
+  const line = tableLine(32, 8, 9, 9);
   console.log(line('image', 'how', 'disks', 'used', 'verified'));
   for (const row of rows) {
     if ('problem' in row) {

@@ -6,6 +6,7 @@ import type { PublicKey } from '#images/format/minisign.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { parseStore } from '#images/stores/open-store.ts';
 import { listSystemStates, readSystemState } from '#images/stores/system-state-files.ts';
+import { tableLine } from '../../table-line.ts';
 import { imageVerb, openImages, type StoreOption } from '../image/open-images.ts';
 import { parseStationName } from '../image/station-facts.ts';
 
@@ -42,11 +43,7 @@ function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
     console.log('There is no system state yet. Next: rekindle system-state add STATION FOLDER');
     return;
   }
-  const line = (...cells: readonly string[]) =>
-    cells
-      .map((cell, at) => cell.padEnd([32, 16, 9][at] ?? 0))
-      .join(' ')
-      .trimEnd();
+  const line = tableLine(32, 16, 9);
   console.log(line('system state', 'computer', 'size', 'version'));
   for (const row of rows) {
     if ('problem' in row) console.log(line(row.ref, 'DAMAGED'));
