@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { formatImageRef } from '#images/format/image-name.ts';
@@ -22,8 +20,9 @@ import {
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
 import { captureKey } from '#test/support/capture-image-of.ts';
 import { controllerIdentity, controllerName, controllerStation } from '#test/support/controller-station.ts';
-import { cutWindowsPower, mountsOfDisk } from '#test/support/cut-windows-power.ts';
+import { cutWindowsPower, sizeOnMounts } from '#test/support/cut-windows-power.ts';
 import { makeTemporaryFolder, noise, run } from '#test/support/restore-demo-disk.ts';
+import { serveStallingStore } from '#test/support/stalling-store.ts';
 import { runStoredState, type StoredStateEnd, type StoredStateRun } from '#test/support/stored-state-hook.ts';
 import { type BackupFiles, someBackup, writeSystemState } from '#test/support/system-state-in-store.ts';
 import {
@@ -86,28 +85,6 @@ type Place = (typeof stationDisk)['windows' | 'projects'];
 const stored = (file: string): Buffer =>
   fs.readFileSync(path.join(store, ...systemStatePath(parsedName(), manifest, { path: file })));
 const parsedName = () => ({ station: manifest.station, utc: chosen.split('@')[1] ?? '' });
-
-/** The store behind a URL that stops in the middle of a file, and never goes on. */
-async function stallingStore(file: string): Promise<{ url: string; stalled: Promise<void>; close(): void }> {
-  const { promise: stalled, resolve } = Promise.withResolvers<void>();
-  const server = http.createServer((request, reply) => {
-    const name = decodeURIComponent(request.url ?? '');
-    const bytes = fs.readFileSync(path.join(store, name));
-    reply.writeHead(200, { 'content-length': bytes.length });
-    if (!name.endsWith(file)) return void reply.end(bytes);
-    reply.write(bytes.subarray(0, bytes.length / 2), () => resolve());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    ...{ url: `http://127.0.0.1:${port}`, stalled },
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
 
 /** Everything below a volume's backup folder, by what plain ntfs-3g reads. */
 function onVolume(place: Place = stationDisk.projects): Record<string, Buffer> {
@@ -285,17 +262,12 @@ describe('the disk does not start', () => {
 });
 
 test('killed in the middle of a file, with its ntfs-3g: the next try keeps what is right and finishes the rest', async () => {
-  const server = await stallingStore(vhdx);
+  using server = await serveStallingStore(store, vhdx);
   const args = ['test/support/stored-state-child.ts', disk, server.url, inFolder('site.pub'), chosen];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  await server.stalled;
-  const sizes = () =>
-    mountsOfDisk(disk).map(
-      (root) => fs.statSync(path.join(root, backup, vhdx), { throwIfNoEntry: false })?.size ?? 0,
-    );
-  await vi.waitFor(() => expect(Math.max(...sizes())).toBeGreaterThan(1_000_000));
+  await Promise.race([server.stalled, once(child, 'exit')]);
+  await vi.waitFor(() => expect(sizeOnMounts(disk, `${backup}/${vhdx}`)).toBeGreaterThan(1_000_000));
   await cutWindowsPower(child, disk);
-  server.close();
 
   expect(bootMode()).toBeNull();
   const before = inVolume(disk, stationDisk.projects, (root) => {
@@ -310,12 +282,11 @@ test('killed in the middle of a file, with its ntfs-3g: the next try keeps what 
 });
 
 test('its time is up while the store stands still: it has failed, and nothing is mounted any more', async () => {
-  const server = await stallingStore(vhdx);
+  using server = await serveStallingStore(store, vhdx);
   const { record } = await applied({
     store: { source: { kind: 'http', url: server.url }, key: captureKey },
     timeoutSeconds: 2,
   });
-  server.close();
   expect(record.result).toMatchObject({
     outcome: 'failed',
     sentence: 'Hook state was not ready after 2 s.',
@@ -329,6 +300,17 @@ test('a newer state than that of an earlier try takes its place; what is not the
   put('20261121T020000Z', someBackup('20261121T020000Z', 1_000_000));
   expect((await applied()).record.result.outcome).toBe('staged');
   expect(onVolume()).toEqual(wanted());
+});
+
+test('what lies on the drive after the copy is not what was signed: the hook has failed', async () => {
+  const { record, staged } = await applied({
+    whenCopied: () =>
+      inVolume(disk, stationDisk.projects, (root) => {
+        fs.writeFileSync(path.join(root, backup, 'MediaId'), '{b0c6}');
+      }),
+  });
+  expect(record.result).toMatchObject({ outcome: 'failed', sentence: 'Read back, its disk lacks MediaId.' });
+  expect(staged).toBeUndefined();
 });
 
 test('what is read back differs from what was signed: each difference has a name', async () => {
