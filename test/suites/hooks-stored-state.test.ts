@@ -135,7 +135,7 @@ test('the state is on D: as wbadmin wrote it, for administrators only; it starts
   expect(record.evidence).toContainEqual({ name: 'system state', value: 'DC-1@20261120T020000Z' });
   const step = staged?.files.find(({ name }) => name === 'domain-controller.cmd')?.bytes ?? '';
   expect(Buffer.from(step).toString('latin1')).toMatch(
-    /-version:11\/20\/2026-02:00 "-backupTarget:D:"[\s\S]*rd \/s \/q "D:\\WindowsImageBackup\\DC-1"/,
+    /-version:11\/20\/2026-02:00 "-backupTarget:D:"[\s\S]*=="Backup 2026-11-20 020000" goto other[\s\S]*rd \/s \/q "D:\\WindowsImageBackup\\DC-1"/,
   );
   expect(staged?.plan.steps).toMatchObject([{ timeoutSeconds: 7200 }]);
   expect(say.join('\n')).toMatch(/Copying the system state to D:: 2\.\d MiB in 8 file/);
@@ -156,6 +156,15 @@ test('the state is on D: as wbadmin wrote it, for administrators only; it starts
 });
 
 const inodeOf = (root: string, file: string): number => fs.statSync(path.join(root, backup, file)).ino;
+
+test('a link that lies in the place of the note leads nowhere', async () => {
+  const target = inFolder('written-through');
+  inVolume(disk, stationDisk.projects, (root) => {
+    for (const name of [note, `${note}.new`]) fs.symlinkSync(target, path.join(root, name));
+  });
+  expect((await applied()).record.result.outcome).toBe('staged');
+  expect(fs.existsSync(target)).toBe(false);
+});
 
 test('C: is the system volume, which is mounted already', async () => {
   const { record } = await applied({ systemState: { drive: 'C:' } });

@@ -86,7 +86,9 @@ function assertRoom(copy: StateCopy, folder: string): void {
 /** One rename: a note that is there names every file that was ever copied. */
 function writeNote(file: string, text: string): void {
   const fresh = `${file}.new`;
-  const fd = fs.openSync(fresh, 'w', 0o600);
+  // Whatever has that name is not written through: it could be a link.
+  fs.rmSync(fresh, { force: true });
+  const fd = fs.openSync(fresh, 'wx', 0o600);
   try {
     lock(fresh);
     fs.writeFileSync(fd, text);
