@@ -9,6 +9,7 @@ import { planAndConfirm } from './plan-and-confirm.ts';
 import type { RestoreScope } from './restore/restore-scope.ts';
 import { assertNoControllerHookNeeded } from './steps/assert-roles.ts';
 import type { IdentityAccepted } from './steps/check-identity.ts';
+import { checkSystemState, hookWithStoredState } from './steps/check-system-state.ts';
 import { chooseTargetDisks, keepOnlyDisk } from './steps/choose-disks.ts';
 import {
   assertCardsHoldable,
@@ -72,6 +73,9 @@ export async function recoverDisks(
     image: image.passport.networkCards,
     machine: inventory.passport.networkCards,
   };
+  const wantsState = hooks === undefined ? undefined : hookWithStoredState(hooks);
+  if (hooks !== undefined && wantsState !== undefined)
+    await run.step(checkSystemState, { hook: wantsState, hooks, image });
   const planning = await planAndConfirm({
     run,
     terminal,

@@ -36,7 +36,7 @@ const [imageId, otherId, freshId] = ['1', '2', '3'].map(
 const network = [{ service: 'e1iexpress', start: 3 }];
 const dfsr = [{ service: 'DFSR', start: 2 }];
 const { retry, restartRetry } = stepExitCodes;
-const backup: WbadminRecovery = { version: '11/20/2026-02:00', target: 'E:', copyOf: undefined };
+const backup: WbadminRecovery = { version: '11/20/2026-02:00', target: 'E:', copied: undefined };
 let wine: WineStation;
 let work: string;
 let program: string;
@@ -305,7 +305,7 @@ describe('with a backup', () => {
 });
 
 describe('with a copy of a backup from the store', () => {
-  const copy = { ...backup, target: 'C:', copyOf: 'DC-1' };
+  const copy = { ...backup, target: 'C:', copied: { computer: 'DC-1', backup: 'Backup 2026-11-20 020000' } };
   const onDrive = (...parts: string[]) => path.join(wine.drive, ...parts);
   const folder = () => onDrive('WindowsImageBackup', 'DC-1');
   const note = () => onDrive('rekindle-system-state.json');
@@ -347,6 +347,17 @@ describe('with a copy of a backup from the store', () => {
     await recover();
     expect((await step()).code).toBe(0);
     expect(fs.readdirSync(onDrive('WindowsImageBackup'))).toEqual(['OS-SRV-1A']);
+  });
+
+  test('a backup that was made into the same folder since then stays, with everything beside it', async () => {
+    await recover();
+    fs.mkdirSync(path.join(folder(), 'Backup 2026-12-24 010000'));
+    const { code, stdout } = await step();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/DC-1 has a newer backup than the copied system state, and was left as it is/);
+    expect(fs.readdirSync(folder())).toHaveLength(2);
+    fs.rmdirSync(path.join(folder(), 'Backup 2026-12-24 010000'));
+    expect((await step()).stdout).toContain('was removed from C:');
   });
 
   test('what cannot be removed is said, and its drive may have another letter now; the step goes on', async () => {

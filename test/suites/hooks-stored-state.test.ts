@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { formatImageRef } from '#images/format/image-name.ts';
@@ -22,8 +20,9 @@ import {
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
 import { captureKey } from '#test/support/capture-image-of.ts';
 import { controllerIdentity, controllerName, controllerStation } from '#test/support/controller-station.ts';
-import { cutWindowsPower, mountsOfDisk } from '#test/support/cut-windows-power.ts';
+import { cutWindowsPower, sizeOnMounts } from '#test/support/cut-windows-power.ts';
 import { makeTemporaryFolder, noise, run } from '#test/support/restore-demo-disk.ts';
+import { serveStallingStore } from '#test/support/stalling-store.ts';
 import { runStoredState, type StoredStateEnd, type StoredStateRun } from '#test/support/stored-state-hook.ts';
 import { type BackupFiles, someBackup, writeSystemState } from '#test/support/system-state-in-store.ts';
 import {
@@ -87,28 +86,6 @@ const stored = (file: string): Buffer =>
   fs.readFileSync(path.join(store, ...systemStatePath(parsedName(), manifest, { path: file })));
 const parsedName = () => ({ station: manifest.station, utc: chosen.split('@')[1] ?? '' });
 
-/** The store behind a URL that stops in the middle of a file, and never goes on. */
-async function stallingStore(file: string): Promise<{ url: string; stalled: Promise<void>; close(): void }> {
-  const { promise: stalled, resolve } = Promise.withResolvers<void>();
-  const server = http.createServer((request, reply) => {
-    const name = decodeURIComponent(request.url ?? '');
-    const bytes = fs.readFileSync(path.join(store, name));
-    reply.writeHead(200, { 'content-length': bytes.length });
-    if (!name.endsWith(file)) return void reply.end(bytes);
-    reply.write(bytes.subarray(0, bytes.length / 2), () => resolve());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    ...{ url: `http://127.0.0.1:${port}`, stalled },
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
 /** Everything below a volume's backup folder, by what plain ntfs-3g reads. */
 function onVolume(place: Place = stationDisk.projects): Record<string, Buffer> {
   return inVolume(disk, place, (root) => {
@@ -158,7 +135,7 @@ test('the state is on D: as wbadmin wrote it, for administrators only; it starts
   expect(record.evidence).toContainEqual({ name: 'system state', value: 'DC-1@20261120T020000Z' });
   const step = staged?.files.find(({ name }) => name === 'domain-controller.cmd')?.bytes ?? '';
   expect(Buffer.from(step).toString('latin1')).toMatch(
-    /-version:11\/20\/2026-02:00 "-backupTarget:D:"[\s\S]*rd \/s \/q "D:\\WindowsImageBackup\\DC-1"/,
+    /-version:11\/20\/2026-02:00 "-backupTarget:D:"[\s\S]*=="Backup 2026-11-20 020000" goto other[\s\S]*rd \/s \/q "D:\\WindowsImageBackup\\DC-1"/,
   );
   expect(staged?.plan.steps).toMatchObject([{ timeoutSeconds: 7200 }]);
   expect(say.join('\n')).toMatch(/Copying the system state to D:: 2\.\d MiB in 8 file/);
@@ -179,6 +156,15 @@ test('the state is on D: as wbadmin wrote it, for administrators only; it starts
 });
 
 const inodeOf = (root: string, file: string): number => fs.statSync(path.join(root, backup, file)).ino;
+
+test('a link that lies in the place of the note leads nowhere', async () => {
+  const target = inFolder('written-through');
+  inVolume(disk, stationDisk.projects, (root) => {
+    for (const name of [note, `${note}.new`]) fs.symlinkSync(target, path.join(root, name));
+  });
+  expect((await applied()).record.result.outcome).toBe('staged');
+  expect(fs.existsSync(target)).toBe(false);
+});
 
 test('C: is the system volume, which is mounted already', async () => {
   const { record } = await applied({ systemState: { drive: 'C:' } });
@@ -285,17 +271,12 @@ describe('the disk does not start', () => {
 });
 
 test('killed in the middle of a file, with its ntfs-3g: the next try keeps what is right and finishes the rest', async () => {
-  const server = await stallingStore(vhdx);
+  using server = await serveStallingStore(store, vhdx);
   const args = ['test/support/stored-state-child.ts', disk, server.url, inFolder('site.pub'), chosen];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-  await server.stalled;
-  const sizes = () =>
-    mountsOfDisk(disk).map(
-      (root) => fs.statSync(path.join(root, backup, vhdx), { throwIfNoEntry: false })?.size ?? 0,
-    );
-  await vi.waitFor(() => expect(Math.max(...sizes())).toBeGreaterThan(1_000_000));
+  await Promise.race([server.stalled, once(child, 'exit')]);
+  await vi.waitFor(() => expect(sizeOnMounts(disk, `${backup}/${vhdx}`)).toBeGreaterThan(1_000_000));
   await cutWindowsPower(child, disk);
-  server.close();
 
   expect(bootMode()).toBeNull();
   const before = inVolume(disk, stationDisk.projects, (root) => {
@@ -310,12 +291,11 @@ test('killed in the middle of a file, with its ntfs-3g: the next try keeps what 
 });
 
 test('its time is up while the store stands still: it has failed, and nothing is mounted any more', async () => {
-  const server = await stallingStore(vhdx);
+  using server = await serveStallingStore(store, vhdx);
   const { record } = await applied({
     store: { source: { kind: 'http', url: server.url }, key: captureKey },
     timeoutSeconds: 2,
   });
-  server.close();
   expect(record.result).toMatchObject({
     outcome: 'failed',
     sentence: 'Hook state was not ready after 2 s.',
@@ -329,6 +309,17 @@ test('a newer state than that of an earlier try takes its place; what is not the
   put('20261121T020000Z', someBackup('20261121T020000Z', 1_000_000));
   expect((await applied()).record.result.outcome).toBe('staged');
   expect(onVolume()).toEqual(wanted());
+});
+
+test('what lies on the drive after the copy is not what was signed: the hook has failed', async () => {
+  const { record, staged } = await applied({
+    whenCopied: () =>
+      inVolume(disk, stationDisk.projects, (root) => {
+        fs.writeFileSync(path.join(root, backup, 'MediaId'), '{b0c6}');
+      }),
+  });
+  expect(record.result).toMatchObject({ outcome: 'failed', sentence: 'Read back, its disk lacks MediaId.' });
+  expect(staged).toBeUndefined();
 });
 
 test('what is read back differs from what was signed: each difference has a name', async () => {

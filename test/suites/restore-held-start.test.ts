@@ -2,10 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
-import { formatImageName } from '#images/format/image-name.ts';
+import { formatImageName, formatImageRef } from '#images/format/image-name.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
+import type { HttpStoreRef } from '#images/stores/chunk-store.ts';
+import { openJob } from '#pxe-server/jobs/job-store.ts';
+import { mintToken } from '#pxe-server/jobs/token.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { exitCodeOfEnding } from '#runtime/engine/findings.ts';
 import {
@@ -14,11 +17,20 @@ import {
   stationDisk,
 } from '#scripts/rehearsal/windows-station/build-windows-station.ts';
 import { systemHive } from '#scripts/rehearsal/windows-station/station-hives.ts';
-import { captureImageOf, captureKey, somePassportDisk } from '#test/support/capture-image-of.ts';
-import { controllerIdentity, controllerName, controllerStation } from '#test/support/controller-station.ts';
+import { type ApiService, startApiService } from '#test/support/api-on-loopback.ts';
+import { captureImageOf, somePassportDisk } from '#test/support/capture-image-of.ts';
+import {
+  controllerIdentity,
+  controllerName,
+  controllerStation,
+  storedBackup,
+} from '#test/support/controller-station.ts';
+import { cutWindowsPower, sizeOnMounts } from '#test/support/cut-windows-power.ts';
 import { attachLoop } from '#test/support/loop-device.ts';
 import { type ControllerRecovery, recoverController } from '#test/support/recover-controller.ts';
 import { makeBlankDisk, makeTemporaryFolder, readAt, run } from '#test/support/restore-demo-disk.ts';
+import { serveStallingStore } from '#test/support/stalling-store.ts';
+import { type BackupFiles, someBackup, writeSystemState } from '#test/support/system-state-in-store.ts';
 import { config, hiveSays, inVolume, writeFiles } from '#test/support/windows-disk.ts';
 
 /**
@@ -28,6 +40,8 @@ import { config, hiveSays, inVolume, writeFiles } from '#test/support/windows-di
 
 const directory = 'ControlSet001\\Services\\NTDS\\Parameters';
 let folder: ReturnType<typeof makeTemporaryFolder>;
+/** Whose images these are. */
+let service: ApiService;
 const inFolder = (name: string): string => path.join(folder.path, name);
 
 /** Captures a disk as the controller's image. */
@@ -39,6 +53,7 @@ async function capture(disk: string): Promise<Omit<ControllerRecovery, 'device'>
     station: stationNameSchema.parse(controllerName),
     computerName: controllerName,
     stationRole: 'domain-controller',
+    signingKey: service.context.signingKey,
   });
   return { store, image: formatImageName(name), publicKey: inFolder('site.pub') };
 }
@@ -47,7 +62,8 @@ let good: Omit<ControllerRecovery, 'device'>;
 let contradicting: Omit<ControllerRecovery, 'device'>;
 beforeAll(async () => {
   folder = makeTemporaryFolder();
-  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(captureKey));
+  service = await startApiService();
+  fs.writeFileSync(inFolder('site.pub'), formatPublicKey(service.context.signingKey));
   await buildWindowsStation(inFolder('good.img'), controllerStation());
   good = await capture(inFolder('good.img'));
   run('cp', '--sparse=always', inFolder('good.img'), inFolder('other.img'));
@@ -55,7 +71,10 @@ beforeAll(async () => {
   await writeFiles(inFolder('other.img'), stationDisk.windows, { [`${config}/SYSTEM`]: hive });
   contradicting = await capture(inFolder('other.img'));
 }, 300_000);
-afterAll(() => folder[Symbol.dispose]());
+afterAll(async () => {
+  await service[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
 
 const restoreCount = (disk: string): string =>
   hiveSays(
@@ -114,6 +133,81 @@ test('killed between restore and hook: nothing starts; the next run repeats the 
   ])
     expect(readAt(file, startByte, sizeBytes)).toEqual(readAt(inFolder('good.img'), startByte, sizeBytes));
   expect(run('sgdisk', '--verify', file)).toContain('No problems found');
+});
+
+describe('with a system state from the store', () => {
+  const vhdx = 'Backup 2026-11-20 020000/b2b0.vhdx';
+  const backup = `WindowsImageBackup/${controllerName}`;
+  let chosen: string;
+  let files: BackupFiles;
+  beforeAll(() => {
+    const utc = '20261120T020000Z';
+    files = someBackup(utc, 4_000_000);
+    chosen = formatImageRef(
+      writeSystemState(good.store, service.context.signingKey, { station: controllerName, utc, files }).name,
+    );
+  });
+
+  /** The store as the runtime has it from the service: a restore of this station is open there. */
+  function overHttps(): HttpStoreRef {
+    const { context, port, ca } = service;
+    fs.rmSync(context.store, { recursive: true, force: true });
+    fs.symlinkSync(good.store, context.store);
+    const who = { how: 'technician', technician: 'erika', station: controllerName } as const;
+    const image = { imageName: good.image, manifestSha256: null };
+    const job = openJob(context.state, { ...who, ...image, kind: 'restore', machine: 'test' });
+    const expiresAt = Date.now() + 600_000;
+    const token = mintToken(context.state, { ...who, kind: 'job', job, expiresAt });
+    const url = `https://127.0.0.1:${port}/api/v1/store`;
+    return { kind: 'http', url, token, tls: { ca, serverName: 'rekindle' } };
+  }
+
+  test('killed in the middle of its copy: nothing starts; the next run copies it all over HTTPS, then writes the first blocks', async () => {
+    const file = makeBlankDisk(inFolder('copied.img'), stationDisk.sizeBytes);
+    using loop = attachLoop(file);
+    {
+      using server = await serveStallingStore(good.store, vhdx);
+      const args = [loop.path, good.store, good.image, good.publicKey, server.url, chosen];
+      const child = spawn(process.execPath, ['test/support/recover-controller-child.ts', ...args], {
+        stdio: 'inherit',
+      });
+      await Promise.race([server.stalled, once(child, 'exit')]);
+      await vi.waitFor(() => expect(sizeOnMounts(loop.path, `${backup}/${vhdx}`)).toBeGreaterThan(0));
+      await cutWindowsPower(child, loop.path);
+    }
+    expectNoStart(loop.path, file);
+
+    const { findings, steps, error } = await recoverController({
+      ...{ ...good, device: loop.path },
+      ...{ systemState: storedBackup, chosen, source: overHttps() },
+    });
+    expect(error).toBeUndefined();
+    expect(steps.indexOf('check-system-state')).toBeLessThan(steps.indexOf('restore-disks'));
+    expect(findings.hooks[0]).toMatchObject({ result: { outcome: 'staged' } });
+    inVolume(file, stationDisk.projects, (root) => {
+      for (const [name, bytes] of Object.entries(files))
+        expect(fs.readFileSync(path.join(root, backup, name)).equals(bytes)).toBe(true);
+    });
+    expect(run('sgdisk', '--verify', file)).toContain('No problems found');
+    expect(findings.disks).toHaveLength(1);
+  });
+
+  test('one that cannot be believed is refused before the first write', async () => {
+    const file = makeBlankDisk(inFolder('unbelieved.img'), stationDisk.sizeBytes);
+    using loop = attachLoop(file);
+    const gone = 'DC-1@20261119T020000Z';
+    const { steps, error } = await recoverController({
+      ...{ ...good, device: loop.path },
+      ...{ systemState: storedBackup, chosen: gone },
+    });
+    expect(error).toMatchObject({
+      code: 'verification-failed',
+      message: expect.stringContaining('DC-1_20261119'),
+    });
+    expect(steps).not.toContain('restore-disks');
+    expect(readAt(file, 0, 4096).equals(Buffer.alloc(4096))).toBe(true);
+    expect(readTargetDisk(loop.path, true).interrupted).toBeNull();
+  });
 });
 
 test('the hook fails: no first blocks, exit code 3, and the report says why and what to do', async () => {

@@ -196,6 +196,19 @@ test('safe mode is set in the boot store and taken back, by bcdedit’s element'
   expect(() => hiveSays(readFromEsp(disk, esp.bcd), element, 'Element')).toThrow();
 });
 
+test('a loop device that its last owner left write-locked is written to all the same', async () => {
+  await station();
+  const next = run('losetup', '--find').trim();
+  run('blockdev', '--setro', next);
+  try {
+    await using windows = await opened();
+    expect(windows.system.facts?.computerName).toBe('OS-SRV-1A');
+    fs.writeFileSync(path.join(windows.system.root, 'written'), '');
+  } finally {
+    run('blockdev', '--setrw', next);
+  }
+});
+
 describe('a volume is not opened for writing', () => {
   test.each([
     [

@@ -27,6 +27,9 @@ export interface DomainQuestion {
   readonly seconds?: number;
   readonly mark?: unknown;
   readonly systemState?: unknown;
+  /** Folder of the image store, and who signs in it. */
+  readonly store?: string;
+  readonly publicKey?: string;
   /** Of controller-confirm: when its restore was begun. */
   readonly restoredAt?: Date;
 }

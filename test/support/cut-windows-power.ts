@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { parseMountInfo } from '#images/block-device/mounts-of-disk.ts';
 import { run } from './restore-demo-disk.ts';
 
@@ -20,8 +21,14 @@ export async function cutWindowsPower(child: ChildProcess, disk: string): Promis
   for (const loop of loops) run('losetup', '--detach', loop);
 }
 
-/** Where volumes of a disk file are mounted. */
-export const mountsOfDisk = (disk: string): string[] => mountsOn(loopsOf(disk));
+/** Bytes of a file on whichever volume of a disk file is mounted and has it; 0: none has. */
+export const sizeOnMounts = (disk: string, file: string): number =>
+  Math.max(
+    0,
+    ...mountsOn(loopsOf(disk)).map(
+      (root) => fs.statSync(path.join(root, file), { throwIfNoEntry: false })?.size ?? 0,
+    ),
+  );
 
 const mountsOn = (loops: readonly string[]): string[] =>
   parseMountInfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'))

@@ -8,6 +8,7 @@ import {
   domainControllerMarkSchema,
   imageManifestSchema,
   stationNameSchema,
+  type Volume,
 } from '#images/format/image-manifest.ts';
 import { formatPublicKey, generateKeyPair, parsePublicKey } from '#images/format/minisign.ts';
 import { readDomainSettings } from '#pxe-server/domain/domain-settings.ts';
@@ -93,6 +94,11 @@ const controllerHook = domainControllerSchema.parse({
   systemState: question.systemState,
   ...(question.container === '' ? {} : { testContainer: question.container }),
 });
+/** With room for a system state. */
+const dataVolume: Volume = {
+  ...{ number: 1, startByte: 1 << 20, sizeBytes: 2 ** 30, usedBytes: 1 << 20, role: 'data' },
+  ...{ partitionType: '07', name: '', fileSystem: 'ntfs', capturedAs: 'used-blocks' },
+};
 const controllerContext = {
   ...context,
   hook: controllerHook,
@@ -105,6 +111,7 @@ const controllerContext = {
       station: stationNameSchema.parse(computerName),
       stationRole: 'domain-controller' as const,
       domainController: question.mark,
+      disks: manifest.disks.map((disk) => ({ ...disk, volumes: [dataVolume] })),
     },
   },
 };

@@ -3,6 +3,7 @@ import type { HookMaterial } from '#contract/first-boot.ts';
 import type { DomainController } from '#contract/hook-kinds/domain-controller.ts';
 import { formatImageName, parseImageName } from '#images/format/image-name.ts';
 import { parsePublicKey } from '#images/format/minisign.ts';
+import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { readListedFile, readManifest } from '#images/stores/image-folder.ts';
 import { createTerminal } from '#runtime/console/terminal.ts';
 import { type Findings, newFindings } from '#runtime/engine/findings.ts';
@@ -28,6 +29,10 @@ export interface ControllerRecovery {
   /** File with the site's public key. */
   readonly publicKey: string;
   readonly systemState?: DomainController['systemState'];
+  /** STATION@<UTC time> of the system state in the store that its preflight has chosen. */
+  readonly chosen?: string;
+  /** Absent: `store` itself. */
+  readonly source?: StoreRef;
   takeMaterial?(): Promise<HookMaterial>;
   /** Address of a network card that was replaced since the image was taken. */
   readonly newCard?: string;
@@ -54,7 +59,7 @@ export async function recoverController(
     ...(await readManifest(store, name, key)),
     key,
     readListed: (manifest, file) => readListedFile(store, name, manifest, file),
-    source: { kind: 'directory', path: store },
+    source: recovery.source ?? { kind: 'directory', path: store },
   });
   const passport = image.passport;
   const checked = checkIdentity(passport, passport, passport);
@@ -87,7 +92,7 @@ export async function recoverController(
     by: { how: 'armed', name: 'meier', acceptsReplaced: false },
     hooks: {
       plan: controllerPlan(systemState),
-      preflight: [controllerPreflight()],
+      preflight: [controllerPreflight('state-hook-required', recovery.chosen)],
       jobId: '00000000-0000-4000-8000-000000000000',
       takeMaterial,
     },

@@ -4,6 +4,7 @@ import type { ImageManifest } from '#images/format/image-manifest.ts';
 import type { SignedStore } from '#images/stores/signed-store.ts';
 import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
 import { runOfflineHooks, type StagedFirstBoot } from '#runtime/hooks/run-offline-hooks.ts';
+import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import { controllerName, controllerPlan, controllerPreflight, storedBackup } from './controller-station.ts';
 import { offlineRun } from './offline-run.ts';
 
@@ -18,6 +19,8 @@ export interface StoredStateRun {
   /** Of the image, as its manifest names it. */
   readonly computerName?: string;
   say?(sentence: string): void;
+  /** Called when the drive is closed again, before it is read back. */
+  whenCopied?(): void;
 }
 
 export interface StoredStateEnd {
@@ -52,6 +55,10 @@ export async function runStoredState(run: StoredStateRun): Promise<StoredStateEn
       staged = given;
     },
     say: run.say ?? (() => {}),
+    readFirstBootFile: async (name) => {
+      run.whenCopied?.();
+      return readFirstBootFile(name);
+    },
   });
   if (record === undefined) throw new Error('the hook left no record');
   return { record, staged };

@@ -55,6 +55,28 @@ describe('a station’s hook plan', () => {
     expect(issues(planOf([lastResort('not supported by Microsoft')], 'domain-controller'))).toEqual([]);
   });
 
+  test('a system state from the store names a drive, and gets an hour when nobody says otherwise', () => {
+    const parsed = (state: object, more: object = {}) => {
+      const dc = { id: 'dc', kind: 'domain-controller', directory, systemState: state, ...more };
+      return hookPlanSchema.safeParse(planOf([dc], 'domain-controller')).data?.hooks[0];
+    };
+    const stored = { from: 'backup-in-store', version: 'latest', drive: 'd:' };
+    expect(parsed(stored)).toMatchObject({ systemState: { drive: 'D:' }, timeoutSeconds: 3600 });
+    expect(parsed({ ...stored, version: '11/20/2026-02:00' })).toBeDefined();
+    expect(parsed(stored, { timeoutSeconds: 60 })).toMatchObject({ timeoutSeconds: 60 });
+    // What the runtime gets is parsed once more.
+    expect(parsed(stored, { timeoutSeconds: 7200 })).toMatchObject({ timeoutSeconds: 7200 });
+    expect(parsed({ from: 'only-controller-of-forest' })).toMatchObject({ timeoutSeconds: 300 });
+    for (const wrong of [
+      { drive: 'D' },
+      { drive: '\\\\files\\backup' },
+      { drive: 'A:' },
+      { version: 'newest' },
+    ])
+      expect(parsed({ ...stored, ...wrong })).toBeUndefined();
+    expect(parsed(stored, { timeoutSeconds: 7201 })).toBeUndefined();
+  });
+
   test('WinCC and a rejoin are refused on a domain controller', () => {
     const dc = {
       id: 'dc',

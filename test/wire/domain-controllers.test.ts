@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runTool } from '#base/run-tool.ts';
 import type { Evidence, SettledItem } from '#contract/hook-result.ts';
 import type { DomainControllerMark } from '#images/format/image-manifest.ts';
+import { formatImageRef, formatUtc } from '#images/format/image-name.ts';
+import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import {
   addTestContainer,
   delegated,
@@ -19,6 +21,7 @@ import { copyState, restoreState, type SambaHost } from '#scripts/rehearsal/doma
 import { createLabNetwork } from '#scripts/rehearsal/lab-network.ts';
 import { askDomain } from '#test/support/ask-domain.ts';
 import { addToEventLogReaders, type LabEvent, writeEvents } from '#test/support/lab-event-log.ts';
+import { writeSystemState } from '#test/support/system-state-in-store.ts';
 
 /**
  * A domain controller is put back to an image while its partner lives on. Samba has no quarantine and writes no events:
@@ -118,6 +121,7 @@ test('The naive restore loses changes, and the preflight has seen it coming', as
       precondition: { kind: 'refuse', sentence: expect.stringMatching(/it is not: .*USN rollback/) },
     },
   });
+  await systemStateFromStore();
   expect(await preflight({ capturedAt: halfYearAgo })).toMatchObject({
     answer: { precondition: { kind: 'refuse', sentence: expect.stringMatching(/181 days old/) } },
   });
@@ -169,6 +173,43 @@ test('A new invocationId before the first start brings everything back, and a pa
   await provedByEvent1587(restoredAt);
   await cured.stop();
 }, 600_000);
+
+/** With a system state in the store the plan names it, and the runtime gets just that one. */
+async function systemStateFromStore(): Promise<void> {
+  const key = generateKeyPair();
+  const store = path.join(folder, 'store');
+  const fromStore = {
+    ...{ store, publicKey: formatPublicKey(key) },
+    systemState: { from: 'backup-in-store', version: 'latest', drive: 'D:' },
+  };
+  await mkdir(store);
+  expect(await preflight(fromStore)).toEqual({
+    failure: expect.stringMatching(/system state DC1@latest .*there is none[\s\S]*system-state add/),
+  });
+  const putState = (at: Date) => {
+    const { name } = writeSystemState(store, key, { station: 'DC1', utc: formatUtc(at) });
+    return formatImageRef(name);
+  };
+  putState(halfYearAgo);
+  expect(await preflight(fromStore)).toMatchObject({
+    answer: {
+      precondition: { kind: 'refuse', sentence: expect.stringMatching(/181 days old, and the for/) },
+    },
+  });
+  const value = putState(yesterday);
+  expect(await preflight(fromStore)).toMatchObject({
+    answer: {
+      precondition: { kind: 'ready' },
+      plan: {
+        lines: expect.arrayContaining([
+          { kind: 'change', sentence: expect.stringMatching(/\(1 days old, .* from the store to D: before/) },
+          { kind: 'change', sentence: expect.stringMatching(/wbadmin restores the system state from D:/) },
+        ]),
+        evidence: expect.arrayContaining([{ name: 'system state', value }]),
+      },
+    },
+  });
+}
 
 const notAllowed = (controller: string): RegExp =>
   new RegExp(

@@ -73,8 +73,15 @@ function usableLines({ manifest, image, drive }: SystemStateFacts, ageDays: numb
             sentence: `The system state is ${Math.abs(apartDays)} days ${apartDays > 0 ? 'older' : 'newer'} than the image: registry and system files will be of another time than the rest of its disk.`,
           } as const,
         ]),
+    ...(drive === 'C:' ? [systemVolumeLine] : []),
   ];
 }
+
+const systemVolumeLine: PlanLine = {
+  kind: 'warning',
+  sentence:
+    'C: is usually the volume of Windows itself, which wbadmin restores to; that it reads its backup from there was never tried. Another drive is safer.',
+};
 
 /** Which volume has the letter, only the registry in the image knows; that none is large enough can be seen before. */
 function judgeRoom({ manifest, image, drive }: SystemStateFacts): SystemStateVerdict {

@@ -47,6 +47,7 @@ export const titles = {
   'plan-restore': 'Planning what is overwritten and what survives',
   'choose-volumes': 'Choosing the volumes to restore',
   'preflight-hooks': 'Asking whether what follows the restore can work',
+  'check-system-state': 'Looking for the system state of this domain controller',
   'pre-flight': 'Checking that every chunk of the image is there',
   confirm: 'Asking for confirmation',
   'lock-disks': 'Locking what is not restored against writing',
@@ -161,6 +162,8 @@ export const texts = {
     hooks.length === 0
       ? 'Nothing follows the restore: the station has no hooks.'
       : `${count(hooks.length, 'hook')} can follow the restore: ${hooks.join(', ')}.`,
+  systemStateSigned: (takenAt: string) =>
+    `The system state of ${takenAt} is in the store, signed with this site's key.`,
   noHooks: (planned: number) =>
     planned === 0 ? 'The station has no hooks.' : 'No system volume was restored, so no hook has to follow.',
   hooksApplied: (outcomes: readonly string[]) =>

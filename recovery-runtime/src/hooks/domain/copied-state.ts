@@ -8,6 +8,10 @@ import { backupFolder } from '#images/stores/system-state-files.ts';
 export const copiedFolder = (computer?: string): string =>
   computer === undefined ? `\\${backupFolder}` : `\\${backupFolder}\\${computer}`;
 
+/** What wbadmin calls the folder of one backup. */
+export const backupName = (takenAt: string): string =>
+  takenAt.replace(/^(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)Z$/, 'Backup $1 $2$3$4');
+
 /** At the root of the drive: says that the folder is a copy of ours, and which files belong to it. */
 export const noteFile = 'rekindle-system-state.json';
 

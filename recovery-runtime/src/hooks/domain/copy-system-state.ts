@@ -28,6 +28,9 @@ export interface StateCopy {
 export const anotherPlace =
   'Name another drive in its hook plan (systemState.drive), or plug in a drive with the backup and set `from: backup`.';
 
+/** Memory must not take gigabytes that the disk then needs minutes for: neither progress nor the end would be true. */
+const syncEveryBytes = 256 << 20;
+
 /**
  * Puts the state where wbadmin looks for it. Twice is like once: what an interrupted try has copied and is right stays.
  * Whatever the folder holds that no note of ours names is nobody's to change.
@@ -83,7 +86,9 @@ function assertRoom(copy: StateCopy, folder: string): void {
 /** One rename: a note that is there names every file that was ever copied. */
 function writeNote(file: string, text: string): void {
   const fresh = `${file}.new`;
-  const fd = fs.openSync(fresh, 'w', 0o600);
+  // Whatever has that name is not written through: it could be a link.
+  fs.rmSync(fresh, { force: true });
+  const fd = fs.openSync(fresh, 'wx', 0o600);
   try {
     lock(fresh);
     fs.writeFileSync(fd, text);
@@ -107,6 +112,7 @@ async function writeFile(
   progress: (bytes: number) => void,
 ): Promise<void> {
   const { source, name, manifest, signal } = copy;
+  let unsynced = 0;
   try {
     fs.rmSync(at, { force: true });
     await using handle = await open(at, 'wx', 0o600);
@@ -114,6 +120,11 @@ async function writeFile(
     for await (const bytes of readSystemStateFile(source, name, manifest, file, signal)) {
       for (let written = 0; written < bytes.length; )
         written += (await handle.write(bytes, written)).bytesWritten;
+      unsynced += bytes.length;
+      if (unsynced >= syncEveryBytes) {
+        await handle.sync();
+        unsynced = 0;
+      }
       progress(bytes.length);
     }
     await handle.sync();

@@ -15,6 +15,7 @@ import {
   lookSeconds,
   wbadminSeconds,
 } from './controller-step.ts';
+import { backupName } from './copied-state.ts';
 import { formatLiftScript, liftScriptFile } from './held-services.ts';
 import { controllerEvidence, judgeControllerImage, verdictOf } from './judge-controller-image.ts';
 import { type ControllerChange, cannotBeHeld, planController } from './plan-controller.ts';
@@ -164,10 +165,10 @@ function recoveryOf(
   systemState: Context['hook']['systemState'],
   state: StoredState | undefined,
 ): WbadminRecovery | undefined {
-  if (systemState.from === 'backup') return { ...systemState, copyOf: undefined };
+  if (systemState.from === 'backup') return { ...systemState, copied: undefined };
   if (state === undefined) return undefined;
-  const { version, computerName } = state.manifest;
-  return { version, target: state.drive, copyOf: computerName };
+  const { version, computerName, takenAt } = state.manifest;
+  return { version, target: state.drive, copied: { computer: computerName, backup: backupName(takenAt) } };
 }
 
 function seenOf(recovery: WbadminRecovery | undefined, network: readonly string[]): HookResult {

@@ -7,8 +7,15 @@ export interface WbadminRecovery {
   readonly version: string;
   /** What `-backupTarget:` takes: a drive of the station, or a share. */
   readonly target: string;
-  /** Computer whose backup the runtime has copied to `target`: it is removed when it has served. */
-  readonly copyOf: string | undefined;
+  /** What the runtime has copied to `target`: it is removed when it has served. */
+  readonly copied: CopiedBackup | undefined;
+}
+
+export interface CopiedBackup {
+  /** Name of its folder. */
+  readonly computer: string;
+  /** Name of the folder in it that wbadmin made: `Backup 2026-11-20 020000`. */
+  readonly backup: string;
 }
 
 const { restartRetry } = stepExitCodes;
@@ -21,7 +28,7 @@ export const wbadminCommand = ({ version, target }: Pick<WbadminRecovery, 'versi
  * The lines of its batch file before the look. wbadmin runs once; the mode is taken back only when it says that it has
  * restored. SAFEBOOT_DSREPAIR is 3 in `OptionValue`, a key that only a safe start has.
  */
-export function recoverByWbadmin({ version, target, copyOf }: WbadminRecovery): string[] {
+export function recoverByWbadmin({ version, target, copied }: WbadminRecovery): string[] {
   return [
     'call reg query HKLM\\SYSTEM\\CurrentControlSet\\Control\\SafeBoot\\Option /v OptionValue >mode.txt 2>nul',
     'set mode=0',
@@ -41,16 +48,16 @@ export function recoverByWbadmin({ version, target, copyOf }: WbadminRecovery): 
     'if not %ERRORLEVEL%==0 exit /b 1',
     `exit /b ${restartRetry}`,
     ':prove',
-    ...(copyOf === undefined ? [] : removeCopy(target, copyOf)),
+    ...(copied === undefined ? [] : removeCopy(target, copied)),
   ];
 }
 
 /**
  * After a normal start: the copy has the directory in it, and nobody needs it any more. The note goes last, so that an
- * interrupted removal is gone on with. The registry of the backup may give its drive another letter. What cannot be
- * removed is said, and the step goes on.
+ * interrupted removal is gone on with. A backup that was made there since then is nobody's to remove, and the registry of
+ * the backup may give the drive another letter. What is left is said, and the step goes on.
  */
-function removeCopy(drive: string, computer: string): string[] {
+function removeCopy(drive: string, { computer, backup }: CopiedBackup): string[] {
   const [note, folder, above] = [
     `${drive}\\${noteFile}`,
     `${drive}${copiedFolder(computer)}`,
@@ -62,6 +69,8 @@ function removeCopy(drive: string, computer: string): string[] {
     `echo ${drive} has no note of a copied system state: look for ${noteFile} and ${copiedFolder(computer)} on the other drives, and remove both.`,
     'goto look',
     ':remove',
+    `dir /b /ad "${folder}\\Backup *" >backups.txt 2>nul`,
+    `for /f "delims=" %%b in (backups.txt) do if /i not "%%b"=="${backup}" goto other`,
     `if exist "${folder}" rd /s /q "${folder}"`,
     `if exist "${folder}" goto left`,
     // Only when it is empty.
@@ -70,6 +79,9 @@ function removeCopy(drive: string, computer: string): string[] {
     `if exist "${note}" goto left`,
     'echo done>copy-removed.txt',
     `echo The copied system state was removed from ${drive}`,
+    'goto look',
+    ':other',
+    `echo ${folder} has a newer backup than the copied system state, and was left as it is. Remove ${note} by hand.`,
     'goto look',
     ':left',
     `echo The copied system state could not be removed from ${drive} - remove ${folder} and ${note} by hand.`,

@@ -46,6 +46,8 @@ export async function attachPartition(
     });
   }
   const node = attached.stdout.toString().trim();
+  // A write lock (BLKROSET) of whoever had this loop device before outlives what was behind it.
+  if (access === 'write') await callTool(`making ${node} writable`, blockdev, ['--setrw', node]);
   return {
     node,
     async [Symbol.asyncDispose]() {
