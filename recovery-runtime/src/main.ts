@@ -1,12 +1,13 @@
+// Before everything else: it puts the first line on the consoles while the rest is still being loaded.
+import './first-line.ts';
 import { readFileSync } from 'node:fs';
 import { exitCodeOf, formatError } from '#base/errors.ts';
 import { releaseLeftLocks } from './block/write-lock.ts';
-import { openConsoles } from './console/devices.ts';
 import { wrap } from './console/layout.ts';
-import { createTerminal, type Terminal } from './console/terminal.ts';
-import { texts } from './console/texts.ts';
+import { firstLineUptimeSeconds, terminal } from './first-line.ts';
+import { waitForModules } from './init/wait-for-modules.ts';
 import { parseCommandLine } from './steps/command-line.ts';
-import { asStandIn, linuxMachine, uptimeSeconds } from './workflow-linux-machine.ts';
+import { asStandIn, linuxMachine } from './workflow-linux-machine.ts';
 import { runSession } from './workflow-session.ts';
 
 /**
@@ -14,14 +15,10 @@ import { runSession } from './workflow-session.ts';
  * (which of both is in /run/rekindle/next), else with the exit code of what stopped it.
  */
 async function main(): Promise<number> {
-  const firstLineUptimeSeconds = uptimeSeconds();
-  const { ports, refused } = openConsoles();
-  const terminal = createTerminal(ports);
-  const stopGuarding = guard(terminal);
-  for (const reason of refused) terminal.print(wrap(texts.consoleLost(reason)));
-
+  const stopGuarding = guard();
   const boot = parseCommandLine(readFileSync('/proc/cmdline', 'utf8'));
   const dryRun = boot.dryRun || process.argv.includes('--dry-run');
+  await waitForModules();
   await releaseLeftLocks();
   const { end, exitCode } = await runSession({
     boot: { ...boot, dryRun },
@@ -36,7 +33,7 @@ async function main(): Promise<number> {
 }
 
 /** A mistake of ours that nobody caught: said on every console before init takes over. */
-function guard(terminal: Terminal): () => void {
+function guard(): () => void {
   const onMistake = (error: unknown) => {
     terminal.print(
       formatError(error)

@@ -12,6 +12,7 @@ import { openMedium } from './medium/open-medium.ts';
 import { readSignedTicket } from './medium/station-ticket.ts';
 import { bringUpBootCard } from './network/bring-up.ts';
 import { mountShare } from './shares/mount-share.ts';
+import { uptimeSeconds } from './uptime.ts';
 import type { FirmwareBootEntries, Machine } from './workflow-machine.ts';
 
 /** The machine that this program runs on: the only place that knows where Linux and our initrd keep things. */
@@ -68,11 +69,6 @@ const firmwareBootEntries: FirmwareBootEntries = {
   writeEntry: (entry) => writeBootEntry(efivarsFolder, entry),
   writeOrder: (order) => writeBootOrder(efivarsFolder, order),
 };
-
-/** Seconds since the kernel started, to a hundredth. */
-export function uptimeSeconds(): number {
-  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
-}
 
 async function readSiteFile(name: string): Promise<string> {
   const path = `${siteFolder}/${name}`;

@@ -140,7 +140,7 @@ async function bombard(
       saidAt = performance.now();
       const rate = delivered / ((saidAt - startedAt) / 1000);
       progress(
-        `${what}: ${delivered} of ${count}, ${rate.toFixed(0)} a second, ${Math.round((count - delivered) / rate)} s left`,
+        `${what}: ${delivered} of ${count}, ${rate.toFixed(0)} a second, ${Math.round((service.values.at(-1)?.rssBytes ?? 0) / 1e6)} MB, ${Math.round((count - delivered) / rate)} s left`,
       );
     }
   }

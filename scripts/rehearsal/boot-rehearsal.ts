@@ -9,7 +9,7 @@ export interface BootSeen {
 }
 
 /** The runtime's first line; boot loader and firmware print the product's name before it. */
-export const runtimeFirstLine = /Reading the keys of this site/;
+export const runtimeFirstLine = /Rekindle is starting/;
 
 /** Firmware, loader, kernel and runtime under emulation on a busy machine, with room. */
 const bootSeconds = 600;

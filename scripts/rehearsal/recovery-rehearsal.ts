@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { type ImageManifest, imageManifestSchema } from '#images/format/image-manifest.ts';
+import { runtimeFirstLine } from './boot-rehearsal.ts';
 import { logOnMarker } from './build-demo-station.ts';
 import { corruptSystemPartition } from './disaster.ts';
 import { type ByteRange, extractWithCasync, firstDifference, hashRange } from './disk-proof.ts';
@@ -39,8 +40,6 @@ export interface CapturedImage {
   readonly reference: string;
 }
 
-/** The runtime's first line; boot loader and firmware print the product's name before it. */
-const firstLine = /Reading the keys of this site/;
 const startSeconds = 240;
 
 /** The healthy station boots the runtime in an enrolment window, is named, and its disk goes into the store. */
@@ -49,7 +48,7 @@ export async function enrolAndCaptureStation(lab: RehearsalLab, clock: StageCloc
   await clock.run('Enrolling the healthy station and capturing its disk over the network', async (say) => {
     await site.rekindle('enrol', 'open', '--for', '15m', '--approve-all');
     await using machine = await lab.switchOn('1-enrol', lab.hardwareWith(lab.healthyDisk), 'network');
-    await machine.console.waitFor(firstLine, { timeoutSeconds: startSeconds });
+    await machine.console.waitFor(runtimeFirstLine, { timeoutSeconds: startSeconds });
     say(`the runtime is up ${sincePowerOn(machine)} s after power-on`);
     await logOn(machine.console, site.credentials);
     await enrolAndCapture(machine.console, station.hostname);
@@ -152,7 +151,7 @@ async function recover(
   const { station, site, evidence } = lab;
   return clock.run('F12: the machine boots from the network and is restored', async (say) => {
     await using machine = await lab.switchOn(name, hardware, 'network');
-    await machine.console.waitFor(firstLine, { timeoutSeconds: startSeconds });
+    await machine.console.waitFor(runtimeFirstLine, { timeoutSeconds: startSeconds });
     const powerOnToRuntime = sincePowerOn(machine);
     say(`the runtime is up ${powerOnToRuntime} s after power-on`);
     await logOn(machine.console, site.credentials);

@@ -126,7 +126,7 @@ export async function buildRuntime({
 }
 
 /** What this program does with the input; another word here makes what was built before worthless. */
-const form = 'English, no unwinding, no WebAssembly, no LIEF; code cache';
+const form = 'English, no unwinding, no WebAssembly, no LIEF, no blanks; code cache';
 
 /** Mount points, and the names that programs expect. */
 const skeleton: readonly CpioEntry[] = [

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { runTool } from '#base/run-tool.ts';
+import { leaveOutBlanks } from './leave-out-blanks.ts';
 import { removeOtherLanguages } from './small-icu.ts';
 import { removeUnusedParts } from './unused-parts.ts';
 
@@ -62,7 +63,7 @@ export async function buildSingleExecutable({
     // V8's cache holds hashes that begin at a random number: with this one it is the same every time.
     const args = ['--random-seed=1', '--build-sea', 'sea.json'];
     await runTool('building the single executable', builder, args, { cwd: directory });
-    return await readFile(output);
+    return leaveOutBlanks(await readFile(output));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

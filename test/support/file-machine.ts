@@ -4,7 +4,7 @@ import { createTerminal } from '#runtime/console/terminal.ts';
 import type { BootVariables } from '#runtime/firmware/boot-entries.ts';
 import { openRestoredSystem } from '#runtime/hooks/open-restored-system.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
-import { uptimeSeconds } from '#runtime/workflow-linux-machine.ts';
+import { uptimeSeconds } from '#runtime/uptime.ts';
 import type { Machine, SiteKeys } from '#runtime/workflow-machine.ts';
 import { runSession, type SessionResult } from '#runtime/workflow-session.ts';
 import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';

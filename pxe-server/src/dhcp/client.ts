@@ -116,7 +116,8 @@ function readUserClass(packet: DhcpPacket): string | undefined {
 function readUuid(packet: DhcpPacket): string | undefined {
   const value = packet.options.get(optionCode.clientMachineIdentifier);
   if (value?.length !== 17 || value[0] !== 0) return undefined;
-  const bytes = Buffer.from(value.subarray(1));
+  const bytes = Buffer.alloc(16);
+  bytes.set(value.subarray(1));
   if (bytes.every((byte) => byte === 0) || bytes.every((byte) => byte === 255)) return undefined;
   bytes.subarray(0, 4).reverse();
   bytes.subarray(4, 6).reverse();

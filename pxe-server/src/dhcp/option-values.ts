@@ -24,7 +24,8 @@ export function readAddress(options: DhcpOptions, code: number): Ipv4Address | u
 /** Some clients end text with NUL although RFC 2132 forbids it to be counted on. */
 export function readText(options: DhcpOptions, code: number): string | undefined {
   const value = options.get(code);
-  return value === undefined ? undefined : Buffer.from(value).toString('latin1').replace(/\0+$/, '');
+  if (value === undefined) return undefined;
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1').replace(/\0+$/, '');
 }
 
 export function uint8(number: number): Uint8Array {
@@ -54,6 +55,9 @@ function writeUint32(bytes: Uint8Array, offset: number, number: number): void {
   bytes[offset + 3] = number;
 }
 
+/** Latin-1. Bytes of their own, as everything that is made for each packet here: see packet.ts, `formatPacket`. */
 export function text(value: string): Uint8Array {
-  return Buffer.from(value, 'latin1');
+  const bytes = new Uint8Array(value.length);
+  for (let index = 0; index < value.length; index++) bytes[index] = value.charCodeAt(index);
+  return bytes;
 }

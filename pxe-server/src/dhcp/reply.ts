@@ -2,7 +2,7 @@ import { type Ipv4Address, unspecifiedAddress } from '../boot/ipv4-address.ts';
 import type { Endpoint } from './destination.ts';
 import { type MessageType, messageTypes } from './message-type.ts';
 import { optionCode } from './option-code.ts';
-import { addresses, uint8 } from './option-values.ts';
+import { addresses, text, uint8 } from './option-values.ts';
 import { broadcastFlag, type DhcpPacket } from './packet.ts';
 
 export type ReplyType = Extract<MessageType, 'OFFER' | 'ACK' | 'NAK'>;
@@ -42,7 +42,7 @@ export function replyPacket(request: DhcpPacket, content: ReplyContent): DhcpPac
   for (const [code, value] of content.options ?? []) options.set(code, value);
   const { bootFile = '' } = content;
   const fitsField = bootFile.length <= 127;
-  if (!fitsField) options.set(optionCode.bootFileName, Buffer.from(bootFile, 'latin1'));
+  if (!fitsField) options.set(optionCode.bootFileName, text(bootFile));
   for (const code of echoed) {
     const value = request.options.get(code);
     if (value !== undefined) options.set(code, value);

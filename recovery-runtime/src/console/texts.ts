@@ -71,6 +71,7 @@ export const titles = {
 
 export const texts = {
   product: 'Rekindle',
+  starting: 'Rekindle is starting.',
   purpose: { recovery: 'recovery', enrolment: 'enrolment' },
   consoleLost: (reason: string) => `One console cannot be used: ${reason}`,
 

@@ -15,6 +15,7 @@ import { listImages, readListedFile, readManifest } from '#images/stores/image-f
 import type { SitePaths } from '#pxe-server/site/site-paths.ts';
 import { recordFile } from '#pxe-server/stations/last-rehearsal.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
+import { runtimeFirstLine } from '../boot-rehearsal.ts';
 import { type EmulatedMachine, startMachine } from '../emulated-machine.ts';
 import { chooseAccelerator } from '../kvm-probe.ts';
 import { createLabNetwork } from '../lab-network.ts';
@@ -42,8 +43,6 @@ export interface StationRehearsal {
   readonly onProgress: (line: string) => void;
 }
 
-/** The runtime's first line; boot loader and firmware print the product's name before it. */
-const firstLine = /Reading the keys of this site/;
 const runtimeSeconds = 300;
 
 /**
@@ -101,7 +100,7 @@ export async function rehearseStation(rehearsal: StationRehearsal): Promise<Rehe
 
     await clock.run('F12: the stand-in boots from the network and is restored', async (say) => {
       await using machine = await switchOn('1-recovery', 'network');
-      await machine.console.waitFor(firstLine, { timeoutSeconds: runtimeSeconds });
+      await machine.console.waitFor(runtimeFirstLine, { timeoutSeconds: runtimeSeconds });
       recovery.runtimeSeconds = sincePowerOn(machine);
       say(`the runtime is up ${recovery.runtimeSeconds} s after power-on`);
       await logOn(machine.console, site.credentials);
