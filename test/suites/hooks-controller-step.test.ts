@@ -349,16 +349,21 @@ describe('with a copy of a backup from the store', () => {
     expect(fs.readdirSync(onDrive('WindowsImageBackup'))).toEqual(['OS-SRV-1A']);
   });
 
-  test('a backup that was made into the same folder since then stays, with everything beside it', async () => {
-    await recover();
-    fs.mkdirSync(path.join(folder(), 'Backup 2026-12-24 010000'));
-    const { code, stdout } = await step();
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/DC-1 has a newer backup than the copied system state, and was left as it is/);
-    expect(fs.readdirSync(folder())).toHaveLength(2);
-    fs.rmdirSync(path.join(folder(), 'Backup 2026-12-24 010000'));
-    expect((await step()).stdout).toContain('was removed from C:');
-  });
+  test.each(['', 'SystemStateBackup'])(
+    'a backup that was made into the same folder since then (below "%s") stays, with everything beside it',
+    async (deeper) => {
+      await recover();
+      const newer = path.join(folder(), deeper, 'Backup 2026-12-24 010000');
+      fs.mkdirSync(newer, { recursive: true });
+      const { code, stdout } = await step();
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/DC-1 has a newer backup than the copied system state, and was left as it is/);
+      expect(fs.existsSync(newer)).toBe(true);
+      expect(fs.existsSync(path.join(folder(), 'Backup 2026-11-20 020000', 'a.vhdx'))).toBe(true);
+      fs.rmdirSync(newer);
+      expect((await step()).stdout).toContain('was removed from C:');
+    },
+  );
 
   test('what cannot be removed is said, and its drive may have another letter now; the step goes on', async () => {
     await recover();

@@ -309,6 +309,12 @@ test('a newer state than that of an earlier try takes its place; what is not the
   put('20261121T020000Z', someBackup('20261121T020000Z', 1_000_000));
   expect((await applied()).record.result.outcome).toBe('staged');
   expect(onVolume()).toEqual(wanted());
+  // The agent would take an empty one for a backup that was made there since.
+  inVolume(disk, stationDisk.projects, (root) =>
+    expect(fs.readdirSync(path.join(root, backup)).filter((name) => name.startsWith('Backup '))).toEqual([
+      'Backup 2026-11-21 020000',
+    ]),
+  );
 });
 
 test('what lies on the drive after the copy is not what was signed: the hook has failed', async () => {

@@ -233,6 +233,23 @@ describe('remove', () => {
     expect(inStore()).toEqual([]);
   });
 
+  test('gives the name back where one of several cannot be hidden, or nobody can say whether it is needed', async () => {
+    backUp();
+    const { name } = await add();
+    const gone = { ...name, utc: '20261121T020000Z' };
+    await expect(removeSystemStates(store, [name, gone], () => false)).rejects.toMatchObject({
+      message: expect.stringContaining('DC1@20261121T020000Z'),
+    });
+    expect(inStore()).toEqual([`DC1_${utc}`]);
+    const locked = () => {
+      throw new Error('database is locked');
+    };
+    await expect(removeSystemStates(store, [name], locked)).rejects.toMatchObject({
+      cause: { message: 'database is locked' },
+    });
+    expect(inStore()).toEqual([`DC1_${utc}`]);
+  });
+
   test('what was left by a kill goes a day later, and nothing else', async () => {
     backUp();
     await add();

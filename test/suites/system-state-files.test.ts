@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -76,6 +77,16 @@ describe('a manifest', () => {
     });
     await expect(readSystemState(folderStore(), name, generateKeyPair())).rejects.toThrow('another key');
   });
+
+  test('that is a pipe keeps nobody waiting', async () => {
+    const { name, folder } = write();
+    fs.rmSync(path.join(folder, 'manifest.json'));
+    execFileSync('mkfifo', [path.join(folder, 'manifest.json')]);
+    await expect(readSystemState(folderStore(), name, key)).rejects.toMatchObject({
+      code: 'verification-failed',
+      cause: { message: 'it is no plain file' },
+    });
+  }, 5000);
 
   test('with one byte changed is refused', async () => {
     const { name, folder } = write();

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
@@ -145,4 +146,23 @@ test('what is not there, is a folder, or leads out of the folder, is no file', a
     expect((await get(`${base}/WindowsImageBackup/DC1/${file}`)).status, file).toBe(404);
   expect((await get(`${base}/WindowsImageBackup/DC1/inside`)).status).toBe(200);
   expect((await get(`/store/system-states/DC1/DC1_20200101T000000Z/manifest.json`)).status).toBe(404);
+});
+
+test('a link in the place of a system state leads to no other station’s; a pipe keeps nobody waiting', async () => {
+  const own = path.dirname(state.folder);
+  fs.symlinkSync(`../DC2/DC2_${utc}`, path.join(own, 'DC1_20261119T020000Z'));
+  expect((await get('/store/system-states/DC1/DC1_20261119T020000Z/manifest.json')).status).toBe(404);
+  const computer = path.join(state.folder, 'WindowsImageBackup/DC1');
+  execFileSync('mkfifo', [path.join(computer, 'pipe')]);
+  expect((await get(`${base}/WindowsImageBackup/DC1/pipe`)).status).toBe(404);
+  const aside = `${service.context.store}-aside`;
+  const states = path.join(service.context.store, 'system-states');
+  fs.renameSync(states, aside);
+  fs.symlinkSync(aside, states);
+  try {
+    expect((await get(`${base}/manifest.json`)).status).toBe(200);
+  } finally {
+    fs.rmSync(states);
+    fs.renameSync(aside, states);
+  }
 });

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { isAbsent } from '#base/errno.ts';
 import { RekindleError } from '#base/errors.ts';
@@ -75,10 +75,23 @@ export async function readNamedFile(
   if (ref.kind === 'http') return fetchNamedFile(ref, kind, name, file, limit);
   const full = path.join(namedFolder(ref.path, kind, name), file);
   try {
-    assertSize((await stat(full)).size, limit);
-    return await readFile(full);
+    await using handle = await openPlainFile(full);
+    assertSize((await handle.stat()).size, limit);
+    return await handle.readFile();
   } catch (cause) {
     throw await readFault(ref.path, full, kind, cause);
+  }
+}
+
+/** A pipe in the file's place would never answer. @throws Error as the file system; it is no plain file */
+export async function openPlainFile(file: string, flags = 0): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  try {
+    if ((await handle.stat()).isFile()) return handle;
+    throw new Error('it is no plain file');
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 

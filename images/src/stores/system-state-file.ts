@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants, open } from 'node:fs/promises';
+import { constants } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { formatImageRef, type ImageName } from '../format/image-name.ts';
@@ -7,7 +7,7 @@ import type { SystemStateFile, SystemStateManifest } from '../format/system-stat
 import type { HttpStoreRef, StoreRef } from './chunk-store.ts';
 import { refusedByStore } from './http-refusal.ts';
 import { createHttpClient } from './http-request.ts';
-import { readFault } from './named-folder.ts';
+import { openPlainFile, readFault } from './named-folder.ts';
 import { systemStateKind, systemStatePath } from './system-state-files.ts';
 
 const readBytes = 1 << 20;
@@ -67,9 +67,8 @@ export async function* readLocalFile(
 ): AsyncGenerator<Uint8Array, void> {
   let at = 0;
   try {
-    // A pipe in its place would never answer, and a link could lead anywhere.
-    await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if (!(await handle.stat()).isFile()) throw new Error('it is no plain file');
+    // A link could lead anywhere.
+    await using handle = await openPlainFile(file, constants.O_NOFOLLOW);
     const memory = Buffer.allocUnsafeSlow(readBytes);
     for (;;) {
       signal?.throwIfAborted();

@@ -26,17 +26,22 @@ export async function removeSystemStates(
   let at = '';
   try {
     const hidden: [folder: string, hidden: string][] = [];
-    for (const name of names) {
-      at = formatImageRef(name);
-      const folder = systemStateFolder(store, name);
-      const away = path.join(path.dirname(folder), `${removedPrefix}${randomUUID()}`);
-      await rename(folder, away);
-      hidden.push([folder, away]);
+    // As long as nobody has said otherwise: what stays hidden is taken for left over a day later.
+    let needed = true;
+    try {
+      for (const name of names) {
+        at = formatImageRef(name);
+        const folder = systemStateFolder(store, name);
+        const away = path.join(path.dirname(folder), `${removedPrefix}${randomUUID()}`);
+        await rename(folder, away);
+        hidden.push([folder, away]);
+      }
+      needed = isNeeded();
+    } finally {
+      if (needed) for (const [folder, away] of hidden) await rename(away, folder);
     }
-    const needed = isNeeded();
     for (const [folder, away] of hidden) {
-      if (needed) await rename(away, folder);
-      else await rm(away, { recursive: true, force: true });
+      if (!needed) await rm(away, { recursive: true, force: true });
       await syncFolder(path.dirname(folder));
     }
     return !needed;

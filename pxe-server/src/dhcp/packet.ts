@@ -101,8 +101,7 @@ export function formatPacket(packet: DhcpPacket, limits?: ReplyLimits): Buffer {
   };
   const fitted = fitOptions(packet.options, room, limits?.wanted ?? []);
   const length = Math.max(minimumLength, at.options + optionsLength(fitted.options));
-  // Memory of its own: parts of Node's pools (Buffer.from, allocUnsafe) keep 64 KiB each until V8 clears its old
-  // generation, 30 MB later.
+  // Not of Node's pool, of which a part that lives for a moment keeps 64 KiB (docs/facts.md).
   const bytes = Buffer.alloc(length);
   bytes[0] = packet.op === 'request' ? 1 : 2;
   bytes[1] = packet.htype;

@@ -1,10 +1,10 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import type { Router } from 'express';
 import { formatImageName, type ImageName, parseImageName } from '#images/format/image-name.ts';
 import { isWindowsName } from '#images/format/windows-path.ts';
 import { manifestFile, signatureFile } from '#images/stores/named-folder.ts';
-import { backupFolder, systemStateFolder, systemStatesFolder } from '#images/stores/system-state-files.ts';
+import { backupFolder, systemStatesFolder } from '#images/stores/system-state-files.ts';
 import type { ServiceContext } from '../serve/service-context.ts';
 import { notAllowed, sendProblem } from './endpoint.ts';
 import { allowed, noSuchFile, sendFile } from './store-access.ts';
@@ -18,8 +18,7 @@ export function addSystemStateRoute(router: Router, context: ServiceContext): vo
     const target = fileOf(Array.isArray(parts) ? parts.map(String) : [], job.station);
     if (target === undefined)
       return sendProblem(response, notAllowed('This token reads the system states of its own station only.'));
-    const folder = systemStateFolder(context.store, target.name);
-    const file = await insideOf(folder, target.file);
+    const file = await insideOf(context.store, target.name, target.file);
     if (file === undefined) return sendProblem(response, noSuchFile);
     sendFile(response, file);
   });
@@ -39,11 +38,20 @@ function fileOf(
   return isSigned || isBackup ? { name, file } : undefined;
 }
 
-/** Whoever may write to the store must not make the service hand out its own files: no link leads out of the folder. */
-async function insideOf(folder: string, file: readonly string[]): Promise<string | undefined> {
+/**
+ * Whoever may write to the store must not make the service hand out its own files, or the state of another station: no
+ * link leads to the folder or out of it. A pipe would keep the service waiting.
+ */
+async function insideOf(
+  store: string,
+  name: ImageName,
+  file: readonly string[],
+): Promise<string | undefined> {
   try {
-    const [root, found] = await Promise.all([realpath(folder), realpath(join(folder, ...file))]);
-    return found.startsWith(root + sep) ? found : undefined;
+    // Where the store keeps its system states is the operator's: that may be a link to another disk.
+    const root = join(await realpath(join(store, systemStatesFolder)), name.station, formatImageName(name));
+    const found = await realpath(join(root, ...file));
+    return found.startsWith(root + sep) && (await stat(found)).isFile() ? found : undefined;
   } catch {
     return undefined;
   }

@@ -69,7 +69,7 @@ async function pathReader(path: string, size: number): Promise<FileReader> {
 
   const fill = async (offset: number, length: number): Promise<Uint8Array> => {
     const wanted = Math.min(Math.max(length, readAhead), size - offset);
-    const buffer = Buffer.allocUnsafe(wanted);
+    const buffer = Buffer.allocUnsafeSlow(wanted);
     const { bytesRead } = await handle.read(buffer, 0, wanted, offset);
     if (bytesRead < wanted) throw new Error(`${path} is shorter than the ${size} bytes it had at start`);
     [start, ahead] = [offset, buffer];

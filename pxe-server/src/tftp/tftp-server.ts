@@ -39,7 +39,7 @@ interface RunningTransfer {
   /** Its reason is what the log says; `restarted` when the client must not hear of it. */
   readonly stopping: AbortController;
   /** The datagram that asked for it. */
-  readonly request: Buffer;
+  readonly request: Uint8Array;
   run?: TransferRun;
   ended: Promise<void>;
 }
@@ -52,7 +52,7 @@ const beganAnewAfterMs = 1000;
  * or delay a request until the transfer is under way: ending that for a copy would end it for good.
  */
 function isCopy({ request, run }: RunningTransfer, bytes: Uint8Array): boolean {
-  if (!request.equals(bytes)) return false;
+  if (Buffer.compare(request, bytes) !== 0) return false;
   const progressAt = run?.progressAt();
   return progressAt === undefined || performance.now() - progressAt < beganAnewAfterMs;
 }
@@ -132,7 +132,7 @@ export async function startTftpServer(options: TftpServerOptions): Promise<TftpS
     const running: RunningTransfer = {
       fileName,
       stopping: new AbortController(),
-      request: Buffer.from(bytes),
+      request: bytes,
       ended: Promise.resolve(),
     };
     transfers.set(client, running);

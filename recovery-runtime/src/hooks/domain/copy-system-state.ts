@@ -39,11 +39,13 @@ const syncEveryBytes = 256 << 20;
 export async function copySystemState(copy: StateCopy): Promise<void> {
   const { manifest, root, drive, signal, say } = copy;
   const folder = findFolder(root, manifest.computerName);
-  const found = judgeFound(listFolder(folder.path), parseNote(readNote(root)), manifest);
+  const note = parseNote(readNote(root));
+  const found = judgeFound(listFolder(folder.path), note, manifest);
   if (found.kind === 'foreign')
     throw refuse(copy, `there is another ${folder.windowsPath} on it already: ${found.why}`);
   if (found.kind === 'ours')
     for (const file of found.leftover) fs.rmSync(path.join(folder.path, ...file.split('/')));
+  if (note !== undefined) removeEmptied(folder.path, note, manifest);
   assertRoom(copy, folder.path);
   writeNote(path.join(root, noteFile), formatNote(manifest));
   const below = foldersOf(manifest).map((each) => path.join(folder.path, ...each.split('/')));
@@ -69,6 +71,15 @@ const refuse = ({ drive, manifest }: StateCopy, why: string): RekindleError =>
     `copying the system state of ${manifest.takenAt} to ${drive}${copiedFolder(manifest.computerName)}`,
     { cause: new Error(why), next: anotherPlace },
   );
+
+/** A folder `Backup …` of the earlier state would look like another backup to whoever removes the copy. */
+function removeEmptied(folder: string, earlier: SystemStateManifest, wanted: SystemStateManifest): void {
+  const stays = new Set(foldersOf(wanted));
+  for (const each of foldersOf(earlier).reverse()) {
+    const at = path.join(folder, ...each.split('/'));
+    if (!stays.has(each) && fs.existsSync(at) && fs.readdirSync(at).length === 0) fs.rmdirSync(at);
+  }
+}
 
 /** What is there already, right or half, is room that the copy has. */
 function assertRoom(copy: StateCopy, folder: string): void {

@@ -70,6 +70,8 @@ function removeCopy(drive: string, { computer, backup }: CopiedBackup): string[]
     'goto look',
     ':remove',
     `dir /b /ad "${folder}\\Backup *" >backups.txt 2>nul`,
+    // Windows Server 2008 is said to keep them one folder deeper (images: find-backup.ts).
+    `dir /b /ad "${folder}\\SystemStateBackup\\Backup *" >>backups.txt 2>nul`,
     `for /f "delims=" %%b in (backups.txt) do if /i not "%%b"=="${backup}" goto other`,
     `if exist "${folder}" rd /s /q "${folder}"`,
     `if exist "${folder}" goto left`,
