@@ -17,6 +17,7 @@ import { serveCommand } from './commands/serve.ts';
 import { stationCommand } from './commands/station.ts';
 import { systemStateCommand } from './commands/system-state.ts';
 import { userCommand } from './commands/user.ts';
+import { columnsOf, fitTerminal } from './fit-terminal.ts';
 import { type Example, formatExamples } from './format-examples.ts';
 import { verbExamples } from './verb-examples.ts';
 
@@ -69,17 +70,24 @@ export function program(): Command {
   ]) {
     command.addCommand(verb);
   }
-  command.exitOverride();
+  fitErrors(command).exitOverride();
   for (const verb of command.commands) prepareVerb(verb, verb.name());
   return command;
 }
 
 /** Examples below the help of each verb; its errors come back to us. */
 function prepareVerb(command: Command, name: string): void {
-  command.exitOverride().showHelpAfterError(`(rekindle ${name} --help shows how)`);
+  fitErrors(command).exitOverride().showHelpAfterError(`(rekindle ${name} --help shows how)`);
   const lines = verbExamples[name];
   if (lines !== undefined) {
     command.addHelpText('after', formatExamples(lines));
   }
   for (const child of command.commands) prepareVerb(child, `${name} ${child.name()}`);
+}
+
+/** Commander fits its help to the terminal, not what it refuses: lists of choices are long. */
+function fitErrors(command: Command): Command {
+  return command.configureOutput({
+    outputError: (text, write) => write(fitTerminal(text, columnsOf(process.stderr))),
+  });
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stationNameSchema } from '#images/format/image-manifest.ts';
+import { generateKeyPair } from '#images/format/minisign.ts';
 import { openJob } from '#pxe-server/jobs/job-store.ts';
 import { addStation, setRole } from '#pxe-server/stations/station-registry.ts';
 import { computerNameOf } from '#scripts/commands/system-state/computer-name.ts';
@@ -92,6 +93,28 @@ test('add --keep removes older ones, not the one that was added, and none while 
   expect(json(done).removed).toEqual(['DC1@20261118T020000Z', 'DC1@20261119T020000Z']);
   // One that was older than what stays: somebody has added it on purpose.
   expect(inStore()).toEqual([`DC1_${utc}`, 'DC1_20261121T020000Z']);
+});
+
+test('add --keep: one whose manifest is not believed takes no place of the newest, and stays', async () => {
+  for (const time of ['20261117T020000Z', '20261118T020000Z'])
+    writeSystemState(upkeep.store, upkeep.key, { station: 'DC1', utc: time });
+  writeSystemState(upkeep.store, generateKeyPair(), { station: 'DC1', utc: '20261119T020000Z' });
+  backUp();
+  const done = await add('--computer', 'DC1', '--keep', '2', '--json');
+  expect(json(done).removed).toEqual(['DC1@20261117T020000Z']);
+  expect(inStore()).toEqual(['DC1_20261118T020000Z', 'DC1_20261119T020000Z', `DC1_${utc}`]);
+
+  // Another site's are not damaged by that: nobody is told to remove them.
+  fs.rmSync(path.join(upkeep.store, 'system-states'), { recursive: true });
+  expect((await upkeep.rekindle('system-state', 'list', 'DC1')).stdout).toBe(
+    'DC1 has no system state. Next: rekindle system-state add DC1 FOLDER\n',
+  );
+  writeSystemState(upkeep.store, generateKeyPair(), { station: 'DC1', utc });
+  for (const verb of ['list', 'verify']) {
+    const foreign = await upkeep.rekindle('system-state', verb, 'DC1');
+    expect(foreign.status).toBe(14);
+    expect(foreign.stderr).toContain('it was made with another key\nNext: Check --site and --store');
+  }
 });
 
 test('list and verify say what is there, from a folder and a web server; one changed byte is found', async () => {

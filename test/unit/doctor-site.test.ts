@@ -151,6 +151,9 @@ test('the system state that a plan restores a domain controller from is looked f
     sentence: expect.stringContaining('DC1@20261120T020000Z, is 60 days old.'),
   };
   expect(await statesOf('2027-01-19')).toMatchObject([wellThen]);
+  expect(await statesOf('2026-11-21')).toMatchObject([
+    { sentence: expect.stringMatching(/ is 1 day old\.$/) },
+  ]);
   expect(await statesOf('2027-01-20')).toMatchObject([
     { verdict: 'warning', sentence: expect.stringContaining('is 61 days old; ') },
   ]);

@@ -148,6 +148,8 @@ test.each<[string, Partial<ControllerEvidence>, RegExp]>([
   const verdict = judgeController({ ...evidence, ...change });
   expect(verdict.kind).toBe('refused');
   if (verdict.kind === 'refused') expect(verdict.why).toMatch(why);
+  // Controllers are named in the hook plan, and nowhere else.
+  if (verdict.kind === 'refused') expect(verdict.next).not.toContain('rekindle.yaml');
 });
 
 test('One day before the tombstones end it is not refused', () => {

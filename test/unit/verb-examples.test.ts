@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { type Example, formatExamples } from '#scripts/format-examples.ts';
@@ -35,6 +36,16 @@ test.each([...commands.keys()])('the help of `rekindle %s` fits 80 columns', (na
   command?.outputHelp();
   expect(help).toContain('Usage: ');
   expect(help.split('\n').filter((line) => line.length > 80)).toEqual([]);
+});
+
+test('what a verb refuses fits the terminal too', () => {
+  const typed = `${process.execPath} scripts/rekindle.ts station set DC1 --role boss`;
+  const { stdout } = spawnSync('script', ['-qec', `stty cols 80; ${typed}`, '/dev/null'], {
+    encoding: 'utf8',
+  });
+  expect(stdout).toContain("argument 'boss' is invalid.");
+  expect(stdout).toContain('engineering-station, domain-controller.');
+  expect(stdout.split('\r\n').filter((line) => line.length >= 80)).toEqual([]);
 });
 
 describe('an example', () => {

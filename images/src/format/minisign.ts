@@ -101,6 +101,9 @@ export function signBytes(bytes: Uint8Array, secret: SecretKey, trustedComment: 
   return `${untrusted}signature from rekindle\n${blob.toString('base64')}\n${trusted}${trustedComment}\n${global.toString('base64')}\n`;
 }
 
+/** Why a signature is refused that says itself that its key is not ours. */
+export const anotherKey = 'it was made with another key';
+
 /**
  * @param what is signed, for messages
  * @returns the trusted comment
@@ -125,7 +128,7 @@ export function verifySignature(
   const global = decodeBase64(globalLine);
   if (blob?.length !== 74 || global?.length !== 64) return refuse('the signature file is damaged');
   if (blob.toString('latin1', 0, 2) !== 'ED') refuse('it is not a prehashed Ed25519 signature');
-  if (!blob.subarray(2, 10).equals(publicKey.keyId)) refuse('it was made with another key');
+  if (!blob.subarray(2, 10).equals(publicKey.keyId)) refuse(anotherKey);
   const key: KeyObject = createPublicKey({
     key: Buffer.concat([spkiPrefix, publicKey.key]),
     format: 'der',

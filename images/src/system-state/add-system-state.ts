@@ -44,7 +44,7 @@ export async function addSystemState(
   const folder = systemStateFolder(store, name);
   if (await isThere(folder))
     throw new RekindleError('usage', `${what}: this backup is there already`, {
-      next: 'Add a newer one: wbadmin start systemstatebackup makes it.',
+      next: 'Add a newer one (wbadmin start systemstatebackup); if this one is damaged (rekindle system-state verify), remove it first.',
     });
   let manifest: SystemStateManifest | undefined;
   try {
@@ -59,7 +59,9 @@ export async function addSystemState(
     });
   } catch (cause) {
     if (signal?.aborted === true)
-      throw new RekindleError('interrupted', `${what}: interrupted`, { next: 'Nothing was added.' });
+      throw new RekindleError('interrupted', `${what}: interrupted`, {
+        next: 'Nothing was added; start it again.',
+      });
     if (cause instanceof RekindleError) throw cause;
     throw new RekindleError('store-unreachable', what, {
       cause,

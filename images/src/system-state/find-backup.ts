@@ -139,7 +139,7 @@ async function listFolder(folder: string) {
   } catch (cause) {
     throw new RekindleError('usage', `Looking for a backup in ${folder}`, {
       cause,
-      next: 'Check the path, and that the drive or share is mounted.',
+      next: 'Check the path, that the drive or share is mounted, and that you may read it.',
     });
   }
 }

@@ -69,7 +69,8 @@ function errorsOf(
   }
   const isOfAnotherType = issue.code === 'invalid_type' || issue.code === 'invalid_union';
   const absent = isOfAnotherType && document.getIn(issue.path) === undefined;
-  return [at(issue.path, absent ? 'is required' : issue.message)];
+  const said = issue.message.replace('Invalid discriminator value. Expected', 'is none of');
+  return [at(issue.path, absent ? 'is required' : said)];
 }
 
 /** Line of the key, or of the nearest key above it that is there. */

@@ -5,7 +5,7 @@ import type { Hook, HookPlan } from '#contract/hook.ts';
 import { readDomainSettings } from '../domain/domain-settings.ts';
 import { offlineJoinTool } from '../domain/offline-join.ts';
 import { eventLogTool } from '../domain/read-event-log.ts';
-import { hookPlanFile, readHookPlan } from '../hooks/read-hook-plan.ts';
+import { readHookPlan } from '../hooks/read-hook-plan.ts';
 import { siteExecutable } from '../hooks/site-hook.ts';
 import type { SitePaths } from '../site/site-paths.ts';
 import type { Station } from '../stations/station.ts';
@@ -60,13 +60,7 @@ async function readPlan(
     return await readHookPlan(paths, station);
   } catch (error) {
     if (!(error instanceof RekindleError)) throw error;
-    // Without a file there is nothing to correct.
-    const isThere = await access(hookPlanFile(paths, station.name)).then(
-      () => true,
-      () => false,
-    );
-    const write = `Write that file: docs/domain.md shows how, \`rekindle hook show ${station.name}\` checks it.`;
-    return problem(check, error.message, isThere ? (error.next ?? 'Let this user read it.') : write);
+    return problem(check, error.message, error.next ?? 'Let this user read it.');
   }
 }
 

@@ -45,7 +45,7 @@ async function checkOne(
       return problem(check, sentence, anew);
     }
     const days = Math.floor((now - Date.parse(manifest.takenAt)) / dayMs);
-    const age = `The system state that ${station} is to be restored from, ${ref}, is ${days} days old`;
+    const age = `The system state that ${station} is to be restored from, ${ref}, is ${days} ${days === 1 ? 'day' : 'days'} old`;
     return days > oldDays
       ? warning(check, `${age}; one that is older than the forest's tombstone lifetime is refused.`, anew)
       : well(check, `${age}.`);

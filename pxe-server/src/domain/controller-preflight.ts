@@ -103,7 +103,7 @@ export function judgeController(evidence: ControllerEvidence): ControllerVerdict
         : `others are ${mark.otherControllers.join(', ')}`;
     return refused(
       `No controller of the domain answers, so that nobody can say whether ${computerName} may come back (${others})`,
-      'Start another controller of the domain, or repair the way to it (domain.controllers in rekindle.yaml), then try again.',
+      'Start another controller of the domain, or repair the way to it (`directory.controllers` of the hook plan), then try again.',
     );
   }
 

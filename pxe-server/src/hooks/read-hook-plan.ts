@@ -16,8 +16,12 @@ export async function readHookPlan(
   { name, role }: Pick<Station, 'name' | 'role'>,
 ): Promise<HookPlan> {
   const file = hookPlanFile(paths, name);
+  let isThere = true;
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    if (isErrno(cause, 'ENOENT')) return '';
+    if (isErrno(cause, 'ENOENT')) {
+      isThere = false;
+      return '';
+    }
     throw new RekindleError('usage', `The hook plan ${file} cannot be read`, { cause });
   });
   const parsed = parseYaml(text, hookPlanSchema, { station: name, stationRole: role });
@@ -26,7 +30,10 @@ export async function readHookPlan(
     'usage',
     `The hook plan of ${name} has errors:\n${formatConfigurationErrors(file, parsed.errors)}`,
     {
-      next: `Correct it; \`rekindle hook show ${name}\` checks it. Nothing is restored with a plan that is wrong.`,
+      // Without a file there is nothing to correct.
+      next: isThere
+        ? `Correct it; \`rekindle hook show ${name}\` checks it. Nothing is restored with a plan that is wrong.`
+        : `Write that file: docs/domain.md shows how, \`rekindle hook show ${name}\` checks it.`,
     },
   );
 }

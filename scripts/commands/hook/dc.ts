@@ -3,6 +3,7 @@ import { RekindleError } from '#base/errors.ts';
 import { sentenceOf } from '#contract/hook-result.ts';
 import { formatImageRef } from '#images/format/image-name.ts';
 import { domainControllerHook, linesOf, lookAtController } from '#pxe-server/hooks/domain-controller.ts';
+import { say } from '../../fit-terminal.ts';
 import { openStationHook } from '../../hooks/station-hook.ts';
 import { type SiteOption, withSite } from '../../site-option.ts';
 
@@ -60,8 +61,8 @@ async function dc(name: string, options: Options): Promise<void> {
       }),
     );
   else if (refused === undefined) {
-    for (const { kind, sentence } of linesOf(look, hook)) console.log(`${marks[kind]} ${sentence}`);
-  } else for (const finding of verdict.findings) console.log(`! ${finding}`);
+    for (const { kind, sentence } of linesOf(look, hook)) say(`${marks[kind]} ${sentence}`, 2);
+  } else for (const finding of verdict.findings) say(`! ${finding}`, 2);
   if (refused !== undefined) throw new RekindleError('failed-hooks', refused.why, { next: refused.next });
 }
 

@@ -31,7 +31,7 @@ async function list(station: string | undefined, options: Options): Promise<void
       ...(await Promise.all(images.slice(at, at + atOnce).map((name) => summaryOf(store, name, key)))),
     );
   if (options.json === true) console.log(JSON.stringify(rows));
-  else print(rows);
+  else print(rows, station);
   const damaged = rows.flatMap((row) => ('problem' in row ? [row.problem] : []));
   if (damaged.length > 0) {
     throw new RekindleError(
@@ -42,9 +42,13 @@ async function list(station: string | undefined, options: Options): Promise<void
   }
 }
 
-function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
+function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[], station?: string): void {
   if (rows.length === 0) {
-    console.log('There is no image yet. Next: rekindle enrol open --for 15m');
+    console.log(
+      station === undefined
+        ? 'There is no image yet. Next: rekindle enrol open --for 15m'
+        : `${station} has no image. Next: rekindle enrol open --for 15m --station ${station}`,
+    );
     return;
   }
   const line = tableLine(32, 8, 9, 9);

@@ -2,14 +2,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
+import type { PublicKey } from '#images/format/minisign.ts';
 import { parseStore } from '#images/stores/open-store.ts';
-import { listSystemStates } from '#images/stores/system-state-files.ts';
+import { listSystemStates, readSystemState } from '#images/stores/system-state-files.ts';
 import { addSystemState } from '#images/system-state/add-system-state.ts';
 import { type FoundBackup, findBackup } from '#images/system-state/find-backup.ts';
 import { clearLeftovers, removeSystemStates } from '#images/system-state/remove-system-states.ts';
 import { openRestoresOf } from '#pxe-server/jobs/images-in-use.ts';
 import { freeBytesOf } from '#pxe-server/serve/check-free-space.ts';
-import { readSigningKey } from '#pxe-server/site/site-keys.ts';
+import { readSigningKey, readSigningPublicKey } from '#pxe-server/site/site-keys.ts';
 import type { Station } from '#pxe-server/stations/station.ts';
 import { getStation } from '#pxe-server/stations/station-registry.ts';
 import { say } from '../../fit-terminal.ts';
@@ -70,7 +71,10 @@ async function add(typed: string, folder: string, options: Options): Promise<voi
     onProgress: (phase, doneBytes, totalBytes) => line.show(phase, doneBytes, totalBytes),
   }).finally(() => line.end());
 
-  const older = options.keep === undefined ? [] : await olderThan(store, name, options.keep);
+  const older =
+    options.keep === undefined
+      ? []
+      : await olderThan(store, name, options.keep, await readSigningPublicKey(site.paths));
   const needed = () => openRestoresOf(site.state, station.name).length > 0;
   const removed = await removeSystemStates(store, older, needed);
   const olderRefs = older.map(formatImageRef);
@@ -106,10 +110,27 @@ async function assertRoom(store: string, { bytes, folder }: FoundBackup): Promis
   );
 }
 
-/** All but the newest so many, and never the one that was added now. */
-async function olderThan(store: string, added: ImageName, keep: number): Promise<ImageName[]> {
-  const all = await listSystemStates(parseStore(store), added.station);
-  return all.slice(0, Math.max(0, all.length - keep)).filter(({ utc }) => utc !== added.utc);
+/**
+ * All but the newest so many, and never the one that was added now. One whose manifest is not believed takes the
+ * place of none that is, and stays for a person to look at.
+ */
+async function olderThan(
+  store: string,
+  added: ImageName,
+  keep: number,
+  key: PublicKey,
+): Promise<ImageName[]> {
+  const ref = parseStore(store);
+  const usable: ImageName[] = [];
+  for (const name of await listSystemStates(ref, added.station)) {
+    try {
+      await readSystemState(ref, name, key);
+      usable.push(name);
+    } catch (error) {
+      if (!(error instanceof RekindleError) || error.code !== 'verification-failed') throw error;
+    }
+  }
+  return usable.slice(0, Math.max(0, usable.length - keep)).filter(({ utc }) => utc !== added.utc);
 }
 
 function parseKeep(text: string): number {

@@ -6,9 +6,11 @@ import type { PublicKey } from '#images/format/minisign.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { parseStore } from '#images/stores/open-store.ts';
 import { listSystemStates, readSystemState } from '#images/stores/system-state-files.ts';
+import { say } from '../../fit-terminal.ts';
 import { tableLine } from '../../table-line.ts';
 import { imageVerb, openImages, type StoreOption } from '../image/open-images.ts';
 import { parseStationName } from '../image/station-facts.ts';
+import { whatNext } from './what-next.ts';
 
 type Options = StoreOption & { readonly json?: boolean };
 
@@ -27,20 +29,21 @@ async function list(station: string | undefined, options: Options): Promise<void
   const rows: Awaited<ReturnType<typeof summaryOf>>[] = [];
   for (const name of names) rows.push(await summaryOf(ref, name, key));
   if (options.json === true) console.log(JSON.stringify(rows));
-  else print(rows);
+  else print(rows, station);
   const damaged = rows.flatMap((row) => ('problem' in row ? [row.problem] : []));
   if (damaged.length > 0) {
     throw new RekindleError(
       'verification-failed',
       `${damaged.length} of ${rows.length} system states cannot be used:\n  ${damaged.join('\n  ')}`,
-      { next: 'Add these backups again, or remove them: rekindle system-state remove.' },
+      { next: whatNext(damaged) },
     );
   }
 }
 
-function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[]): void {
+function print(rows: readonly Awaited<ReturnType<typeof summaryOf>>[], station?: string): void {
   if (rows.length === 0) {
-    console.log('There is no system state yet. Next: rekindle system-state add STATION FOLDER');
+    const what = station === undefined ? 'There is no system state yet' : `${station} has no system state`;
+    say(`${what}. Next: rekindle system-state add ${station ?? 'STATION'} FOLDER`);
     return;
   }
   const line = tableLine(32, 16, 9);

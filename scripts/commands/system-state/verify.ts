@@ -12,6 +12,7 @@ import { createProgressLine } from '../../progress-line.ts';
 import { choose } from '../image/choose-images.ts';
 import { imageVerb, openImages, type StoreOption } from '../image/open-images.ts';
 import { systemStatesOf } from './choose-states.ts';
+import { whatNext } from './what-next.ts';
 
 type Options = StoreOption & { readonly all?: boolean; readonly json?: boolean };
 
@@ -87,6 +88,6 @@ function assertWhole(rows: readonly ReturnType<typeof rowOf>[]): void {
     ...(problems.length > 20 ? [`  and ${problems.length - 20} more`] : []),
   ];
   throw new RekindleError('verification-failed', lines.join('\n'), {
-    next: 'Remove them and add these backups again, or make new ones (wbadmin start systemstatebackup).',
+    next: whatNext(problems),
   });
 }
