@@ -284,7 +284,8 @@ test('killed in the middle of a file, with its ntfs-3g: the next try keeps what 
     expect(half).toBeLessThan(3_000_000);
     return inodeOf(root, 'Catalog/GlobalCatalog');
   });
-  expect((await applied()).record.result.outcome).toBe('staged');
+  const { result } = (await applied()).record;
+  expect(result.outcome, JSON.stringify(result)).toBe('staged');
   expect(onVolume()).toEqual(wanted());
   expect(inVolume(disk, stationDisk.projects, (root) => inodeOf(root, 'Catalog/GlobalCatalog'))).toBe(before);
   expect(bootMode()).toBe(inRestoreMode);

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
+import { expect, vi } from 'vitest';
 import { parseMountInfo } from '#images/block-device/mounts-of-disk.ts';
 import { run } from './restore-demo-disk.ts';
 
@@ -15,10 +16,15 @@ export async function cutWindowsPower(child: ChildProcess, disk: string): Promis
   const ended = once(child, 'exit');
   child.kill('SIGKILL');
   await ended;
-  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
-    if (isOn(pid, loops)) process.kill(Number(pid), 'SIGKILL');
+  const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOn(name, loops));
+  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
   for (const root of mountsOn(loops)) run('umount', '--lazy', root);
   for (const loop of loops) run('losetup', '--detach', loop);
+  // What the kernel still has of them is written when the last one closes its device: not into what comes next.
+  await vi.waitFor(
+    () => expect([pids.filter((pid) => isOn(pid, loops)), loopsOf(disk)]).toEqual([[], []]),
+    20_000,
+  );
 }
 
 /** Bytes of a file on whichever volume of a disk file is mounted and has it; 0: none has. */
