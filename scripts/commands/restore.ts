@@ -54,7 +54,7 @@ async function restore(options: Options): Promise<void> {
   const openedAt = new Date();
   const ref = parseImageRef(options.image);
   if (process.getuid?.() !== 0) {
-    throw new RekindleError('usage', 'restoring needs the rights to read and write whole disks', {
+    throw new RekindleError('usage', 'Restoring needs the rights to read and write whole disks', {
       next: 'Run this as root.',
     });
   }

@@ -29,6 +29,11 @@ describe('rules', () => {
     ]);
   });
 
+  test('a rule of 0 is none, and no reason either', () => {
+    const plan = planPrune(halfDays, { count: 0, lastDays: 0, daily: 0 });
+    expect(plan.filter(({ keep }) => keep).map(({ reasons }) => reasons)).toEqual([['last good image']]);
+  });
+
   test('the newest of each day, week (from Monday) and month', () => {
     expect(kept(halfDays, { daily: 3 })).toEqual([
       '20261107T140000Z',

@@ -55,7 +55,9 @@ export function planPrune(images: readonly PrunableImage[], rules: KeepRules): P
   for (const { utc } of good.slice(0, rules.count ?? 0)) keep(utc, 'count');
   for (const { utc, believedMs } of good) {
     const days = ((newest?.believedMs ?? 0) - believedMs) / dayMs;
-    if (rules.lastDays !== undefined && days <= rules.lastDays) keep(utc, `last ${rules.lastDays} days`);
+    const { lastDays = 0 } = rules;
+    // 0 is "not by this rule"; the newest stays in any case.
+    if (lastDays > 0 && days <= lastDays) keep(utc, `last ${lastDays} days`);
   }
   for (const [rule, periodOf] of Object.entries(periods)) {
     let left = rules[rule as keyof typeof periods] ?? 0;

@@ -85,7 +85,7 @@ export async function assertDiskFree(
   if (device === undefined) {
     throw new RekindleError(
       'target-unfit',
-      `looking at what uses ${devicePath}: the kernel does not list it`,
+      `Looking at what uses ${devicePath}: the kernel does not list it`,
       {
         next: 'Check that the disk is still attached.',
       },
@@ -98,7 +98,7 @@ export async function assertDiskFree(
       : findDiskUses(device.name, system, all);
   const [first] = uses;
   if (first === undefined) return;
-  throw new RekindleError('target-unfit', `looking at what uses ${devicePath}`, {
+  throw new RekindleError('target-unfit', `Looking at what uses ${devicePath}`, {
     cause: new Error(`${uses.map(({ sentence }) => sentence).join('; ')}. Nothing was written.`),
     next: first.next,
     details: { uses: uses.map(({ kind }) => kind) },
