@@ -287,6 +287,25 @@ describe('with a backup', () => {
     expect(called()).toHaveLength(2);
   });
 
+  test('a boot store that has no restore mode any more starts Windows; one that keeps it is said', async () => {
+    await stage(backup);
+    put('wbadmin.cmd', '@echo off');
+    const bcdedit = (...entry: string[]) => {
+      const lines = entry.map((line) => `@echo ${line}`);
+      put('bcdedit.cmd', '@if "%1"=="/deletevalue" exit /b 1', ...lines, '@exit /b 0');
+    };
+    await setNumber(safeBoot, 'OptionValue', 3);
+    bcdedit('identifier {current}', 'safeboot DsRepair');
+    expect(await step()).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('could not be taken back'),
+    });
+    put('bcdedit.cmd', '@exit /b 1');
+    expect((await step()).code).toBe(1);
+    bcdedit('identifier {current}', 'path \\Windows\\system32\\winload.efi');
+    expect((await step()).code).toBe(restartRetry);
+  });
+
   test('wbadmin fails, or it is no restore mode: the mode stays, and the step has failed', async () => {
     await stage(backup);
     put('wbadmin.cmd', '@exit /b 2');
