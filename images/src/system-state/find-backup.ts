@@ -2,6 +2,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { RekindleError } from '#base/errors.ts';
 import { parseUtc } from '../format/image-name.ts';
+import { totalBytes } from '../format/system-state-room.ts';
 import { findPathConflict, isWindowsName, isWindowsPath } from '../format/windows-path.ts';
 import { backupFolder } from '../stores/system-state-files.ts';
 
@@ -37,8 +38,7 @@ export async function findBackup(
   const folder = await findComputerFolder(path.resolve(where), computerName);
   const files = await listFiles(folder);
   const utc = takenAt(folder, files, now);
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  return { folder, computerName: path.basename(folder), utc, files, bytes };
+  return { folder, computerName: path.basename(folder), utc, files, bytes: totalBytes(files) };
 }
 
 async function findComputerFolder(where: string, computerName: string): Promise<string> {

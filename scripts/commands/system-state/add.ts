@@ -71,6 +71,13 @@ async function add(typed: string, folder: string, options: Options): Promise<voi
     onProgress: (phase, doneBytes, totalBytes) => line.show(phase, doneBytes, totalBytes),
   }).finally(() => line.end());
 
+  const ref = formatImageRef(name);
+  const { version, files } = manifest;
+  // Before anything is removed: what fails there takes nothing of this back.
+  if (options.json !== true)
+    say(
+      `System state ${ref} is in the store: ${files.length} files, ${formatBytes(backup.bytes)}, signed and read back. wbadmin calls it ${version}.`,
+    );
   const older =
     options.keep === undefined
       ? []
@@ -78,16 +85,11 @@ async function add(typed: string, folder: string, options: Options): Promise<voi
   const needed = () => openRestoresOf(site.state, station.name).length > 0;
   const removed = await removeSystemStates(store, older, needed);
   const olderRefs = older.map(formatImageRef);
-  const ref = formatImageRef(name);
   if (options.json === true) {
-    const { version, files } = manifest;
     const gone = { removed: removed ? olderRefs : [], kept: removed ? [] : olderRefs };
     const summary = { ref, version, computerName: manifest.computerName, files: files.length };
     return console.log(JSON.stringify({ ...summary, bytes: backup.bytes, ...gone }));
   }
-  say(
-    `System state ${ref} is in the store: ${manifest.files.length} files, ${formatBytes(backup.bytes)}, signed and read back. wbadmin calls it ${manifest.version}.`,
-  );
   for (const each of olderRefs)
     console.log(removed ? `${each} is removed.` : `${each} stays: a restore of ${station.name} is open.`);
 }

@@ -3,6 +3,7 @@ import { formatBytes } from '#base/bytes.ts';
 import { errorChain, RekindleError } from '#base/errors.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
+import { totalBytes } from '#images/format/system-state-room.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { parseStore } from '#images/stores/open-store.ts';
 import { listSystemStates, readSystemState } from '#images/stores/system-state-files.ts';
@@ -59,8 +60,7 @@ async function summaryOf(store: StoreRef, name: ImageName, key: PublicKey) {
   const ref = formatImageRef(name);
   try {
     const { computerName, takenAt, version, files } = await readSystemState(store, name, key);
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    return { ref, computerName, takenAt, version, files: files.length, bytes };
+    return { ref, computerName, takenAt, version, files: files.length, bytes: totalBytes(files) };
   } catch (error) {
     if (!(error instanceof RekindleError) || error.code === 'store-unreachable') throw error;
     return { ref, problem: errorChain(error).join(': ') };

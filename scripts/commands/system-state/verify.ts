@@ -3,6 +3,7 @@ import { formatBytes } from '#base/bytes.ts';
 import { RekindleError } from '#base/errors.ts';
 import { formatImageRef, type ImageName } from '#images/format/image-name.ts';
 import type { PublicKey } from '#images/format/minisign.ts';
+import { totalBytes } from '#images/format/system-state-room.ts';
 import type { StoreRef } from '#images/stores/chunk-store.ts';
 import { parseStore } from '#images/stores/open-store.ts';
 import { readSystemState } from '#images/stores/system-state-files.ts';
@@ -62,7 +63,7 @@ async function bytesOf(ref: StoreRef, names: readonly ImageName[], key: PublicKe
   let bytes = 0;
   for (const name of names) {
     const manifest = await readSystemState(ref, name, key).catch(() => undefined);
-    for (const file of manifest?.files ?? []) bytes += file.bytes;
+    bytes += totalBytes(manifest?.files ?? []);
   }
   return bytes;
 }
@@ -72,7 +73,7 @@ function rowOf({ name, manifest, problems }: VerifiedState) {
     ref: formatImageRef(name),
     result: problems.length === 0 ? 'whole' : 'damaged',
     files: manifest?.files.length ?? 0,
-    bytes: manifest?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0,
+    bytes: totalBytes(manifest?.files ?? []),
     problems,
   };
 }

@@ -20,9 +20,12 @@ export interface CopiedBackup {
 
 const { restartRetry } = stepExitCodes;
 
-/** As a person types it; in a batch file `target` stands in quotes. */
+/** As a person types it. */
 export const wbadminCommand = ({ version, target }: Pick<WbadminRecovery, 'version' | 'target'>): string =>
-  `wbadmin start systemstaterecovery -version:${version} -backupTarget:${target} -machine:%COMPUTERNAME% -quiet`;
+  commandWith(version, `-backupTarget:${target}`);
+
+const commandWith = (version: string, backupTarget: string): string =>
+  `wbadmin start systemstaterecovery -version:${version} ${backupTarget} -machine:%COMPUTERNAME% -quiet`;
 
 /**
  * The lines of its batch file before the look. wbadmin runs once; the mode is taken back only when it says that it has
@@ -37,7 +40,7 @@ export function recoverByWbadmin({ version, target, copied }: WbadminRecovery): 
     'if not %mode%==3 if not exist recovered.txt exit /b 1',
     'if not %mode%==3 goto prove',
     'if exist recovered.txt goto leave',
-    `call ${wbadminCommand({ version, target: '#' }).replace('-backupTarget:#', `"-backupTarget:${target}"`)}`,
+    `call ${commandWith(version, `"-backupTarget:${target}"`)}`,
     'set code=%ERRORLEVEL%',
     'if not %code%==0 echo wbadmin ended with %code%: it stays in directory services restore mode.',
     'if not %code%==0 exit /b 1',
