@@ -1,4 +1,4 @@
-import { openConsoles } from './console/devices.ts';
+import { findConsoles } from './console/devices.ts';
 import { wrap } from './console/layout.ts';
 import { createTerminal } from './console/terminal.ts';
 import { texts } from './console/texts.ts';
@@ -9,7 +9,6 @@ import { uptimeSeconds } from './uptime.ts';
  * everything else, so the line is on the consoles while the rest of the program is still being loaded.
  */
 export const firstLineUptimeSeconds = uptimeSeconds();
-const { ports, refused } = openConsoles();
+const { ports, refused } = findConsoles(texts.starting);
 export const terminal = createTerminal(ports);
-terminal.print([texts.starting]);
 for (const reason of refused) terminal.print(wrap(texts.consoleLost(reason)));

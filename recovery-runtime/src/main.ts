@@ -5,7 +5,7 @@ import { exitCodeOf, formatError } from '#base/errors.ts';
 import { releaseLeftLocks } from './block/write-lock.ts';
 import { wrap } from './console/layout.ts';
 import { firstLineUptimeSeconds, terminal } from './first-line.ts';
-import { waitForModules } from './init/wait-for-modules.ts';
+import { waitForInit } from './init/wait-for-init.ts';
 import { parseCommandLine } from './steps/command-line.ts';
 import { asStandIn, linuxMachine } from './workflow-linux-machine.ts';
 import { runSession } from './workflow-session.ts';
@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   const stopGuarding = guard();
   const boot = parseCommandLine(readFileSync('/proc/cmdline', 'utf8'));
   const dryRun = boot.dryRun || process.argv.includes('--dry-run');
-  await waitForModules();
+  await waitForInit();
   await releaseLeftLocks();
   const { end, exitCode } = await runSession({
     boot: { ...boot, dryRun },
@@ -35,21 +35,25 @@ async function main(): Promise<number> {
 /** A mistake of ours that nobody caught: said on every console before init takes over. */
 function guard(): () => void {
   const onMistake = (error: unknown) => {
-    terminal.print(
-      formatError(error)
-        .split('\n')
-        .flatMap((line) => wrap(line)),
-    );
+    say(error);
     process.exit(1);
   };
   process.on('uncaughtException', onMistake);
   return () => process.off('uncaughtException', onMistake);
 }
 
+function say(error: unknown): void {
+  terminal.print(
+    formatError(error)
+      .split('\n')
+      .flatMap((line) => wrap(line)),
+  );
+}
+
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${formatError(error)}\n`);
+    say(error);
     process.exit(exitCodeOf(error));
   },
 );

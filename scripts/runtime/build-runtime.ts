@@ -2,15 +2,16 @@ import { createHash, hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeFolder } from '#base/make-folder.ts';
-import { type CpioEntry, formatCpio } from '#driver-packs/cpio.ts';
-import { compressInitrd, type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
+import type { CpioEntry } from '#driver-packs/cpio.ts';
+import { type WrittenFile, writeWhole } from '#driver-packs/initrd-file.ts';
 import { type UnpackedKernel, unpackKernel } from '#driver-packs/kernel-package.ts';
 import type { CompressProgress } from '#driver-packs/zstd-progress.ts';
 import { baseModules } from './base-modules.ts';
 import { firstBootFiles } from './first-boot-files.ts';
+import { compressRuntime, type RuntimeFiles } from './runtime-initrd.ts';
 import { bundleRuntime, programSha256, readInit } from './runtime-program.ts';
 import { buildSingleExecutable, nodeBinary } from './single-executable.ts';
-import { nativeFiles, toolFiles } from './tool-files.ts';
+import { nativeFiles, startFiles, toolFiles } from './tool-files.ts';
 
 /** Every file of the runtime and what it is, for whoever has to prove what a station ran. */
 export interface RuntimeManifest {
@@ -72,7 +73,7 @@ export async function buildRuntime({
 
   onProgress('bundling the recovery runtime');
   const program = await bundleRuntime(entry, workers);
-  const around: CpioEntry[] = [
+  const start: CpioEntry[] = [
     ...skeleton,
     {
       kind: 'file',
@@ -80,6 +81,9 @@ export async function buildRuntime({
       mode: 0o755,
       bytes: await readInit(),
     },
+    ...(await startFiles()),
+  ];
+  const later: CpioEntry[] = [
     ...(await firstBootFiles()),
     ...(await toolFiles()),
     ...(await nativeFiles()),
@@ -87,22 +91,24 @@ export async function buildRuntime({
   ];
 
   const level = fast ? 3 : 19;
-  const key = inputHash(
-    { ...program, level, node: hash('sha256', await readFile(nodeBinary)), form },
-    around,
-  );
+  const key = inputHash({ ...program, level, node: hash('sha256', await readFile(nodeBinary)), form }, [
+    ...start,
+    ...later,
+  ]);
   const path = join(directory, `${key}.initrd`);
   const cached = await readCached(path);
   if (cached !== undefined) return { kernel, vmlinuz: kernel.vmlinuz, ...cached };
 
   onProgress('putting the runtime into a single executable');
-  const executable = await buildSingleExecutable({ ...program, workDirectory: directory });
-  const entries: CpioEntry[] = [
-    ...around,
-    { kind: 'file', path: 'rekindle/recovery-runtime', mode: 0o755, bytes: executable },
-  ];
+  const executable: RuntimeFiles['executable'] = {
+    kind: 'file',
+    path: 'rekindle/recovery-runtime',
+    mode: 0o755,
+    bytes: await buildSingleExecutable({ ...program, workDirectory: directory }),
+  };
   onProgress(`compressing the runtime${fast ? '' : ' (about a minute, once)'}`);
-  const initrd = await writeWhole(path, await compressInitrd(formatCpio(entries), level, onCompressed));
+  const files: RuntimeFiles = { start, executable, later };
+  const initrd = await writeWhole(path, await compressRuntime(files, level, onCompressed));
   const manifest: RuntimeManifest = {
     formatVersion: 2,
     programSha256: await programSha256(program),
@@ -112,7 +118,7 @@ export async function buildRuntime({
       sha256: hash('sha256', await readFile(kernel.vmlinuz)),
     },
     initrd: { sha256: initrd.sha256, bytes: initrd.bytes },
-    files: entries
+    files: [...start, executable, ...later]
       .flatMap((file) =>
         file.kind === 'file'
           ? [{ path: file.path, sha256: hash('sha256', file.bytes), bytes: file.bytes.length }]
@@ -126,7 +132,7 @@ export async function buildRuntime({
 }
 
 /** What this program does with the input; another word here makes what was built before worthless. */
-const form = 'English, no unwinding, no WebAssembly, no LIEF, no blanks; code cache';
+const form = 'English, no unwinding, no WebAssembly, no LIEF, no blanks; code cache; in pieces';
 
 /** Mount points, and the names that programs expect. */
 const skeleton: readonly CpioEntry[] = [
@@ -139,9 +145,9 @@ const skeleton: readonly CpioEntry[] = [
   { kind: 'file', path: 'etc/hosts', mode: 0o644, bytes: Buffer.from('127.0.0.1 localhost\n') },
 ];
 
-function inputHash(program: object, around: readonly CpioEntry[]): string {
+function inputHash(program: object, files: readonly CpioEntry[]): string {
   const input = createHash('sha256').update(JSON.stringify(program));
-  for (const entry of around) {
+  for (const entry of files) {
     input.update(`\0${entry.kind}\0${entry.path}\0`);
     if (entry.kind === 'symlink') input.update(entry.target);
     if (entry.kind === 'file') input.update(`${entry.mode}\0`).update(hash('sha256', entry.bytes));

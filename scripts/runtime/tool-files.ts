@@ -27,15 +27,17 @@ const hivexLibrary: RuntimeProgram = ['/usr/lib/x86_64-linux-gnu/libhivex.so.0',
 const busybox = '/bin/busybox';
 const busyboxTool = { command: busybox, debianPackage: 'busybox-static' };
 const ldd = { command: 'ldd', debianPackage: 'libc-bin' };
+/** Unpacks the rest of the runtime, with every processor at once. */
+export const pzstd: RuntimeProgram = ['/usr/bin/pzstd', 'zstd'];
 
 /** Debian packages that a runtime is made of; scripts/debian-packages.txt installs them. */
 export const runtimePackages: readonly string[] = [
   busyboxTool.debianPackage,
-  ...[hivexLibrary, ...tools].map(([, debianPackage]) => debianPackage),
+  ...[pzstd, hivexLibrary, ...tools].map(([, debianPackage]) => debianPackage),
 ];
 
-/** busybox with a link for each of its applets, the tools, and every shared library they and Node need. */
-export async function toolFiles(): Promise<CpioEntry[]> {
+/** What init and the executable start with: busybox with a link for each of its applets, pzstd, and their libraries. */
+export async function startFiles(): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [
     { kind: 'file', path: 'bin/busybox', mode: 0o755, bytes: await readTool(busybox, 'busybox-static') },
     // The kernel calls /sbin/modprobe; everything else finds the rest through these as well.
@@ -50,9 +52,16 @@ export async function toolFiles(): Promise<CpioEntry[]> {
     if (applet === 'busybox' || own.has(applet)) continue;
     entries.push({ kind: 'symlink', path: `bin/${applet}`, target: 'busybox' });
   }
-  await readTool(...hivexLibrary);
-  entries.push(...(await programEntries(tools)), ...(await libraryEntries(await baseLibraries())));
+  entries.push(...(await programEntries([pzstd])), ...(await libraryEntries(await startLibraries())));
   return entries;
+}
+
+/** The tools, and every shared library that they need beside those of the start. */
+export async function toolFiles(): Promise<CpioEntry[]> {
+  await readTool(...hivexLibrary);
+  const atStart = new Set(await startLibraries());
+  const libraries = (await baseLibraries()).filter((library) => !atStart.has(library));
+  return [...(await programEntries(tools)), ...(await libraryEntries(libraries))];
 }
 
 /** What the program loads by its path, since a single executable cannot hold it. */
@@ -100,6 +109,11 @@ export async function programFiles(programs: readonly RuntimeProgram[]): Promise
   const needed = await sharedLibraries(programs.map(([path]) => path));
   const more = needed.filter((library) => !base.has(library));
   return [...(await programEntries(programs)), ...(await libraryEntries(more))];
+}
+
+function startLibraries(): Promise<string[]> {
+  const [unpacker] = pzstd;
+  return sharedLibraries([nodeBinary, unpacker]);
 }
 
 async function baseLibraries(): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,4 +65,43 @@ test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, p
   await machine.console.type('4\r');
   await machine.waitForEnd({ timeoutSeconds: 60 });
   expect(machine.console.text()).not.toContain('The recovery runtime ended');
+});
+
+const starts = [
+  {
+    file: 'rekindle/recovery-runtime.zst',
+    says: /pzstd: \S+ \w.*\s+The recovery runtime cannot be unpacked into memory/,
+    ends: /ended with exit code 126/,
+  },
+  {
+    file: 'rekindle/later.cpio.zst',
+    says: /Rekindle is starting\.\s+Unpacking the tools of the recovery runtime into memory:[^[]*pzstd:\s/,
+    ends: /ended with exit code 1;/,
+  },
+];
+
+test.each(starts)('a wrong byte in $file stops the start, with the reason', async ({ file, says, ends }) => {
+  const archive = execFileSync('zstd', ['-d', '-q', '-c', runtime.initrd.path], { maxBuffer: 2 ** 27 });
+  const inside = archive.indexOf(`${file}\0`) + 2 ** 20;
+  archive.writeUInt8(archive.readUInt8(inside) ^ 1, inside);
+  const initrd = join(directory, 'damaged.initrd');
+  await writeFile(initrd, archive);
+  await using machine = await startMachine({
+    name: 'damaged',
+    hardware: { ...demoStationHardware({ disk: '' }), nics: [], disks: [] },
+    firmware: { kind: 'bios' },
+    bootFrom: 'disk',
+    onReboot: 'stop',
+    directory,
+    directKernel: {
+      kernel: runtime.vmlinuz,
+      initrd,
+      commandLine:
+        'console=tty0 console=ttyS0,115200 quiet rekindle.server=https://10.77.0.1:8443 ' +
+        'rekindle.mac=52:54:00:77:00:01 rekindle.purpose=recovery',
+    },
+  });
+  await machine.console.waitFor(says, { timeoutSeconds: 180 });
+  await machine.console.waitFor(ends, { timeoutSeconds: 30 });
+  await machine.console.waitFor(/\[r\] start it again/, { timeoutSeconds: 30 });
 });

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { errorChain } from '#base/errors.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import { linuxMachine } from '#runtime/workflow-linux-machine.ts';
 import { controllerName, storedBackup } from './controller-station.ts';
 import { type ControllerRecovery, recoverController } from './recover-controller.ts';
@@ -16,6 +17,7 @@ const sh = (script: string): string =>
   execFileSync('busybox', ['sh', '-ec', script], { stdio: ['ignore', 'pipe', 'pipe'] }).toString();
 
 async function scenario(): Promise<void> {
+  await waitForInit();
   await loadDriverPack();
   const { disks } = await linuxMachine.takeInventory();
   const deviceOf = (serial: string): string =>

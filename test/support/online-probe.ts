@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorChain } from '#base/errors.ts';
 import { type OnlineOptions, openOnlineSource } from '#images/snapshot/online-source.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import { captureImageOf, somePassportDisk } from './capture-image-of.ts';
 
 // Nobody is there to make device nodes or to answer for them.
@@ -110,6 +111,7 @@ async function attempt(name: string, work: () => Promise<object>): Promise<void>
 }
 
 async function scenario(): Promise<void> {
+  await waitForInit();
   await loadDriverPack();
   build();
   say('built', {});

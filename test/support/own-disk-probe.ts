@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorChain } from '#base/errors.ts';
 import { formatPublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
 import { type Inventory, takeInventory } from '#runtime/inventory/inventory.ts';
 import { restoreCommand } from '#scripts/commands/restore.ts';
@@ -70,6 +71,7 @@ async function showWithCasync(folder: string): Promise<void> {
 }
 
 async function scenario(): Promise<void> {
+  await waitForInit();
   await loadDriverPack();
   const inventory = await takeInventory();
   const disk = diskOf(inventory, 'OWN-DISK-0001');

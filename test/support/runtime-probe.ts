@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { formatPackLoad, loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import { takeInventory } from '#runtime/inventory/inventory.ts';
 import { captureSysfs } from './captured-sysfs.ts';
 
@@ -21,6 +22,7 @@ async function main(): Promise<void> {
     spawn('busybox', ['sleep', '1'], { detached: true, stdio: 'ignore' });
     process.exit(7);
   }
+  await waitForInit();
   const load = await loadDriverPack();
   say('drivers', load);
   for (const line of formatPackLoad(load)) process.stdout.write(`${line}\n`);

@@ -14,6 +14,7 @@ import type { ImageDisk } from '#images/format/image-manifest.ts';
 import { announceCapture } from '#images/stores/announcement.ts';
 import { readTargetDisk } from '#runtime/block/read-target-disk.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import type { DiskDevice } from '#runtime/inventory/disks.ts';
 import { takeInventory } from '#runtime/inventory/inventory.ts';
 import { planRestore } from '#runtime/restore/plan-restore.ts';
@@ -121,6 +122,7 @@ function pathOf(serial: string): string {
 
 async function main(): Promise<void> {
   execFileSync('busybox', ['stty', '-echo'], { stdio: 'inherit' });
+  await waitForInit();
   await loadDriverPack();
   ({ disks } = await takeInventory());
   const address = /probe=(\S+)/.exec(readFileSync('/proc/cmdline', 'utf8'))?.[1] ?? '';

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { StationNetwork } from '#contract/station-network.ts';
 import { parsePublicKey } from '#images/format/minisign.ts';
 import { loadDriverPack } from '#runtime/drivers/load-driver-pack.ts';
+import { waitForInit } from '#runtime/init/wait-for-init.ts';
 import { bringUpBootCard } from '#runtime/network/bring-up.ts';
 
 const ip = (...words: string[]) => execFileSync('ip', words);
@@ -22,6 +23,7 @@ async function tryNetwork(network: StationNetwork): Promise<void> {
 async function main(): Promise<void> {
   // As the program itself: nothing is loaded without the site's signature.
   const signer = parsePublicKey(readFileSync('/rekindle/site/image-signer.pub', 'utf8'));
+  await waitForInit();
   const drivers = await loadDriverPack({ signer });
   process.stdout.write(`probe drivers ${drivers.kind}\n`);
   ip('link', 'set', 'eth1', 'up');

@@ -1,4 +1,4 @@
-import { commandLineKeys } from '#contract/command-line.ts';
+import { commandLineKeys, kernelWords } from '#contract/command-line.ts';
 import { formatStationNetwork } from '#contract/station-network.ts';
 import type { BootDecider } from '../boot/boot-decider.ts';
 import type { ChosenBoot, Refusal } from '../boot/chosen-boot.ts';
@@ -101,7 +101,7 @@ function runtimeOf(
       ...formatStationNetwork(station?.network ?? {}),
       'console=tty0',
       'console=ttyS0,115200',
-      'quiet',
+      ...kernelWords,
     ],
   };
 }

@@ -1,5 +1,6 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { ReadStream, WriteStream } from 'node:tty';
+import { isErrno } from '#base/errno.ts';
 import type { PortStreams, TerminalPort } from './terminal.ts';
 
 /**
@@ -18,18 +19,34 @@ export interface ConsoleDevices {
   readonly refused: readonly string[];
 }
 
-export function openConsoles(active = readFileSync('/sys/class/tty/console/active', 'utf8')): ConsoleDevices {
+/** @param greeting written before there are streams, which take Node much longer to load and to open */
+export function findConsoles(
+  greeting: string,
+  active = readFileSync('/sys/class/tty/console/active', 'utf8'),
+): ConsoleDevices {
   const ports: TerminalPort[] = [];
   const refused: string[] = [];
   for (const path of parseActiveConsoles(active)) {
     try {
-      closeSync(openSync(path, 'r+'));
+      greet(path, greeting);
       ports.push({ name: path, open: () => openConsole(path) });
     } catch (cause) {
       refused.push(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
   }
   return { ports, refused };
+}
+
+/** A line that takes nothing now (a serial line with flow control) does without it, and holds up nobody. */
+function greet(path: string, greeting: string): void {
+  const device = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    writeSync(device, `${greeting}\r\n`);
+  } catch (error) {
+    if (!isErrno(error, 'EAGAIN')) throw error;
+  } finally {
+    closeSync(device);
+  }
 }
 
 /** Raw: this program echoes itself, and Ctrl-C cancels a question instead of ending the program. */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { RekindleError } from '#base/errors.ts';
-import { commandLineKeys } from '#contract/command-line.ts';
+import { commandLineKeys, kernelWords } from '#contract/command-line.ts';
 import { formatStationNetwork } from '#contract/station-network.ts';
 import { parseImageRef } from '#images/format/image-name.ts';
 import { comparePassports } from '#images/passport/compare-passports.ts';
@@ -66,7 +66,7 @@ export async function withMediumOrder<Result>(
         ...formatStationNetwork(station.network),
         'console=ttyS0,115200',
         'console=tty0',
-        'quiet',
+        ...kernelWords,
       ],
       signingKey: await readSigningKey(paths),
       ...(image === undefined ? {} : { image: { ...image, onProgress } }),
