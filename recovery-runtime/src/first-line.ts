@@ -10,5 +10,6 @@ import { uptimeSeconds } from './uptime.ts';
  */
 export const firstLineUptimeSeconds = uptimeSeconds();
 const { ports, refused } = findConsoles(texts.starting);
+export const hasConsole = ports.length > 0;
 export const terminal = createTerminal(ports);
 for (const reason of refused) terminal.print(wrap(texts.consoleLost(reason)));

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { exitCodeOf, formatError } from '#base/errors.ts';
 import { releaseLeftLocks } from './block/write-lock.ts';
 import { wrap } from './console/layout.ts';
-import { firstLineUptimeSeconds, terminal } from './first-line.ts';
+import { firstLineUptimeSeconds, hasConsole, terminal } from './first-line.ts';
 import { waitForInit } from './init/wait-for-init.ts';
 import { parseCommandLine } from './steps/command-line.ts';
 import { asStandIn, linuxMachine } from './workflow-linux-machine.ts';
@@ -43,11 +43,9 @@ function guard(): () => void {
 }
 
 function say(error: unknown): void {
-  terminal.print(
-    formatError(error)
-      .split('\n')
-      .flatMap((line) => wrap(line)),
-  );
+  const text = formatError(error);
+  if (!hasConsole) process.stderr.write(`${text}\n`);
+  terminal.print(text.split('\n').flatMap((line) => wrap(line)));
 }
 
 main().then(

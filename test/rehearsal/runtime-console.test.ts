@@ -3,6 +3,7 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { kernelWords } from '#contract/command-line.ts';
 import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import { demoStationHardware } from '#scripts/rehearsal/demo-station/hardware.ts';
 import { startMachine } from '#scripts/rehearsal/emulated-machine.ts';
@@ -40,7 +41,7 @@ test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, p
       kernel: runtime.vmlinuz,
       initrd,
       commandLine:
-        'console=tty0 console=ttyS0,115200 quiet rekindle.server=https://10.77.0.1:8443 ' +
+        `console=tty0 console=ttyS0,115200 ${kernelWords.join(' ')} rekindle.server=https://10.77.0.1:8443 ` +
         'rekindle.mac=52:54:00:77:00:01 rekindle.purpose=recovery',
     },
   });
@@ -70,7 +71,7 @@ test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, p
 const starts = [
   {
     file: 'rekindle/recovery-runtime.zst',
-    says: /pzstd: \S+ \w.*\s+The recovery runtime cannot be unpacked into memory/,
+    says: /pzstd: \S+ \w.*\s+The recovery runtime cannot be unpacked/,
     ends: /ended with exit code 126/,
   },
   {
@@ -97,7 +98,7 @@ test.each(starts)('a wrong byte in $file stops the start, with the reason', asyn
       kernel: runtime.vmlinuz,
       initrd,
       commandLine:
-        'console=tty0 console=ttyS0,115200 quiet rekindle.server=https://10.77.0.1:8443 ' +
+        `console=tty0 console=ttyS0,115200 ${kernelWords.join(' ')} rekindle.server=https://10.77.0.1:8443 ` +
         'rekindle.mac=52:54:00:77:00:01 rekindle.purpose=recovery',
     },
   });

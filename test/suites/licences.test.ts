@@ -7,7 +7,7 @@ import { workerEntries } from '#base/worker-threads.ts';
 import { projectRoot } from '#scripts/runtime/bundle.ts';
 import { readFirstBootFile } from '#scripts/runtime/first-boot-files.ts';
 import { sharePrograms } from '#scripts/runtime/share-part.ts';
-import { toolFiles } from '#scripts/runtime/tool-files.ts';
+import { startFiles, toolFiles } from '#scripts/runtime/tool-files.ts';
 
 /** docs/licences.md names everything that a station is sent: a new part without an entry fails here. */
 
@@ -52,9 +52,11 @@ test('the service wrapper of a restored Windows, by the licence in its version r
 });
 
 test('every Debian package whose program or library is in the runtime', async () => {
-  const files = [...(await toolFiles()), ...(await sharePrograms(['smb', 'nfs']))].flatMap((entry) =>
-    entry.kind === 'file' ? [entry.path] : [],
-  );
+  const files = [
+    ...(await startFiles()),
+    ...(await toolFiles()),
+    ...(await sharePrograms(['smb', 'nfs'])),
+  ].flatMap((entry) => (entry.kind === 'file' ? [entry.path] : []));
   expect(files).toContain('bin/busybox');
   const listed = execFileSync('dpkg-query', ['--search', ...files.map((file) => `*/${basename(file)}`)], {
     encoding: 'utf8',

@@ -9,7 +9,7 @@ import { baseModules } from '#scripts/runtime/base-modules.ts';
 import { bundle, projectRoot } from '#scripts/runtime/bundle.ts';
 import { buildSingleExecutable, nodeBinary } from '#scripts/runtime/single-executable.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
-import { nativeFiles, programFiles, toolFiles } from '#scripts/runtime/tool-files.ts';
+import { nativeFiles, programFiles, startFiles, toolFiles } from '#scripts/runtime/tool-files.ts';
 import { webAssemblyTexts } from '#scripts/runtime/unused-parts.ts';
 
 async function workDirectory(): Promise<string> {
@@ -72,9 +72,13 @@ test('an entry that cannot be bundled is named, with the reason', async () => {
 test('every tool runs on nothing but what is in the image', async () => {
   const root = await workDirectory();
   await mkdir(join(root, 'etc'));
-  execFileSync('cpio', ['--quiet', '-idm'], { cwd: root, input: formatCpio(await toolFiles()) });
+  execFileSync('cpio', ['--quiet', '-idm'], {
+    cwd: root,
+    input: formatCpio([...(await startFiles()), ...(await toolFiles())]),
+  });
   const inside = (...command: string[]) => execFileSync('chroot', [root, ...command]).toString();
   expect(inside('/bin/sh', '-c', 'echo $((6 * 7))')).toBe('42\n');
+  expect(inside('/bin/sh', '-c', 'pzstd -V 2>&1')).toContain('PZSTD');
   expect(inside('/sbin/blkid', '-V')).toContain('blkid');
   for (const kind of ['btrfs', 'exfat', 'extfs', 'fat', 'ntfs', 'xfs']) {
     expect(inside(`/usr/sbin/partclone.${kind}`, '--version')).toContain('Partclone');
@@ -84,7 +88,12 @@ test('every tool runs on nothing but what is in the image', async () => {
 test('the character sets of registry hives and of FAT are in the image', async () => {
   const root = await workDirectory();
   const iconv = await programFiles([['/usr/bin/iconv', 'libc-bin']]);
-  const files = formatCpio([...(await toolFiles()), ...(await nativeFiles()), ...iconv]);
+  const files = formatCpio([
+    ...(await startFiles()),
+    ...(await toolFiles()),
+    ...(await nativeFiles()),
+    ...iconv,
+  ]);
   execFileSync('cpio', ['--quiet', '-idm'], { cwd: root, input: files });
   for (const [set, bytes] of [
     ['LATIN1', Buffer.from('Control\xe9', 'latin1')],

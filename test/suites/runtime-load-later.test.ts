@@ -19,23 +19,24 @@ async function run(source: string): Promise<unknown[]> {
     .map((line) => JSON.parse(line) as unknown);
 }
 
-test('TLS, HTTP and compression are loaded when they are first used, and are all there then', async () => {
+test('TLS, HTTP, compression and terminals are loaded when they are first used, and are all there then', async () => {
   const [before, used, after] = await run(`
     import https, { Agent } from 'node:https';
     import { IncomingMessage } from 'node:http';
     import { DEFAULT_CIPHERS } from 'node:tls';
+    import { isatty } from 'node:tty';
     import { promisify } from 'node:util';
     import * as zlib from 'node:zlib';
     const loaded = () => console.log(JSON.stringify(
-      ['https', 'http', 'tls', 'zlib'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name))));
+      ['https', 'http', 'tls', 'tty', 'zlib'].filter((name) => process.moduleLoadList.includes('NativeModule ' + name))));
     loaded();
     const unpacked = zlib.zstdDecompressSync(zlib.zstdCompressSync('whole')).toString();
     console.log(JSON.stringify([new https.Agent() instanceof Agent, typeof IncomingMessage, DEFAULT_CIPHERS.length > 9,
-      unpacked, typeof promisify(zlib.gzip)]));
+      unpacked, typeof promisify(zlib.gzip), isatty(9)]));
     loaded();`);
   expect(before).toEqual([]);
-  expect(used).toEqual([true, 'function', true, 'whole', 'function']);
-  expect(after).toEqual(['https', 'http', 'tls', 'zlib']);
+  expect(used).toEqual([true, 'function', true, 'whole', 'function', false]);
+  expect(after).toEqual(['https', 'http', 'tls', 'tty', 'zlib']);
 });
 
 test('a probe that carries the bundler starts in the runtime, where the package with Node is not to be found', async () => {

@@ -20,8 +20,8 @@ export const commandLineKeys = {
 /**
  * Words for the kernel itself, which does nothing here that nobody asks for (Documentation/admin-guide/kernel-parameters):
  * no messages on the technician's screen, no zeros in memory that is written over at once, no self-tests of its ciphers
- * (most distributions leave these out). One such test, of crypto_kdf108_init, waits until the whole initramfs is unpacked,
- * and lets the rest of the kernel's start wait with it.
+ * (upstream's configuration leaves these out, Debian's does not). One such test, of crypto_kdf108_init, waits until the
+ * whole initramfs is unpacked, and lets the rest of the kernel's start wait with it.
  */
 export const kernelWords: readonly string[] = [
   'quiet',

@@ -37,7 +37,7 @@ export function findConsoles(
   return { ports, refused };
 }
 
-/** A line that takes nothing now (a serial line with flow control) does without it, and holds up nobody. */
+/** A line whose buffer is full (a serial line with flow control) does without it. */
 function greet(path: string, greeting: string): void {
   const device = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {

@@ -10,7 +10,7 @@ const doneFile = `${initFolder}/init-done`;
 const archive = '/rekindle/later.cpio.zst';
 const unpackLog = `${initFolder}/unpack.log`;
 const pauseMs = 10;
-/** A driver that hangs is no reason to do nothing: what it drives is missed later, and named there. */
+/** A driver that hangs is no reason to do nothing: what it drives is missed later, and named there. Missing tools are one. */
 const patienceMs = 60_000;
 
 /**
@@ -22,9 +22,10 @@ export async function waitForInit(): Promise<void> {
   while (existsSync(initFolder) && !existsSync(doneFile) && performance.now() < giveUpAt)
     await sleep(pauseMs);
   if (!existsSync(archive)) return;
-  const said = existsSync(unpackLog) ? readFileSync(unpackLog, 'utf8').trim() : '';
-  const why = said === '' ? `not done after ${patienceMs / 1000} s` : said;
+  const why = existsSync(doneFile)
+    ? readFileSync(unpackLog, 'utf8').trim() || 'it was ended, without a word'
+    : `not done after ${patienceMs / 1000} s`;
   throw new RekindleError('unexpected', `Unpacking the tools of the recovery runtime into memory: ${why}`, {
-    next: 'restart this machine; if it says this again, test its memory, and let the server build the runtime again (rekindle runtime build)',
+    next: 'restart this machine; if it says this again, it has too little memory or a faulty one, or the server has to build the runtime again (rekindle runtime build)',
   });
 }
