@@ -7,6 +7,7 @@ import { kernelWords } from '#contract/command-line.ts';
 import { formatPublicKey, generateKeyPair } from '#images/format/minisign.ts';
 import { demoStationHardware } from '#scripts/rehearsal/demo-station/hardware.ts';
 import { startMachine } from '#scripts/rehearsal/emulated-machine.ts';
+import type { MachineHardware } from '#scripts/rehearsal/machine-hardware.ts';
 import { type BuiltRuntime, buildRuntime } from '#scripts/runtime/build-runtime.ts';
 import { writeSiteRuntime } from '#scripts/runtime/site-runtime.ts';
 
@@ -21,18 +22,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, power off', async () => {
-  const { path: initrd } = await writeSiteRuntime({
-    base: runtime.initrd.path,
-    site: { caPem: 'CA of the test', imageSignerPublicKey: formatPublicKey(generateKeyPair()) },
-    output: join(directory, 'runtime.initrd'),
-  });
-  const disk = join(directory, 'disk.raw');
-  await writeFile(disk, '');
-  await truncate(disk, 2 ** 20);
-  await using machine = await startMachine({
-    name: 'console',
-    hardware: demoStationHardware({ disk }),
+function start(name: string, initrd: string, hardware: MachineHardware) {
+  return startMachine({
+    name,
+    hardware,
     firmware: { kind: 'bios' },
     bootFrom: 'disk',
     onReboot: 'stop',
@@ -45,6 +38,18 @@ test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, p
         'rekindle.mac=52:54:00:77:00:01 rekindle.purpose=recovery',
     },
   });
+}
+
+test('without a driver pack: PCI ids, a failure with its reasons, menu, shell, power off', async () => {
+  const { path: initrd } = await writeSiteRuntime({
+    base: runtime.initrd.path,
+    site: { caPem: 'CA of the test', imageSignerPublicKey: formatPublicKey(generateKeyPair()) },
+    output: join(directory, 'runtime.initrd'),
+  });
+  const disk = join(directory, 'disk.raw');
+  await writeFile(disk, '');
+  await truncate(disk, 2 ** 20);
+  await using machine = await start('console', initrd, demoStationHardware({ disk }));
   const see = (pattern: RegExp, timeoutSeconds = 30) => machine.console.waitFor(pattern, { timeoutSeconds });
 
   await see(/Rekindle recovery +https:\/\/10\.77\.0\.1:8443/, 180);
@@ -87,21 +92,8 @@ test.each(starts)('a wrong byte in $file stops the start, with the reason', asyn
   archive.writeUInt8(archive.readUInt8(inside) ^ 1, inside);
   const initrd = join(directory, 'damaged.initrd');
   await writeFile(initrd, archive);
-  await using machine = await startMachine({
-    name: 'damaged',
-    hardware: { ...demoStationHardware({ disk: '' }), nics: [], disks: [] },
-    firmware: { kind: 'bios' },
-    bootFrom: 'disk',
-    onReboot: 'stop',
-    directory,
-    directKernel: {
-      kernel: runtime.vmlinuz,
-      initrd,
-      commandLine:
-        `console=tty0 console=ttyS0,115200 ${kernelWords.join(' ')} rekindle.server=https://10.77.0.1:8443 ` +
-        'rekindle.mac=52:54:00:77:00:01 rekindle.purpose=recovery',
-    },
-  });
+  const hardware = { ...demoStationHardware({ disk: '' }), nics: [], disks: [] };
+  await using machine = await start('damaged', initrd, hardware);
   await machine.console.waitFor(says, { timeoutSeconds: 180 });
   await machine.console.waitFor(ends, { timeoutSeconds: 30 });
   await machine.console.waitFor(/\[r\] start it again/, { timeoutSeconds: 30 });
